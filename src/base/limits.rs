@@ -1,0 +1,99 @@
+//! Every bound of the data plane, with its reason. What a user may set has its default and its range here too.
+
+use std::time::Duration;
+
+/// Bytes of a request or response head unless configured (`request_head`): what nginx and HAProxy take in practice.
+pub const HEAD_BYTES_DEFAULT: usize = 16 * 1024;
+/// The most that `request_head` may be set to: a head is held whole in one buffer per connection.
+pub const HEAD_BYTES_MAX: usize = 256 * 1024;
+/// The least that `request_head` may be set to: a browser with cookies still fits.
+pub const HEAD_BYTES_MIN: usize = 1024;
+/// Field lines of a head unless configured (`request_headers`).
+pub const FIELDS_DEFAULT: usize = 100;
+/// The most that `request_headers` may be set to; also the bound for responses and the size of the tokeniser's table.
+pub const FIELDS_MAX: usize = 256;
+/// Bytes of a request target past which 414 is answered, if the head's limit does not strike first.
+pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a method token; longer ones are refused as 501.
+pub const METHOD_BYTES_MAX: usize = 32;
+/// Bytes of one chunk-size line, extensions included (RFC 9112 §7.1.1 asks for a bound).
+pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+/// Bytes of a trailer section.
+pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
+/// Field lines of a trailer section.
+pub const TRAILER_FIELDS_MAX: usize = 32;
+/// Interim (1xx) responses that one exchange may bring before it is called broken.
+pub const INTERIM_RESPONSES_MAX: u32 = 16;
+/// Path parameters of one route: spans are kept in a fixed array.
+pub const PATH_PARAMETERS_MAX: usize = 16;
+/// Segments of a path that the trie follows; deeper paths match only greedy routes.
+pub const PATH_SEGMENTS_MAX: usize = 128;
+
+/// Bytes of a small buffer: a whole head fits, and small bodies with it.
+pub const BUFFER_BYTES: usize = HEAD_BYTES_DEFAULT;
+/// Bytes of a bulk buffer: measured, larger ones fall out of the cache, smaller ones cost system calls.
+pub const BULK_BUFFER_BYTES: usize = 256 * 1024;
+/// Bodies that announce less than this never touch a bulk buffer.
+pub const BULK_THRESHOLD_BYTES: u64 = 32 * 1024;
+/// Free small buffers kept per core; the rest goes back to the allocator.
+pub const FREE_BUFFERS_MAX: usize = 256;
+/// Free bulk buffers kept per core.
+pub const FREE_BULK_BUFFERS_MAX: usize = 16;
+
+/// Requests of one pipelining client answered before other connections get their turn.
+pub const PIPELINED_PER_TURN: u32 = 16;
+/// Connections accepted in one go before other work gets its turn.
+pub const ACCEPT_PER_TURN: u32 = 64;
+/// Bytes moved for one body before other connections get their turn.
+pub const BODY_BYTES_PER_TURN: u64 = 1024 * 1024;
+/// Mailbox messages handled in one go.
+pub const MAILBOX_PER_TURN: u32 = 64;
+
+/// Pause of a listener that ran out of descriptors.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How coarsely deadlines are swept: a timeout fires up to this much late.
+pub const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a connection in lingering close is read and thrown away (RFC 9112 §9.6).
+pub const LINGER_TIME: Duration = Duration::from_secs(2);
+/// Bytes thrown away in lingering close before it is cut.
+pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
+/// A pooled upstream connection idle for longer than this is looked at before it is used again.
+pub const STALE_AFTER: Duration = Duration::from_millis(5);
+/// How long a client that closed its sending side may still wait for the answer; past it, it counts as gone.
+pub const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
+
+/// `header_timeout` unless configured.
+pub const HEADER_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// `body_timeout` unless configured: between two reads, or two writes.
+pub const BODY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// `idle_timeout` unless configured.
+pub const IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(75);
+/// `request_body` unless configured: Amazon API Gateway's 10 MB (reference, section 2.2).
+pub const REQUEST_BODY_DEFAULT: u64 = 10_485_760;
+/// `shutdown_grace` unless configured.
+pub const SHUTDOWN_GRACE_DEFAULT: Duration = Duration::from_secs(30);
+/// `connect_timeout` unless configured.
+pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(3);
+/// An integration's `timeout` unless configured: Amazon API Gateway's 29 s (reference, section 2.2).
+pub const INTEGRATION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(29);
+/// `keepalive.max_idle` unless configured, per worker.
+pub const KEEPALIVE_MAX_IDLE_DEFAULT: u32 = 1024;
+/// `keepalive.idle_timeout` unless configured: below the 60 s and more that servers usually keep.
+pub const KEEPALIVE_IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(55);
+/// A tunnel (101) in which nothing moves for this long is closed.
+pub const TUNNEL_IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
+/// `retry.budget` unless configured: retries over requests.
+pub const RETRY_BUDGET_DEFAULT: f64 = 0.2;
+/// Failures in a row after which a server is ejected.
+pub const EJECT_AFTER_FAILURES: u32 = 5;
+/// First ejection; doubled with each further one.
+pub const EJECT_FOR_MIN: Duration = Duration::from_secs(1);
+/// Longest ejection.
+pub const EJECT_FOR_MAX: Duration = Duration::from_secs(60);
+
+const _: () = assert!(HEAD_BYTES_MIN <= HEAD_BYTES_DEFAULT && HEAD_BYTES_DEFAULT <= HEAD_BYTES_MAX);
+const _: () = assert!(BUFFER_BYTES >= HEAD_BYTES_DEFAULT, "a default head fits a small buffer");
+const _: () = assert!(BULK_BUFFER_BYTES > BUFFER_BYTES);
+const _: () = assert!(FIELDS_DEFAULT <= FIELDS_MAX);
+const _: () = assert!(TARGET_BYTES_MAX <= HEAD_BYTES_DEFAULT);
+const _: () = assert!(HEAD_BYTES_MAX < u32::MAX as usize, "spans are 32 bits");

@@ -1,0 +1,10 @@
+//! What every room may use and nothing else: limits, time, chance, spans, ids, and the count of our own bugs.
+//!
+//! Invariant: this room imports no other room of ringgate.
+
+pub mod bug;
+pub mod clock;
+pub mod ids;
+pub mod limits;
+pub mod prng;
+pub mod span;

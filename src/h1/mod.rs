@@ -1,0 +1,5 @@
+//! The HTTP/1 wire (RFC 9112): bytes to heads and back, and where a body ends. No I/O.
+//!
+//! Invariant: what is ambiguous is an error here, never a guess; nothing here waits, panics or allocates per message.
+
+pub mod error;

@@ -1,0 +1,8 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
+pub mod base;
+pub mod h1;
+pub mod http;
+pub mod observe;
+pub mod plan;
+pub mod route;

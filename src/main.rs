@@ -1,0 +1,3 @@
+//! The `ringgate` program.
+
+fn main() {}

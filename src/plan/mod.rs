@@ -1,0 +1,322 @@
+//! What runs: compiled, immutable, shared by all cores. Made by `compile/` from `config/`, never changed afterwards.
+//!
+//! Invariant: nothing in a plan needs parsing, resolving or checking any more; every id in it is in range.
+
+use crate::{
+    base::ids::{ApiId, RouteId, UpstreamId},
+    observe::access_log::Format,
+    route::Router,
+};
+use bytes::Bytes;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Everything the data plane knows.
+#[derive(Debug)]
+pub struct Plan {
+    /// A hash of the configuration's text: `config_hash` in logs and metrics.
+    pub hash: u64,
+    /// `[server]`
+    pub server: Server,
+    /// `server.listen`
+    pub listeners: Vec<Listener>,
+    /// `[upstream.*]`, indexed by [`UpstreamId`].
+    pub upstreams: Vec<Upstream>,
+    /// `[api.*]`, indexed by [`ApiId`].
+    pub apis: Vec<Api>,
+    /// All routes of all APIs, indexed by [`RouteId`].
+    pub routes: Vec<Route>,
+    /// Finds the route of a request.
+    pub router: Router,
+    /// `[admin]`
+    pub admin: Option<Admin>,
+    /// `[log.access]`; `None` when off.
+    pub access_log: Option<AccessLog>,
+    /// `[log.error]`
+    pub error_log: ErrorLog,
+    /// `[metrics]`
+    pub prometheus: bool,
+}
+
+/// `[server]`
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Worker threads; 0 = one per usable core.
+    pub workers: usize,
+    /// Which event loop.
+    pub driver: Driver,
+    /// Whose forwarding fields are believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// How long in-flight exchanges may take when stopping.
+    pub shutdown_grace: Duration,
+    /// Client connections per worker; 0 = from the descriptor limit.
+    pub max_connections: usize,
+    /// `[server.limits]`
+    pub limits: Limits,
+}
+
+/// `driver`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// `io_uring`, or epoll with a warning.
+    Auto,
+    /// `io_uring` or nothing.
+    IoUring,
+    /// epoll.
+    Epoll,
+}
+
+/// `[server.limits]`
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a request head; 431 past it.
+    pub request_head: usize,
+    /// Field lines of a request head; 431 past it.
+    pub request_headers: usize,
+    /// Bytes of a request body; 413 past it; `u64::MAX` = no limit.
+    pub request_body: u64,
+    /// Until a head is complete; 408 past it.
+    pub header_timeout: Duration,
+    /// Between two reads or writes of a body; 408 past it.
+    pub body_timeout: Duration,
+    /// Between two exchanges of a kept connection.
+    pub idle_timeout: Duration,
+}
+
+/// One entry of `server.listen`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Where.
+    pub address: ListenAddress,
+    /// Every connection begins with a PROXY header, v1 or v2.
+    pub proxy_protocol: bool,
+}
+
+/// Where a listener listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ListenAddress {
+    /// TCP over IPv4 or IPv6.
+    Tcp(SocketAddr),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// `[upstream.*]`
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Its name: the stable key of its pools, in metrics and logs.
+    pub name: String,
+    /// At least one.
+    pub servers: Vec<UpstreamServer>,
+    /// How one is chosen.
+    pub balance: Balance,
+    /// For one connection attempt to one address.
+    pub connect_timeout: Duration,
+    /// Idle connections kept per worker, over all servers.
+    pub max_idle: usize,
+    /// How long one is kept.
+    pub idle_timeout: Duration,
+    /// When another server is tried.
+    pub retry: Retry,
+}
+
+/// One entry of `servers`.
+#[derive(Clone, Debug)]
+pub struct UpstreamServer {
+    /// As written, normalised: the stable key of its pool, in metrics and logs.
+    pub name: String,
+    /// Where it is.
+    pub target: ServerTarget,
+    /// Its share, from 1 to 1000.
+    pub weight: u32,
+}
+
+/// Where an upstream server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerTarget {
+    /// A literal address.
+    Address(SocketAddr),
+    /// A name, resolved off the cores.
+    Name {
+        /// Host name without port.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// `balance`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// In turn, by weight.
+    RoundRobin,
+    /// Of two chosen at random, the one with fewer requests in flight per weight.
+    LeastRequests,
+}
+
+/// `retry`
+#[derive(Clone, Debug)]
+pub struct Retry {
+    /// Attempts in all, the first one included; 1 = no retry.
+    pub attempts: u32,
+    /// A connection could not be made.
+    pub on_connect: bool,
+    /// Responses with these statuses are discarded and tried elsewhere, for replayable requests.
+    pub on_statuses: Vec<u16>,
+    /// Retries allowed per request, averaged (0.2 = one in five).
+    pub budget: f64,
+}
+
+/// `[api.*]`
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// Its name.
+    pub name: String,
+    /// `host`: exact names and `*.` wildcards, lower case; empty = any host.
+    pub hosts: Vec<String>,
+    /// `base_path`, `/` or without a trailing slash.
+    pub base_path: String,
+}
+
+/// `[[api.*.route]]`
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its own index.
+    pub id: RouteId,
+    /// Whose it is.
+    pub api: ApiId,
+    /// `GET`, `GET,POST` or `ANY`: for people and for labels.
+    pub methods: String,
+    /// The path as written, `base_path` included: for people and for labels.
+    pub path: String,
+    /// Names of the path parameters in order.
+    pub parameters: Vec<String>,
+    /// What answers.
+    pub integration: Integration,
+    /// Bytes of a request body: the route's `request_body`, or the server's; `u64::MAX` = no limit.
+    pub request_body: u64,
+    /// Where it was written, `file:line`: for `ringgate explain` and `routes`.
+    pub origin: String,
+}
+
+/// What answers a request.
+#[derive(Clone, Debug)]
+pub enum Integration {
+    /// `http_proxy`: stream the request through.
+    HttpProxy(HttpProxy),
+    /// `static`, `mock`, and nothing to compute.
+    Fixed(Fixed),
+    /// `redirect`
+    Redirect(Redirect),
+}
+
+/// `{ type = "http_proxy" }`
+#[derive(Clone, Debug)]
+pub struct HttpProxy {
+    /// Where to.
+    pub upstream: UpstreamId,
+    /// The path to send instead of the client's; the client's query follows it.
+    pub path: Option<PathTemplate>,
+    /// The `Host` to send instead of the client's.
+    pub host: Option<Box<[u8]>>,
+    /// From the first attempt until the response head is complete.
+    pub timeout: Duration,
+}
+
+/// An answer that is the same for everyone.
+#[derive(Clone, Debug)]
+pub struct Fixed {
+    /// Status code.
+    pub status: u16,
+    /// Field lines as they go on the wire, each with its CRLF; no framing fields, no `Date`, no `Connection`.
+    pub fields: Bytes,
+    /// Content; empty for 204 and 304.
+    pub body: Bytes,
+}
+
+/// `{ type = "redirect" }`
+#[derive(Clone, Debug)]
+pub struct Redirect {
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// The `Location`.
+    pub location: PathTemplate,
+    /// Append the request's query.
+    pub keep_query: bool,
+}
+
+/// Text with path parameters in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathTemplate {
+    /// In order.
+    pub pieces: Vec<Piece>,
+}
+
+/// A part of a [`PathTemplate`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// As it stands.
+    Literal(Box<[u8]>),
+    /// The route's path parameter of that index.
+    Parameter(usize),
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Where.
+    pub listen: SocketAddr,
+    /// SHA-256 is for later; the token itself, never shown. Required beyond loopback.
+    pub token: Option<Secret>,
+}
+
+/// A value that never shows itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// `[log.access]`
+#[derive(Clone, Debug)]
+pub struct AccessLog {
+    /// Where to.
+    pub output: LogOutput,
+    /// What.
+    pub format: Format,
+}
+
+/// Where log lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogOutput {
+    /// Standard output.
+    Stdout,
+    /// Appended to a file, reopened on SIGUSR1.
+    File(PathBuf),
+}
+
+/// `[log.error]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorLog {
+    /// The least important level shown.
+    pub level: Level,
+    /// A file, or standard error.
+    pub file: Option<PathBuf>,
+}
+
+/// Levels of the error log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something failed.
+    Error,
+    /// Something looks wrong.
+    Warn,
+    /// What an operator wants to see once.
+    Info,
+    /// For finding faults.
+    Debug,
+}
