@@ -53,7 +53,10 @@ impl Rejection {
         out.extend_from_slice(b"Content-Type: application/json\r\n");
         if let Some(allow) = self.allow {
             out.extend_from_slice(b"Allow: ");
-            allow.encode(out);
+            for (index, method) in allow.iter().enumerate() {
+                out.extend_from_slice(if index == 0 { b"" } else { b", " });
+                out.extend_from_slice(method.name().as_bytes());
+            }
             out.extend_from_slice(b"\r\n");
         }
         if self.status.0 == 503 {
