@@ -11,10 +11,7 @@ pub mod write;
 use crate::{
     base::ids::ListenerId,
     exchange::{Core, context::ClientAddress},
-    io::{
-        Alarm, Stream,
-        task::FuturePool,
-    },
+    io::{Alarm, Stream, task::FuturePool},
 };
 use std::{
     cell::Cell,

@@ -98,7 +98,14 @@ impl Outcome {
 /// Counts and logs.
 #[inline]
 #[expect(clippy::needless_pass_by_value, reason = "finishing uses the exchange up")]
-pub fn finish(core: &Core, opened: Opened, head: &RequestHead, bytes: &[u8], client: &super::context::ClientAddress, outcome: Outcome) {
+pub fn finish(
+    core: &Core,
+    opened: Opened,
+    head: &RequestHead,
+    bytes: &[u8],
+    client: &super::context::ClientAddress,
+    outcome: Outcome,
+) {
     let now = core.net.now();
     let epoch = &opened.epoch;
     let counters = opened.route.and_then(|id| epoch.routes.get(id.index()));

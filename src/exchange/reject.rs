@@ -33,7 +33,13 @@ impl Rejection {
     /// A head that breaks a rule. What follows it cannot be understood.
     #[must_use]
     pub const fn malformed(kind: ErrorKind) -> Self {
-        Self { reason: Reason::BadRequest, detail: kind.label(), status: Status(kind.status()), allow: None, close: true }
+        Self {
+            reason: Reason::BadRequest,
+            detail: kind.label(),
+            status: Status(kind.status()),
+            allow: None,
+            close: true,
+        }
     }
 
     /// The same, closing the connection.

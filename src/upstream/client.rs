@@ -266,11 +266,9 @@ impl Call<'_> {
             Fault::Timeout => Failed::Timeout,
             Fault::Closed => Failed::Reset,
             Fault::Garbage(_) | Fault::TooManyInterim => Failed::Garbage,
-            Fault::NoServer
-            | Fault::ClientGone
-            | Fault::ClientTimeout
-            | Fault::ClientBody(_)
-            | Fault::TooLarge => return,
+            Fault::NoServer | Fault::ClientGone | Fault::ClientTimeout | Fault::ClientBody(_) | Fault::TooLarge => {
+                return;
+            }
         };
         server.counters.fail(failed);
         if server.health.failed(self.net.now()) {
@@ -289,13 +287,11 @@ impl Call<'_> {
                 server.counters.opened.increment();
                 Ok(Lease::new(server, made.stream, false))
             }
-            Err(e) => {
-                Err(match e {
-                    ConnectError::Unresolved => Fault::Unresolved,
-                    ConnectError::Refused(e) => Fault::Connect(e),
-                    ConnectError::TimedOut => Fault::ConnectTimeout,
-                })
-            }
+            Err(e) => Err(match e {
+                ConnectError::Unresolved => Fault::Unresolved,
+                ConnectError::Refused(e) => Fault::Connect(e),
+                ConnectError::TimedOut => Fault::ConnectTimeout,
+            }),
         }
     }
 
@@ -401,7 +397,8 @@ impl Call<'_> {
         }
         let client = body.client;
         let timeout = body.timeout;
-        let mut rest = Pump::new(crate::upstream::transcode::Transcoder::new(Framing::None, body.sink(), false), u64::MAX);
+        let mut rest =
+            Pump::new(crate::upstream::transcode::Transcoder::new(Framing::None, body.sink(), false), u64::MAX);
         let pump = body.pump.as_mut().unwrap_or(&mut rest);
         pump.hold(left);
         loop {

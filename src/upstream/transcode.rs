@@ -252,8 +252,24 @@ mod tests {
         type Row = (&'static str, Framing, Sink, bool, &'static [u8], &'static [u8], usize);
         let rows: &[Row] = &[
             ("a length stays", Framing::Length(5), Sink::Raw, false, b"helloGET /", b"hello", 5),
-            ("canonical chunks stay", Framing::Chunked, Sink::Chunked, false, b"5\r\nhello\r\n0\r\n\r\nGET", b"5\r\nhello\r\n0\r\n\r\n", 15),
-            ("chunks to content", Framing::Chunked, Sink::Raw, false, b"5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n", b"hello!", 21),
+            (
+                "canonical chunks stay",
+                Framing::Chunked,
+                Sink::Chunked,
+                false,
+                b"5\r\nhello\r\n0\r\n\r\nGET",
+                b"5\r\nhello\r\n0\r\n\r\n",
+                15,
+            ),
+            (
+                "chunks to content",
+                Framing::Chunked,
+                Sink::Raw,
+                false,
+                b"5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n",
+                b"hello!",
+                21,
+            ),
         ];
         for (name, source, sink, trailers, input, expect, used) in rows {
             for size in 1..=input.len() {

@@ -1,9 +1,6 @@
 //! Accepting connections, and giving some of them to a core that has fewer.
 
-use super::{
-    core::Running,
-    mailbox::Message,
-};
+use super::{core::Running, mailbox::Message};
 use crate::{
     base::{ids::ListenerId, limits},
     connection::{self, After, Client, preface},

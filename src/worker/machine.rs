@@ -104,9 +104,25 @@ mod tests {
         let rows: &[Row] = &[
             ("v2-none", &[("self", "0::/a\n"), ("a/cpu.max", "max 100000\n")], None),
             ("v2-half", &[("self", "0::/a\n"), ("a/cpu.max", "50000 100000\n")], Some(1)),
-            ("v2-parent", &[("self", "0::/a/b\n"), ("a/cpu.max", "250000 100000\n"), ("a/b/cpu.max", "max 100000\n")], Some(3)),
-            ("v1", &[("self", "4:cpu,cpuacct:/x\n"), ("cpu/x/cpu.cfs_quota_us", "200000"), ("cpu/x/cpu.cfs_period_us", "100000")], Some(2)),
-            ("v1-none", &[("self", "4:cpu:/x\n"), ("cpu/x/cpu.cfs_quota_us", "-1"), ("cpu/x/cpu.cfs_period_us", "100000")], None),
+            (
+                "v2-parent",
+                &[("self", "0::/a/b\n"), ("a/cpu.max", "250000 100000\n"), ("a/b/cpu.max", "max 100000\n")],
+                Some(3),
+            ),
+            (
+                "v1",
+                &[
+                    ("self", "4:cpu,cpuacct:/x\n"),
+                    ("cpu/x/cpu.cfs_quota_us", "200000"),
+                    ("cpu/x/cpu.cfs_period_us", "100000"),
+                ],
+                Some(2),
+            ),
+            (
+                "v1-none",
+                &[("self", "4:cpu:/x\n"), ("cpu/x/cpu.cfs_quota_us", "-1"), ("cpu/x/cpu.cfs_period_us", "100000")],
+                None,
+            ),
         ];
         for (name, files, expect) in rows {
             let root = tree(name, files);

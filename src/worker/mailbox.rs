@@ -1,11 +1,7 @@
 //! How the outside reaches a core: a queue, and a bell that wakes the core to look into it.
 
 use super::{accept::Handed, adopt::CorePlan};
-use crate::{
-    io::bell::Rope,
-    observe::access_log::Sink,
-    plan::ListenAddress,
-};
+use crate::{io::bell::Rope, observe::access_log::Sink, plan::ListenAddress};
 use rustix::fd::OwnedFd;
 use std::{
     io,
