@@ -215,9 +215,8 @@ impl Builder {
     }
 
     fn register(&mut self, child: u32) {
-        let nodes = &self.nodes;
-        let hash_of = |child: u32| child_hash(nodes[child as usize].parent, nodes[child as usize].segment);
-        self.children.insert(hash_of(child), child, hash_of);
+        let Growing { parent, segment, .. } = self.nodes[child as usize];
+        self.children.insert(child_hash(parent, segment), child);
     }
 
     fn grow(&mut self, parent: u32, segment: u32) -> u32 {
@@ -273,7 +272,7 @@ impl Texts {
         let number = index(spans.len());
         spans.push((index(bytes.len()), index(text.len())));
         bytes.extend_from_slice(text);
-        self.known.insert(hash, number, |n| hash_text(&bytes[at(spans[n as usize])]));
+        self.known.insert(hash, number);
         number
     }
 

@@ -135,8 +135,7 @@ impl Sharing {
         let number = index(all.len());
         self.all.push(shared);
         self.children.extend_from_slice(children);
-        let all = &self.all;
-        self.known.insert(hash, number, |shared| all[shared as usize].hash);
+        self.known.insert(hash, number);
         number
     }
 
