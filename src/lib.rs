@@ -2,8 +2,17 @@
 
 pub mod base;
 pub mod control;
+pub mod worker;
+
+pub mod connection;
+pub mod exchange;
+
 pub mod h1;
 pub mod http;
-pub mod observe;
-pub mod plan;
 pub mod route;
+pub mod upstream;
+
+pub mod io;
+pub mod observe;
+
+pub mod plan;
