@@ -1,6 +1,8 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod base;
+pub mod compile;
+pub mod config;
 pub mod h1;
 pub mod http;
 pub mod observe;
