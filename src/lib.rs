@@ -16,3 +16,6 @@ pub mod io;
 pub mod observe;
 
 pub mod plan;
+
+pub mod compile;
+pub mod config;
