@@ -1,6 +1,7 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod base;
+pub mod control;
 pub mod h1;
 pub mod http;
 pub mod observe;
