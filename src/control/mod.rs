@@ -4,4 +4,8 @@
 //! blocks (files, names, people's terminals) blocks a thread of this room only.
 
 pub mod cli;
+pub mod notify;
+pub mod ports;
 pub mod resolver;
+pub mod signals;
+pub mod socket;
