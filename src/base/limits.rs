@@ -112,6 +112,24 @@ pub const RESOLVE_QUEUE_MAX: usize = 256;
 /// Addresses of one name that are used; the rest of a longer answer is ignored.
 pub const RESOLVE_ADDRESSES_MAX: usize = 64;
 
+/// Routes with counters of their own; the rest is summed, so that the metrics page stays small enough to scrape.
+pub const METRIC_ROUTES_MAX: usize = 1000;
+/// Upstream servers with counters of their own; the rest is summed.
+pub const METRIC_SERVERS_MAX: usize = 1000;
+/// Bytes of a log buffer: one system call and one hand-over per so many.
+pub const LOG_BUFFER_BYTES: usize = 64 * 1024;
+/// A log buffer with this much in it is handed over before the next line.
+pub const LOG_BUFFER_FULL: usize = 56 * 1024;
+/// Log buffers of one core; when all are on their way to the disk, lines are dropped.
+pub const LOG_BUFFERS_PER_CORE: usize = 8;
+/// Buffers that may wait for one log's writer thread.
+pub const LOG_QUEUE: usize = 512;
+/// Bytes of one value in a log line, before escaping; the rest is cut.
+pub const LOG_VALUE_BYTES_MAX: usize = 4096;
+/// Bytes of a log format.
+pub const LOG_FORMAT_BYTES_MAX: usize = 8 * 1024;
+
+const _: () = assert!(LOG_BUFFER_FULL < LOG_BUFFER_BYTES);
 const _: () = assert!(HEAD_BYTES_MIN <= HEAD_BYTES_DEFAULT && HEAD_BYTES_DEFAULT <= HEAD_BYTES_MAX);
 const _: () = assert!(BUFFER_BYTES >= HEAD_BYTES_DEFAULT, "a default head fits a small buffer");
 const _: () = assert!(BULK_BUFFER_BYTES > BUFFER_BYTES);

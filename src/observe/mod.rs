@@ -3,3 +3,12 @@
 //! Invariant: nothing here blocks a core; a full buffer drops and counts.
 
 pub mod access_log;
+pub mod event;
+pub mod histogram;
+pub mod metrics;
+pub mod names;
+pub mod registry;
+pub mod stamp;
+pub mod text;
+pub mod variables;
+pub mod writer;
