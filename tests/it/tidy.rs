@@ -101,7 +101,7 @@ fn functions_are_short() {
 
 #[test]
 fn files_are_short() {
-    report(rust_files("src").iter().chain(&rust_files("tests")).filter_map(|file| check_file_length(file)));
+    report(rust_files("src").iter().chain(&rust_files("tests")).filter_map(check_file_length));
 }
 
 #[test]
@@ -359,7 +359,7 @@ fn text_files() -> Vec<File> {
     collect(root(), &mut files, &|path| {
         let known = ["rs", "toml", "md", "sh", "py", "txt", "yml", "yaml", "json", "conf", "lua", "cfg"];
         path.extension().map_or_else(
-            || path.parent().is_some_and(|folder| folder.ends_with(".ci")),
+            || path.parent().is_some_and(|folder| folder.file_name().is_some_and(|name| name == ".ci")),
             |extension| known.iter().any(|known| extension == *known),
         )
     });
