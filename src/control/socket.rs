@@ -109,13 +109,19 @@ pub struct Running {
     path: PathBuf,
 }
 
-/// All gateways of this user that answer, by process. Sockets that nobody serves any more are removed.
+/// All gateways that answer, by process. Sockets that nobody serves any more are removed.
 #[must_use]
-pub fn running(folder: &Path) -> Vec<Running> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut found: Vec<Running> = entries.flatten().filter_map(|entry| status(entry.path())).collect();
+pub fn running() -> Vec<Running> {
+    let system = [PathBuf::from("/run/ringgate"), temporary()];
+    let mut found: Vec<Running> = std::iter::once(folder()).chain(system).flat_map(|folder| running_in(&folder)).collect();
     found.sort_by_key(|gateway| gateway.pid);
+    found.dedup_by_key(|gateway| gateway.pid);
     found
+}
+
+fn running_in(folder: &Path) -> Vec<Running> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| status(entry.path())).collect()
 }
 
 fn status(path: PathBuf) -> Option<Running> {
@@ -167,7 +173,11 @@ pub fn folder() -> PathBuf {
     set("RINGGATE_RUNTIME_DIR")
         .or_else(|| set("RUNTIME_DIRECTORY").map(first))
         .or_else(|| set("XDG_RUNTIME_DIR").map(|path| path.join("ringgate")))
-        .unwrap_or_else(|| std::env::temp_dir().join(format!("ringgate-{}", getuid().as_raw())))
+        .unwrap_or_else(temporary)
+}
+
+fn temporary() -> PathBuf {
+    std::env::temp_dir().join(format!("ringgate-{}", getuid().as_raw()))
 }
 
 /// Makes `folder` for this user alone, or checks that it is so: others must not be able to put sockets there.
@@ -183,7 +193,7 @@ fn make_private(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Outcome, Reply, Running, running, serve};
+    use super::{Outcome, Reply, Running, running_in, serve};
     use std::{fs, os::unix::fs::PermissionsExt, os::unix::net::UnixListener, path::PathBuf};
 
     fn folder(name: &str) -> PathBuf {
@@ -195,20 +205,20 @@ mod tests {
     #[test]
     fn a_gateway_is_found_asked_and_gone_when_it_ends() {
         let folder = folder("found");
-        assert_eq!(running(&folder), []);
+        assert_eq!(running_in(&folder), []);
         let text = "error: line 3\n  is wrong\n".to_owned();
         let reply = Reply { outcome: Outcome::Refused, text };
         let answer = reply.clone();
         let served = serve(&folder, "/etc/ringgate.toml\n".to_owned(), move || answer.clone()).unwrap();
         // One that died without cleaning up.
         drop(UnixListener::bind(folder.join("1.sock")).unwrap());
-        let found = running(&folder);
+        let found = running_in(&folder);
         let [Running { pid, status, .. }] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((*pid, status.as_str()), (std::process::id(), "/etc/ringgate.toml"));
         assert_eq!(found[0].reload().unwrap(), reply);
         assert!(!folder.join("1.sock").exists(), "what nobody serves is removed");
         drop(served);
-        assert_eq!(running(&folder), []);
+        assert_eq!(running_in(&folder), []);
         fs::remove_dir_all(&folder).unwrap();
     }
 
