@@ -1,0 +1,285 @@
+//! The lookup itself: one walk through the arrays, backwards only where a less specific way exists.
+
+use super::{
+    host::Hosts,
+    methods::MethodSet,
+    table::{NONE, Root, Segment, Table},
+};
+use crate::{
+    base::{ids::RouteId, limits::PATH_PARAMETERS_MAX, span::Span},
+    http::method::Method,
+};
+use std::fmt;
+
+/// The compiled routing table: immutable, a handful of flat arrays. The default one has no routes.
+#[derive(Default)]
+pub struct Router {
+    pub(super) table: Table,
+    pub(super) hosts: Hosts,
+    steps: u32,
+}
+
+/// What a lookup found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// This route answers.
+    Found(RouteId),
+    /// Something matches host and path, but nothing that does has the method: these are the methods there are (405,
+    /// `Allow`). Never contains `ANY`.
+    MethodNotAllowed(MethodSet),
+    /// Nothing matches host and path.
+    NotFound,
+}
+
+/// Where the path parameters of a lookup are, in the order of the route's pattern. Made to be reused.
+#[derive(Clone, Debug)]
+pub struct Params {
+    spans: [Span; PATH_PARAMETERS_MAX],
+    len: usize,
+}
+
+impl Params {
+    /// No parameters.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { spans: [Span::EMPTY; PATH_PARAMETERS_MAX], len: 0 }
+    }
+
+    /// Spans into the path that the lookup was given.
+    #[inline]
+    #[must_use]
+    pub fn as_slice(&self) -> &[Span] {
+        self.spans.get(..self.len).unwrap_or_default()
+    }
+
+    /// The span of the `n`th parameter.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, n: usize) -> Option<Span> {
+        self.as_slice().get(n).copied()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The value of the `n`th parameter without trailing slashes, as Amazon API Gateway passes it to functions (only
+    /// greedy parameters can have any).
+    #[must_use]
+    pub fn trimmed<'p>(&self, n: usize, path: &'p [u8]) -> Option<&'p [u8]> {
+        let value = self.get(n)?.of(path);
+        let slashes = value.iter().rev().take_while(|&&b| b == b'/').count();
+        value.get(..value.len() - slashes)
+    }
+
+    /// Forgets them all.
+    pub const fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    #[inline]
+    fn push(&mut self, start: usize, end: usize) {
+        if let Some(slot) = self.spans.get_mut(self.len) {
+            *slot = Span::new(start, end);
+            self.len += 1;
+        }
+    }
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Router {
+    pub(super) const fn new(table: Table, hosts: Hosts, steps: u32) -> Self {
+        Self { table, hosts, steps }
+    }
+
+    /// Finds the route that answers. `host` is without port, in any letter case, empty if there is none; `path` is as it
+    /// was sent, or normalised where that matters. An empty path counts as `/`; one that begins with anything but a
+    /// slash is not found. On `Found`, `params` has the values of the route's parameters, else nothing.
+    ///
+    /// Nothing is allocated; at most [`Router::steps_max`] nodes are visited.
+    #[inline]
+    pub fn lookup(&self, host: &[u8], method: Method, path: &[u8], params: &mut Params) -> Outcome {
+        params.len = 0;
+        let Some((start, end)) = trim(path) else {
+            return Outcome::NotFound;
+        };
+        let allowed = MethodSet::EMPTY;
+        let mut walk = Walk { table: &self.table, path: &path[..end], whole: path.len(), method, params, allowed };
+        for root in self.hosts.roots(host).into_iter().flatten() {
+            if let Some(id) = walk.root(root, start) {
+                return Outcome::Found(id);
+            }
+        }
+        if walk.allowed.is_empty() { Outcome::NotFound } else { Outcome::MethodNotAllowed(walk.allowed) }
+    }
+
+    /// The most nodes that any lookup can visit. It is about the number of segments of the deepest route unless many
+    /// routes differ only in which of their segments are parameters; then each such choice may be tried, though never
+    /// more of them than there are routes. Worth a warning when it is in the hundreds.
+    #[must_use]
+    pub const fn steps_max(&self) -> u32 {
+        self.steps
+    }
+}
+
+impl fmt::Debug for Router {
+    /// Sizes only: the arrays say nothing to people. [`Router::routes`] does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router")
+            .field("routes", &self.table.routes.len())
+            .field("nodes", &self.table.nodes.len())
+            .field("edges", &self.table.edges.len())
+            .field("text_bytes", &self.table.text.len())
+            .field("steps_max", &self.steps)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A lookup under way.
+struct Walk<'a> {
+    table: &'a Table,
+    /// Without trailing slashes.
+    path: &'a [u8],
+    /// Length of the path with them.
+    whole: usize,
+    method: Method,
+    params: &'a mut Params,
+    /// The methods of what matched the path but not the method.
+    allowed: MethodSet,
+}
+
+impl Walk<'_> {
+    fn root(&mut self, root: Root, start: usize) -> Option<RouteId> {
+        if start >= self.path.len() {
+            return self.end(root.node, root.output);
+        }
+        let found = self.segment(root.node, start, root.output);
+        if found.is_none() {
+            self.params.clear();
+        }
+        found
+    }
+
+    /// Matches the path from `at`, which is not its end, against the sub-trie of a node.
+    ///
+    /// A call of its own is made only for a choice that has a less specific alternative; the last choice goes on in the
+    /// loop. Every call goes down at least one level, so they nest no deeper than the longest pattern. A sub-trie is a
+    /// tree, so no (node, place in the path) is visited twice.
+    fn segment(&mut self, mut node: u32, mut at: usize, mut output: u32) -> Option<RouteId> {
+        loop {
+            let here = self.table.nodes.get(node as usize)?;
+            let segment = Segment::scan(self.path, at);
+            let end = at + segment.len;
+            if segment.len > 0 {
+                if let Some(edge) = self.table.child(here, segment, self.path, at) {
+                    if here.one == NONE && here.greedy == NONE && end < self.path.len() {
+                        (node, at, output) = (edge.child, end + 1, output + edge.output);
+                        continue;
+                    }
+                    let found = self.below(edge.child, end, output + edge.output);
+                    if found.is_some() {
+                        return found;
+                    }
+                }
+                if here.one != NONE {
+                    let mark = self.params.len;
+                    self.params.push(at, end);
+                    if here.greedy == NONE && end < self.path.len() {
+                        (node, at, output) = (here.one, end + 1, output + here.one_output);
+                        continue;
+                    }
+                    let found = self.below(here.one, end, output + here.one_output);
+                    if found.is_some() {
+                        return found;
+                    }
+                    self.params.len = mark;
+                }
+            }
+            return self.greedy(here.greedy, at, output + here.greedy_output);
+        }
+    }
+
+    /// Goes on behind the segment that ends at `end`; leaves the parameters as they were if nothing is found.
+    #[inline]
+    fn below(&mut self, node: u32, end: usize, output: u32) -> Option<RouteId> {
+        if end >= self.path.len() {
+            return self.end(node, output);
+        }
+        let mark = self.params.len;
+        let found = self.segment(node, end + 1, output);
+        if found.is_none() {
+            self.params.len = mark;
+        }
+        found
+    }
+
+    /// The path ends at a node.
+    #[inline]
+    fn end(&mut self, node: u32, output: u32) -> Option<RouteId> {
+        let layout = self.table.nodes.get(node as usize)?.here;
+        self.resource(layout, output)
+    }
+
+    #[inline]
+    fn greedy(&mut self, layout: u32, at: usize, output: u32) -> Option<RouteId> {
+        if layout == NONE {
+            return None;
+        }
+        let found = self.resource(layout, output);
+        if found.is_some() {
+            self.params.push(at, self.whole);
+        }
+        found
+    }
+
+    /// A resource that matches the path: its route for the method, or its methods noted.
+    #[inline]
+    fn resource(&mut self, layout: u32, output: u32) -> Option<RouteId> {
+        let found = self.table.route(layout, self.method, output);
+        if found.is_none() {
+            self.refuse(layout);
+        }
+        found
+    }
+
+    #[cold]
+    fn refuse(&mut self, layout: u32) {
+        if let Some(layout) = self.table.layouts.get(layout as usize) {
+            self.allowed = self.allowed.union(layout.methods);
+        }
+    }
+}
+
+/// Where the first segment begins and the last one ends; `None` if the path does not begin with a slash. Leading slashes
+/// are one, trailing ones are ignored; the root has no segment, and then the two are the same.
+#[inline]
+pub(super) fn trim(path: &[u8]) -> Option<(usize, usize)> {
+    let Some(first) = path.first() else {
+        return Some((0, 0));
+    };
+    if *first != b'/' {
+        return None;
+    }
+    let mut start = 1;
+    while path.get(start) == Some(&b'/') {
+        start += 1;
+    }
+    let mut end = path.len();
+    while end > start && path.get(end - 1) == Some(&b'/') {
+        end -= 1;
+    }
+    Some((start, end))
+}
