@@ -4,6 +4,7 @@ pub mod base;
 pub mod control;
 pub mod h1;
 pub mod http;
+pub mod io;
 pub mod observe;
 pub mod plan;
 pub mod route;

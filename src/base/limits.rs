@@ -52,7 +52,9 @@ pub const MAILBOX_PER_TURN: u32 = 64;
 /// Pause of a listener that ran out of descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How coarsely deadlines are swept: a timeout fires up to this much late.
-pub const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
+pub const SWEEP_INTERVAL: Duration = Duration::from_millis(SWEEP_MILLIS);
+/// The same as a number.
+pub const SWEEP_MILLIS: u64 = 50;
 /// How long a connection in lingering close is read and thrown away (RFC 9112 §9.6).
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// Bytes thrown away in lingering close before it is cut.

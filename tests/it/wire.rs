@@ -80,9 +80,14 @@ fn perform(server: &str, cases: Vec<Case>) -> (usize, Vec<String>) {
     trap.set_nonblocking(true).unwrap();
     let mut config = format!(
         "[server]\nlisten = [\"127.0.0.1:$PORT\"]\n{server}\n\
-         [upstream.trap]\nservers = [\"http://{}\"]\n[api.trap]\n[[api.trap.route]]\nmethod = \"ANY\"\n\
-         path = \"/{{proxy+}}\"\nintegration = {{ type = \"http_proxy\", upstream = \"trap\" }}\n",
-        trap.local_addr().unwrap()
+         [upstream.trap]\nservers = [\"http://{}\"]\n[api.trap]\n{}",
+        trap.local_addr().unwrap(),
+        ["/", "/{proxy+}"]
+            .map(|path| format!(
+                "[[api.trap.route]]\nmethod = \"ANY\"\npath = \"{path}\"\n\
+             integration = {{ type = \"http_proxy\", upstream = \"trap\" }}\n"
+            ))
+            .concat()
     );
     let mut listeners = Vec::new();
     for case in &cases {

@@ -137,6 +137,7 @@ impl Play<'_> {
                 self.send(step.who, &bytes)
             }
             What::ExpectsNothing => self.expect_nothing(step.who),
+            What::ExpectsAtMostCut => self.expect_at_most_cut(),
             What::Shuts => {
                 let _ = self.peer(step.who)?.stream.shutdown(Shutdown::Write);
                 Ok(())
@@ -150,7 +151,7 @@ impl Play<'_> {
                 let _ = rustix::net::sockopt::set_socket_linger(&peer.stream, Some(Duration::ZERO));
                 Ok(())
             }
-            What::ExpectsClose | What::ExpectsEnd => {
+            What::ExpectsClose | What::ExpectsEnd | What::ExpectsCut => {
                 let names = self.stage.names.clone();
                 expect(self.peer(step.who)?, &step.what, &names)
             }
@@ -246,6 +247,15 @@ impl Play<'_> {
                 let _ = upstream.read_now();
                 upstream.expect_empty("the upstream")
             }
+        }
+    }
+
+    /// What came to the upstream, if anything did, ends without having been completed.
+    fn expect_at_most_cut(&mut self) -> Result<(), String> {
+        loop {
+            let heard = self.stage.next_with_bytes(&mut self.upstream, SILENCE).map_err(|error| error.to_string())?;
+            let Some(mut peer) = heard else { return Ok(()) };
+            peer.expect_cut()?;
         }
     }
 
@@ -351,7 +361,7 @@ impl Peer {
     }
 
     /// An error of the gateway's own: its head, its JSON, and nothing after it.
-    fn expect_error(&mut self, status: u16) -> Result<(), String> {
+    fn expect_error(&mut self, status: u16, closing: bool) -> Result<(), String> {
         let head =
             self.read_until(|bytes| Ok(bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)))?;
         let text = String::from_utf8_lossy(&head).into_owned();
@@ -367,7 +377,7 @@ impl Peer {
         if field("content-type").as_deref() != Some("application/json") {
             return wrong("no content-type: application/json");
         }
-        if field("connection").as_deref() != Some("close") {
+        if closing && field("connection").as_deref() != Some("close") {
             return wrong("no connection: close");
         }
         let Some(length) = field("content-length").and_then(|value| value.parse::<usize>().ok()) else {
@@ -393,6 +403,19 @@ impl Peer {
         }
     }
 
+    /// The end, orderly or by reset, and no last chunk before it.
+    fn expect_cut(&mut self) -> Result<(), String> {
+        self.stream.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
+        match self.stream.read_to_end(&mut self.buffer) {
+            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => {
+                return Err(format!("no end of the connection: {error}"));
+            }
+            _ => {}
+        }
+        let whole = self.buffer.ends_with(b"0\r\n\r\n");
+        if whole { Err(format!("the message was completed:\n{}", show(&self.buffer))) } else { Ok(()) }
+    }
+
     /// The end, orderly or by reset.
     fn expect_end(&mut self) -> Result<(), String> {
         match self.expect_close() {
@@ -407,9 +430,11 @@ fn expect(peer: &mut Peer, what: &What, names: &Names) -> Result<(), String> {
         What::Expects(text) => peer.expect_pattern(&names.pattern(text)?),
         What::ExpectsChunks(text) => peer.expect_chunks(&names.bytes(text)?),
         What::ExpectsLastChunk(text) => peer.expect_pattern(&names.pattern(&format!("0\n{text}\n"))?),
-        What::ExpectsError(status) => peer.expect_error(*status),
+        What::ExpectsError(status) => peer.expect_error(*status, true),
+        What::ExpectsRefusal(status) => peer.expect_error(*status, false),
         What::ExpectsClose => peer.expect_close(),
         What::ExpectsEnd => peer.expect_end(),
+        What::ExpectsCut => peer.expect_cut(),
         other => Err(format!("not an expectation: {other:?}")),
     }
 }

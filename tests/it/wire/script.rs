@@ -57,10 +57,16 @@ pub(super) enum What {
     ExpectsLastChunk(String),
     /// An answer of the gateway's own with that status: JSON on one line, then the end of the connection.
     ExpectsError(u16),
+    /// The same, but the connection may stay.
+    ExpectsRefusal(u16),
     ExpectsClose,
     /// The connection ends, orderly or not.
     ExpectsEnd,
+    /// The connection ends, and what comes before does not complete a chunked body.
+    ExpectsCut,
     ExpectsNothing,
+    /// Nothing, or messages that are cut off.
+    ExpectsAtMostCut,
     Shuts,
     Closes,
     Resets,
@@ -168,6 +174,9 @@ fn what(text: &str, block: String) -> Result<What, String> {
     if let Some(status) = text.strip_prefix("expects error ") {
         return Ok(What::ExpectsError(status.parse().map_err(|_| "not a status")?));
     }
+    if let Some(status) = text.strip_prefix("expects refusal ") {
+        return Ok(What::ExpectsRefusal(status.parse().map_err(|_| "not a status")?));
+    }
     Ok(match text {
         "connects" => What::Connects,
         "sends" => What::Sends(block),
@@ -176,6 +185,8 @@ fn what(text: &str, block: String) -> Result<What, String> {
         "expects last chunk" => What::ExpectsLastChunk(block),
         "expects close" => What::ExpectsClose,
         "expects end" => What::ExpectsEnd,
+        "expects cut" => What::ExpectsCut,
+        "expects at most a cut" => What::ExpectsAtMostCut,
         "expects nothing" => What::ExpectsNothing,
         "shuts" => What::Shuts,
         "closes" => What::Closes,
@@ -252,8 +263,14 @@ impl Names {
     fn name(&self, name: &str, pattern: &mut Pattern) -> Result<(), String> {
         match name {
             "host" => pattern.push_bytes(self.host.as_bytes()),
+            "HOST" => pattern.push_bytes(self.host.to_uppercase().as_bytes()),
             "port" => pattern.push_bytes(self.port.to_string().as_bytes()),
             "upstream" => pattern.push_bytes(self.upstream.as_bytes()),
+            "forwarded" => {
+                let fields = "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: ";
+                pattern.push_bytes(fields.as_bytes());
+                pattern.push_bytes(self.host.as_bytes());
+            }
             "any" => pattern.push_any(),
             "date" => pattern.push_date(),
             _ => {
