@@ -2,6 +2,8 @@
 
 pub mod base;
 pub mod control;
+pub mod compile;
+pub mod config;
 pub mod h1;
 pub mod http;
 pub mod io;
