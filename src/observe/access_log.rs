@@ -154,7 +154,7 @@ impl Format {
                 continue;
             };
             if literal_from < dollar {
-                pieces.push(Piece::Literal(format[literal_from..dollar].as_bytes().into()));
+                pieces.push(Piece::Literal(format.as_bytes()[literal_from..dollar].into()));
             }
             pieces.push(Piece::Text(variable));
             (literal_from, at) = (end, end);
@@ -163,7 +163,7 @@ impl Format {
             return Err(FormatError { at: 0, message: no_variable(format) });
         }
         if literal_from < format.len() {
-            pieces.push(Piece::Literal(format[literal_from..].as_bytes().into()));
+            pieces.push(Piece::Literal(format.as_bytes()[literal_from..].into()));
         }
         Ok(Self { pieces: pieces.into(), escape: Escape::of_template(format) })
     }

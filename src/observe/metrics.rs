@@ -106,10 +106,6 @@ impl<const N: usize> Counters<N> {
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
 pub struct CoreMetrics {
-    /// Content bytes received from clients.
-    pub received_bytes: Counter,
-    /// Content bytes sent to clients.
-    pub sent_bytes: Counter,
     /// Requests whose head is complete and whose response is not.
     pub requests_in_flight: Gauge,
     /// Open client connections, idle ones included.
@@ -147,8 +143,6 @@ impl CoreMetrics {
     #[inline(always)]
     pub fn record(&self, route: Option<&RouteCounters>, exchange: &ExchangeRecord<'_>) {
         self.exchanges.increment(exchange.reason.index());
-        self.received_bytes.add(exchange.request_bytes);
-        self.sent_bytes.add(exchange.response_bytes);
         route.unwrap_or(&self.unmatched).record(exchange);
     }
 
@@ -163,6 +157,12 @@ impl CoreMetrics {
     #[must_use]
     pub fn exchanges(&self, reason: Reason) -> u64 {
         self.exchanges.get(reason.index())
+    }
+
+    /// Exchanges that ended, for whatever reason.
+    #[must_use]
+    pub fn finished(&self) -> u64 {
+        Reason::ALL.iter().fold(0, |sum, reason| sum.wrapping_add(self.exchanges(*reason)))
     }
 
     /// Message heads that broke the rule `names::RULES[rule]`.
@@ -268,6 +268,28 @@ pub struct ServerCounters {
 }
 
 impl ServerCounters {
+    /// A connection was made.
+    pub fn connection_opened(&self) {
+        self.opened.increment();
+        self.connections.increment();
+    }
+
+    /// A connection was closed, by whomever.
+    pub fn connection_closed(&self) {
+        self.connections.decrement();
+    }
+
+    /// The core gives this server no more requests for a while.
+    pub fn eject(&self) {
+        self.ejections.increment();
+        self.ejected.set(1);
+    }
+
+    /// The core gives it requests again.
+    pub fn readmit(&self) {
+        self.ejected.set(0);
+    }
+
     /// Counts a failed attempt.
     #[cold]
     pub fn fail(&self, why: Failure) {
@@ -312,14 +334,19 @@ impl Statuses {
     /// How many labels there are.
     pub const LABELS: usize = SLOTS;
 
-    /// Label and count of the `slot`th of [`Statuses::LABELS`].
+    /// The label of the `slot`th of [`Statuses::LABELS`]: `200`, `4xx`, `none`.
     #[must_use]
-    pub fn get(&self, slot: usize) -> (&'static str, u64) {
-        let label = match CODE_LABELS.get(slot) {
+    pub fn label(slot: usize) -> &'static str {
+        match CODE_LABELS.get(slot) {
             Some(code) => std::str::from_utf8(code).unwrap_or_default(),
             None => CLASSES.get(slot.wrapping_sub(CODES.len())).copied().unwrap_or_default(),
-        };
-        (label, self.0.get(slot))
+        }
+    }
+
+    /// The count of the `slot`th of [`Statuses::LABELS`].
+    #[must_use]
+    pub fn get(&self, slot: usize) -> u64 {
+        self.0.get(slot)
     }
 }
 
@@ -417,11 +444,11 @@ mod tests {
         core.record(None, &x);
         assert_eq!(core.exchanges(Reason::UpstreamReset), 2);
         assert_eq!(core.exchanges(Reason::Ok), 0);
-        assert_eq!((core.received_bytes.get(), core.sent_bytes.get()), (14, 22));
+        assert_eq!(core.finished(), 2);
         for counters in [&route, &core.unmatched] {
             assert_eq!((counters.request_bytes.get(), counters.response_bytes.get()), (7, 11));
             assert_eq!(counters.duration.count(), 1);
-            let total: u64 = (0..Statuses::LABELS).map(|slot| counters.statuses().get(slot).1).sum();
+            let total: u64 = (0..Statuses::LABELS).map(|slot| counters.statuses().get(slot)).sum();
             assert_eq!(total, 1);
         }
     }
@@ -433,13 +460,14 @@ mod tests {
         for (status, label) in table.into_iter().chain(odd).chain([(308, "308"), (504, "504")]) {
             let statuses = Statuses::default();
             statuses.count(status);
-            let hit: Vec<_> = (0..Statuses::LABELS).map(|s| statuses.get(s)).filter(|(_, n)| *n > 0).collect();
-            assert_eq!(hit, [(label, 1)], "{status}");
+            let hit: Vec<_> = (0..Statuses::LABELS).filter(|s| statuses.get(*s) > 0).map(Statuses::label).collect();
+            assert_eq!(hit, [label], "{status}");
         }
         for code in CODES {
             let statuses = Statuses::default();
             statuses.count(code);
-            assert!((0..Statuses::LABELS).any(|s| statuses.get(s) == (code.to_string().as_str(), 1)), "{code}");
+            let label = code.to_string();
+            assert!((0..Statuses::LABELS).any(|s| statuses.get(s) == 1 && Statuses::label(s) == label), "{code}");
         }
     }
 

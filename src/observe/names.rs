@@ -144,6 +144,8 @@ metrics! {
         "Log lines dropped because the disk or the reader was too slow.";
     LOG_FAILURES: Counter "ringgate_log_write_failures_total" ["log"]
         "Writes to a log that failed; their lines are lost.";
+    LOG_SUPPRESSED: Counter "ringgate_log_suppressed_total" ["log"]
+        "Log lines not written because their place in the code had said enough for the moment.";
     CONFIG_HASH: Gauge "ringgate_config_info" ["hash"]
         "1 for the configuration that runs.";
     CONFIG_ROUTES: Gauge "ringgate_config_routes" []
@@ -156,7 +158,7 @@ metrics! {
         "Attempts to load a configuration, the first one included.";
     BUGS: Counter "ringgate_bugs_total" []
         "Impossible things that happened: please report.";
-    BUILD: Gauge "ringgate_build_info" ["version", "profile", "target"]
+    BUILD: Gauge "ringgate_build_info" ["version", "profile", "arch"]
         "1 for the build that runs.";
     BACKEND: Gauge "ringgate_io_backend" ["kind"]
         "1 for the event loop that runs.";

@@ -46,8 +46,14 @@ const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut b = 0x20;
     while b < 0x7f {
-        plain[b] = !matches!(b as u8, b'"' | b'\\' | b'<' | b'>' | b'&' | b'\'');
+        plain[b] = true;
         b += 1;
+    }
+    let special = b"\"\\<>&'";
+    let mut s = 0;
+    while s < special.len() {
+        plain[special[s] as usize] = false;
+        s += 1;
     }
     plain
 };
@@ -104,7 +110,6 @@ fn hex(nibble: u8) -> u8 {
 
 /// Appends `value` in decimal.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "a digit")]
 pub fn decimal(out: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();

@@ -4,13 +4,13 @@
 //! of its buffers are on their way, lines are dropped and counted until one returns. No lock is taken and nothing is
 //! allocated per line.
 
-use crate::base::limits;
+use crate::{base::limits, observe::error_log};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
@@ -29,6 +29,16 @@ pub enum Output {
     File(PathBuf),
 }
 
+impl std::fmt::Display for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::Stderr => f.write_str("stderr"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
 /// What became of a log's lines. Written by cores only when something is lost, by the writer thread per buffer.
 #[derive(Debug, Default)]
 pub struct LogHealth {
@@ -38,6 +48,8 @@ pub struct LogHealth {
     pub dropped: AtomicU64,
     /// Writes and reopenings that failed.
     pub failures: AtomicU64,
+    /// Lines not written because their site had said enough for the moment (error log only).
+    pub suppressed: AtomicU64,
 }
 
 /// The thread that writes one log. Dropped without [`Writer::stop`], it ends when its last [`Sink`] is gone.
@@ -50,19 +62,24 @@ pub struct Writer {
 }
 
 /// Tells what went wrong with the log, rarely: called on the writer thread.
-pub type OnTrouble = fn(&Output, &io::Error);
+pub(crate) type OnTrouble = fn(&Output, &io::Error);
 
 impl Writer {
-    /// Opens `output` and starts its thread. Lines that are lost count in `health`; failed writes are also told to
-    /// `trouble`, at most once a minute.
+    /// Opens `output` and starts its thread. Lines that are lost count in `health`; failed writes are also told to the
+    /// error log, at most once a minute.
     ///
     /// # Errors
     /// The file cannot be opened for appending, or the thread cannot be made.
-    pub fn start(output: Output, health: Arc<LogHealth>, trouble: OnTrouble) -> io::Result<Self> {
+    pub fn start(output: Output, health: Arc<LogHealth>) -> io::Result<Self> {
+        Self::start_telling(output, health, error_log::trouble_there())
+    }
+
+    /// The same, with another one to tell of failed writes.
+    pub(crate) fn start_telling(output: Output, health: Arc<LogHealth>, trouble: OnTrouble) -> io::Result<Self> {
         let target = Target::open(&output)?;
         let (queue, batches) = sync_channel(limits::LOG_QUEUE);
         let (finished, done) = sync_channel(1);
-        let shared = Arc::new(Shared { health, stop: AtomicBool::new(false), reopen: AtomicBool::new(false) });
+        let shared = Arc::new(Shared::new(health));
         let worker = Worker { output, target, trouble, torn: false, quiet_until: None, shared: Arc::clone(&shared) };
         let thread = std::thread::Builder::new().name("ringgate-log".to_owned()).spawn(move || {
             worker.run(&batches);
@@ -78,10 +95,25 @@ impl Writer {
         Sink::new(self.queue.clone(), Arc::clone(&self.shared))
     }
 
-    /// Opens the file anew, before the next buffer is written or after [`NUDGE`]: after a log rotation. If it cannot
-    /// be opened, the old file is written on.
+    /// Opens the file anew, before the next buffer is written: after a log rotation. If it cannot be opened, the old
+    /// file is written on.
     pub fn reopen(&self) {
         self.shared.reopen.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Writes to `output` from the next buffer on: after a reload. Cores keep their sinks.
+    ///
+    /// # Errors
+    /// The file cannot be opened; the old output stays.
+    pub fn redirect(&self, output: Output) -> io::Result<()> {
+        let target = Target::open(&output)?;
+        *self.shared.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some((output, target));
+        self.wake();
+        Ok(())
+    }
+
+    fn wake(&self) {
         // A full queue needs no nudge: the thread is awake.
         let _ = self.queue.try_send(Batch::default());
     }
@@ -92,7 +124,7 @@ impl Writer {
     /// Cores hand over their last lines when their sinks are dropped: stop them first.
     pub fn stop(mut self, grace: Duration) {
         self.shared.stop.store(true, Ordering::Release);
-        let _ = self.queue.try_send(Batch::default());
+        self.wake();
         if self.done.recv_timeout(grace).is_ok()
             && let Some(thread) = self.thread.take()
         {
@@ -102,8 +134,8 @@ impl Writer {
     }
 }
 
-/// How often the writer thread looks whether it shall stop or reopen when no lines come.
-pub const NUDGE: Duration = Duration::from_millis(500);
+/// How often the writer thread looks whether it shall stop or reopen when no lines come: should a nudge get lost.
+const NUDGE: Duration = Duration::from_millis(500);
 /// How often trouble is told.
 const TROUBLE_EVERY: Duration = Duration::from_secs(60);
 
@@ -116,11 +148,20 @@ struct Batch {
     home: Option<SyncSender<Vec<u8>>>,
 }
 
+/// What control tells the writer thread.
 #[derive(Debug)]
 struct Shared {
     health: Arc<LogHealth>,
     stop: AtomicBool,
     reopen: AtomicBool,
+    #[expect(clippy::disallowed_types, reason = "between control and the writer thread; no core takes it")]
+    moved: std::sync::Mutex<Option<(Output, Target)>>,
+}
+
+impl Shared {
+    fn new(health: Arc<LogHealth>) -> Self {
+        Self { health, stop: false.into(), reopen: false.into(), moved: Default::default() }
+    }
 }
 
 /// One core's way into a log. Cloned for another core, the clone begins with buffers of its own. Dropped, it hands over
@@ -216,21 +257,36 @@ impl Sink {
     }
 }
 
-/// Hands one line over from a thread that logs rarely and has no sink of its own. False if it was dropped, which has
-/// been counted. Never waits.
-pub(crate) fn post(sender: &Sender, line: Vec<u8>) -> bool {
-    let sent = sender.queue.try_send(Batch { bytes: line, lines: 1, home: None }).is_ok();
-    if !sent {
-        sender.shared.health.dropped.fetch_add(1, Ordering::Relaxed);
-    }
-    sent
-}
-
-/// A way into a log without buffers, for [`post`].
+/// A way into a log without a buffer, for threads that log rarely.
 #[derive(Clone, Debug)]
 pub(crate) struct Sender {
     queue: SyncSender<Batch>,
     shared: Arc<Shared>,
+}
+
+/// What became of a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Posted {
+    /// It is on its way.
+    Taken,
+    /// There was no room; it has been counted.
+    Dropped,
+    /// The log has been stopped; here it is again.
+    Stopped(Vec<u8>),
+}
+
+impl Sender {
+    /// Hands one line over. Never waits.
+    pub(crate) fn post(&self, line: Vec<u8>) -> Posted {
+        match self.queue.try_send(Batch { bytes: line, lines: 1, home: None }) {
+            Ok(()) => Posted::Taken,
+            Err(TrySendError::Full(_)) => {
+                self.shared.health.dropped.fetch_add(1, Ordering::Relaxed);
+                Posted::Dropped
+            }
+            Err(TrySendError::Disconnected(batch)) => Posted::Stopped(batch.bytes),
+        }
+    }
 }
 
 impl Writer {
@@ -260,9 +316,7 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if self.shared.reopen.swap(false, Ordering::AcqRel) {
-                self.reopen();
-            }
+            self.obey();
             if self.shared.stop.load(Ordering::Acquire) {
                 while let Ok(batch) = batches.try_recv() {
                     self.take(batch);
@@ -273,9 +327,7 @@ impl Worker {
     }
 
     fn take(&mut self, mut batch: Batch) {
-        if self.shared.reopen.swap(false, Ordering::AcqRel) {
-            self.reopen();
-        }
+        self.obey();
         if !batch.bytes.is_empty() {
             match self.write(&batch.bytes) {
                 Ok(()) => self.shared.health.lines.fetch_add(batch.lines, Ordering::Relaxed),
@@ -304,10 +356,16 @@ impl Worker {
         })
     }
 
-    fn reopen(&mut self) {
-        match Target::open(&self.output) {
-            Ok(target) => (self.target, self.torn) = (target, false),
-            Err(error) => self.tell(&error),
+    /// Moves to another output, or opens the file anew, if control asked for it.
+    fn obey(&mut self) {
+        if let Some((output, target)) = self.shared.moved.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            (self.output, self.target, self.torn) = (output, target, false);
+        }
+        if self.shared.reopen.swap(false, Ordering::AcqRel) {
+            match Target::open(&self.output) {
+                Ok(target) => (self.target, self.torn) = (target, false),
+                Err(error) => self.tell(&error),
+            }
         }
     }
 
@@ -422,7 +480,7 @@ mod tests {
 
     fn start(output: Output) -> (Writer, Arc<LogHealth>) {
         let health = Arc::new(LogHealth::default());
-        (Writer::start(output, Arc::clone(&health), quiet).unwrap(), health)
+        (Writer::start_telling(output, Arc::clone(&health), quiet).unwrap(), health)
     }
 
     fn fifo(path: &std::path::Path) {
@@ -531,6 +589,26 @@ mod tests {
     }
 
     #[test]
+    fn a_reload_may_move_the_log_and_one_to_nowhere_leaves_it() {
+        let scratch = Scratch::new("move");
+        let (first, second) = (scratch.file("first"), scratch.file("second"));
+        let (writer, _) = start(Output::File(first.clone()));
+        let mut sink = writer.sink();
+        sink.line(|b| b.extend_from_slice(b"one\n"));
+        sink.flush();
+        while std::fs::read(&first).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        assert!(writer.redirect(Output::File(scratch.file("no/such/place"))).is_err());
+        writer.redirect(Output::File(second.clone())).unwrap();
+        sink.line(|b| b.extend_from_slice(b"two\n"));
+        drop(sink);
+        writer.stop(GRACE);
+        assert_eq!(std::fs::read_to_string(first).unwrap(), "one\n");
+        assert_eq!(std::fs::read_to_string(second).unwrap(), "two\n");
+    }
+
+    #[test]
     fn a_full_disk_is_survived_counted_and_told_once() {
         static TOLD: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         fn told(output: &Output, error: &io::Error) {
@@ -539,7 +617,7 @@ mod tests {
             TOLD.fetch_add(1, Ordering::Relaxed);
         }
         let health = Arc::new(LogHealth::default());
-        let writer = Writer::start(Output::File("/dev/full".into()), Arc::clone(&health), told).unwrap();
+        let writer = Writer::start_telling(Output::File("/dev/full".into()), Arc::clone(&health), told).unwrap();
         let mut sink = writer.sink();
         for _ in 0..3 {
             sink.line(|b| b.extend_from_slice(b"x\n"));
@@ -557,7 +635,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_opened_is_an_error_at_the_start() {
         let output = Output::File("/nonexistent/ringgate/log".into());
-        assert!(Writer::start(output, Arc::default(), quiet).is_err());
+        assert!(Writer::start_telling(output, Arc::default(), quiet).is_err());
     }
 
     #[test]
@@ -581,7 +659,7 @@ mod tests {
             trouble: quiet,
             torn: true,
             quiet_until: None,
-            shared: Arc::new(super::Shared { health: Arc::default(), stop: false.into(), reopen: false.into() }),
+            shared: Arc::new(super::Shared::new(Arc::default())),
         };
         worker.write(b"whole\n").unwrap();
         worker.write(b"whole\n").unwrap();
