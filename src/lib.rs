@@ -1,12 +1,21 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
-pub mod base;
-pub mod control;
-pub mod compile;
-pub mod config;
+pub mod worker;
+
+pub mod connection;
+pub mod exchange;
+
 pub mod h1;
 pub mod http;
+pub mod route;
+pub mod upstream;
+
+pub mod base;
 pub mod io;
 pub mod observe;
+
+pub mod compile;
+pub mod config;
 pub mod plan;
-pub mod route;
+
+pub mod control;

@@ -82,6 +82,9 @@ pub const INTEGRATION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(29);
 pub const KEEPALIVE_MAX_IDLE_DEFAULT: u32 = 1024;
 /// `keepalive.idle_timeout` unless configured: below the 60 s and more that servers usually keep.
 pub const KEEPALIVE_IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(55);
+/// A response body in which nothing comes for this long is cut: Amazon API Gateway's idle timeout of streamed responses
+/// (reference, section 2.2).
+pub const STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// A tunnel (101) in which nothing moves for this long is closed.
 pub const TUNNEL_IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 /// `retry.budget` unless configured: retries over requests.

@@ -6,11 +6,7 @@ use super::{
 };
 use crate::{
     base::{clock::Instant, limits},
-    exchange::{
-        self, Core, Opened, Outcome, Rejection, Reply, Request, Work,
-        context::Scratch,
-        finish::finish,
-    },
+    exchange::{self, Core, Opened, Outcome, Rejection, Reply, Request, Work, context::Scratch, finish::finish},
     h1::parse::{self, HeadLimits, Parsed},
     http::head::Framing,
     observe::event::Reason,
@@ -51,10 +47,14 @@ pub async fn exchanges(client: &Client) -> After {
             Head::Quiet => match Box::pin(wait_for_head(client, &mut input, &mut work, started)).await {
                 Head::Whole(length) => length,
                 Head::Quiet | Head::Over => break After::Close,
-                Head::Refused(rejection) => break Box::pin(refuse_head(client, &mut work, &input, started, rejection)).await,
+                Head::Refused(rejection) => {
+                    break Box::pin(refuse_head(client, &mut work, &input, started, rejection)).await;
+                }
             },
             Head::Over => break After::Close,
-            Head::Refused(rejection) => break Box::pin(refuse_head(client, &mut work, &input, started, rejection)).await,
+            Head::Refused(rejection) => {
+                break Box::pin(refuse_head(client, &mut work, &input, started, rejection)).await;
+            }
         };
         if one(client, &mut input, &mut work, length, started).await == After::Close {
             break After::Close;
@@ -77,8 +77,14 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     let Work { request: head, response, parameters, path, target } = work;
     let bytes = input.bytes.get(input.start..input.end).unwrap_or_default();
     let (head_bytes, prefix) = bytes.split_at_checked(length).unwrap_or((bytes, b""));
-    let request =
-        Request { head, bytes: head_bytes, client: &client.address, started, served: client.served.get(), alarm: &client.alarm };
+    let request = Request {
+        head,
+        bytes: head_bytes,
+        client: &client.address,
+        started,
+        served: client.served.get(),
+        alarm: &client.alarm,
+    };
     let mut body = RequestBody {
         client: &client.stream,
         prefix,

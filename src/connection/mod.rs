@@ -11,12 +11,10 @@ pub mod write;
 use crate::{
     base::ids::ListenerId,
     exchange::{Core, context::ClientAddress},
-    io::{
-        Alarm, Stream,
-        task::FuturePool,
-    },
+    io::{Alarm, Stream, task::FuturePool},
 };
 use std::{
+    cell::Cell,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
@@ -38,7 +36,15 @@ pub struct Client {
     /// Where it came in.
     pub listener: ListenerId,
     /// Exchanges so far.
-    pub served: std::cell::Cell<u32>,
+    pub served: Cell<u32>,
+}
+
+impl Client {
+    /// A connection that has carried nothing yet.
+    #[must_use]
+    pub fn new(core: Rc<Core>, stream: Stream, alarm: Alarm, address: ClientAddress, listener: ListenerId) -> Self {
+        Self { core, stream, alarm, address, listener, served: Cell::new(0) }
+    }
 }
 
 /// What a connection does after its exchanges.

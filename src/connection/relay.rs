@@ -50,7 +50,11 @@ pub async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, head: &Resp
     let sent = Outcome::sent(head.status.0, pump.body.content());
     match stopped {
         Ok(()) => {
-            if upstream_keep && complete && pump.take_over().is_empty() && let Some(upstream) = &upstream {
+            if upstream_keep
+                && complete
+                && pump.take_over().is_empty()
+                && let Some(upstream) = &upstream
+            {
                 lease.keep(upstream, client.core.net.now(), head.keep_alive_timeout);
             }
             let after = if keep && complete { After::Idle } else { After::Close };

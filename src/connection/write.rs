@@ -3,10 +3,7 @@
 use super::{After, Client};
 use crate::{
     base::limits,
-    exchange::{
-        Opened, Outcome, Rejection, Request,
-        integrate::fill,
-    },
+    exchange::{Opened, Outcome, Rejection, Request, integrate::fill},
     h1::encode,
     http::{
         head::{Framing, ResponseHead, Version},
@@ -168,9 +165,7 @@ pub async fn local(context: &Context<'_>, opened: &Opened, body: &mut RequestBod
     match route.map(|route| &route.integration) {
         Some(Integration::Fixed(fixed)) => fixed_answer(context, body, fixed).await,
         Some(Integration::Redirect(redirect)) => redirect_answer(context, body, redirect).await,
-        Some(Integration::HttpProxy(_)) | None => {
-            rejection(context, body, &Rejection::new(Reason::NoRoute)).await
-        }
+        Some(Integration::HttpProxy(_)) | None => rejection(context, body, &Rejection::new(Reason::NoRoute)).await,
     }
 }
 
@@ -198,8 +193,7 @@ pub async fn rejection(context: &Context<'_>, body: &mut RequestBody<'_>, reject
         return Delivered { outcome: Outcome::rejected(rejection, 0), after: After::Close, linger: false };
     }
     let fields = |out: &mut Vec<u8>| rejection.fields(out);
-    let mut delivered =
-        answer(context, body, rejection.status, fields, rejection.body(), rejection.close).await;
+    let mut delivered = answer(context, body, rejection.status, fields, rejection.body(), rejection.close).await;
     if delivered.outcome.reason == Reason::Ok {
         delivered.outcome = Outcome::rejected(rejection, delivered.outcome.response_bytes);
     }
@@ -211,7 +205,15 @@ pub async fn rejection(context: &Context<'_>, body: &mut RequestBody<'_>, reject
 pub async fn refuse(context: &Context<'_>, rejection: &Rejection) -> u64 {
     let head = context.request.head;
     let mut out = Vec::with_capacity(256);
-    encode_local(context, &mut out, rejection.status, |out| rejection.fields(out), rejection.body(), false, head.version);
+    encode_local(
+        context,
+        &mut out,
+        rejection.status,
+        |out| rejection.fields(out),
+        rejection.body(),
+        false,
+        head.version,
+    );
     match send_all(context.client, &out).await {
         Ok(()) => rejection.body().len() as u64,
         Err(_) => 0,

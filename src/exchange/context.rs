@@ -146,7 +146,14 @@ struct Date {
 impl Core {
     /// A core that runs `epoch`.
     #[must_use]
-    pub fn new(id: CoreId, net: Rc<Net>, epoch: Epoch, metrics: Arc<CoreMetrics>, access: Option<Sink>, seed: u64) -> Self {
+    pub fn new(
+        id: CoreId,
+        net: Rc<Net>,
+        epoch: Epoch,
+        metrics: Arc<CoreMetrics>,
+        access: Option<Sink>,
+        seed: u64,
+    ) -> Self {
         Self {
             id,
             net,

@@ -12,7 +12,7 @@ use crate::{
         head::{RequestHead, Version},
     },
     observe::event::{ExchangeRecord, Reason},
-    upstream::client::Notes,
+    upstream::{Upstream, client::Notes},
 };
 use std::rc::Rc;
 
@@ -62,6 +62,12 @@ impl Opened {
         }
     }
 
+    /// The upstream that was asked, as the core has it.
+    #[must_use]
+    pub fn upstream_state(&self) -> Option<Rc<Upstream>> {
+        self.epoch.upstreams.get(self.upstream?.index()).cloned()
+    }
+
     /// The plan it runs on.
     #[must_use]
     pub fn epoch(&self) -> Rc<Epoch> {
@@ -92,12 +98,19 @@ impl Outcome {
 /// Counts and logs.
 #[inline]
 #[expect(clippy::needless_pass_by_value, reason = "finishing uses the exchange up")]
-pub fn finish(core: &Core, opened: Opened, head: &RequestHead, bytes: &[u8], client: &super::context::ClientAddress, outcome: Outcome) {
+pub fn finish(
+    core: &Core,
+    opened: Opened,
+    head: &RequestHead,
+    bytes: &[u8],
+    client: &super::context::ClientAddress,
+    outcome: Outcome,
+) {
     let now = core.net.now();
     let epoch = &opened.epoch;
     let counters = opened.route.and_then(|id| epoch.routes.get(id.index()));
     let total_ns = now.as_nanos().saturating_sub(opened.started.as_nanos());
-    if core.access.borrow().is_none() {
+    if epoch.plan.access_log.is_none() || core.access.borrow().is_none() {
         let record = ExchangeRecord {
             total_ns,
             status: outcome.status,

@@ -33,7 +33,13 @@ impl Rejection {
     /// A head that breaks a rule. What follows it cannot be understood.
     #[must_use]
     pub const fn malformed(kind: ErrorKind) -> Self {
-        Self { reason: Reason::BadRequest, detail: kind.label(), status: Status(kind.status()), allow: None, close: true }
+        Self {
+            reason: Reason::BadRequest,
+            detail: kind.label(),
+            status: Status(kind.status()),
+            allow: None,
+            close: true,
+        }
     }
 
     /// The same, closing the connection.
@@ -53,7 +59,10 @@ impl Rejection {
         out.extend_from_slice(b"Content-Type: application/json\r\n");
         if let Some(allow) = self.allow {
             out.extend_from_slice(b"Allow: ");
-            allow.encode(out);
+            for (index, method) in allow.iter().enumerate() {
+                out.extend_from_slice(if index == 0 { b"" } else { b", " });
+                out.extend_from_slice(method.name().as_bytes());
+            }
             out.extend_from_slice(b"\r\n");
         }
         if self.status.0 == 503 {

@@ -179,6 +179,16 @@ impl Decoder {
         }
     }
 
+    /// Bytes of the chunk at hand that are still to come; zero between chunks.
+    #[inline]
+    #[must_use]
+    pub const fn data_left(&self) -> u64 {
+        match self.place {
+            Place::Data { left, .. } => left,
+            _ => 0,
+        }
+    }
+
     /// Whether the body is over.
     #[inline]
     #[must_use]

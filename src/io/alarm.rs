@@ -106,6 +106,17 @@ impl Alarm {
         self.put(0, false);
     }
 
+    /// Goes off now.
+    pub fn fire(&self) {
+        self.table.fire(self.index as usize);
+    }
+
+    /// Waits for one sweep: for what cannot be waited for otherwise.
+    pub async fn rest(&self, now: Instant) {
+        self.set(now);
+        let _ = self.guard(std::future::pending::<()>()).await;
+    }
+
     /// Waits for `wait`, but not past the deadline. What is given up is dropped: only waits for readiness may be passed.
     #[inline]
     pub async fn guard<F: Future>(&self, wait: F) -> Result<F::Output, Expired> {

@@ -225,6 +225,22 @@ impl Socket {
         }
     }
 
+    /// See [`super::Stream::peek_into`].
+    ///
+    /// # Errors
+    /// As [`Socket::recv`].
+    pub fn peek_into(&self, into: &mut [u8]) -> io::Result<usize> {
+        if self.peek()? == 0 {
+            return Ok(0);
+        }
+        let way = self.incoming().borrow();
+        let count = way.bytes.len().min(into.len());
+        for (to, from) in into.iter_mut().zip(&way.bytes) {
+            *to = *from;
+        }
+        Ok(count)
+    }
+
     /// See [`super::Stream::finish`].
     pub fn finish(&self) {
         let mut way = self.outgoing().borrow_mut();

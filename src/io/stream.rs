@@ -149,6 +149,20 @@ impl Stream {
         }
     }
 
+    /// Looks at what is there without taking it.
+    ///
+    /// # Errors
+    /// As [`Stream::recv`].
+    pub fn peek_into(&self, into: &mut [u8]) -> io::Result<usize> {
+        match &self.0 {
+            Kind::Os(os) => {
+                let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+                Ok(rustix::net::recv(borrow(os), into, flags).map(|(n, _)| n)?)
+            }
+            Kind::Sim(sim) => sim.peek_into(into),
+        }
+    }
+
     /// Closes the sending side: the other side reads the end.
     pub fn finish(&self) {
         match &self.0 {

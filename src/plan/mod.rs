@@ -57,6 +57,14 @@ pub struct Server {
     pub limits: Limits,
 }
 
+impl Server {
+    /// Whether `trusted_proxies` has `address`.
+    #[must_use]
+    pub fn is_trusted(&self, address: std::net::IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|net| net.contains(&address))
+    }
+}
+
 /// `driver`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Driver {

@@ -97,7 +97,8 @@ impl Upstream {
         counters: impl Fn(&str) -> Arc<ServerCounters>,
     ) -> Self {
         let servers = settings.servers.iter().map(|written| {
-            let same = old.and_then(|old| old.servers.iter().find(|s| s.name == written.name && s.weight == written.weight));
+            let same =
+                old.and_then(|old| old.servers.iter().find(|s| s.name == written.name && s.weight == written.weight));
             same.cloned().unwrap_or_else(|| Rc::new(Server::new(written, counters(&written.name))))
         });
         Self {

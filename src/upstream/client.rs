@@ -24,6 +24,7 @@ use crate::{
         stream::Peek,
         task::{Either, either},
     },
+    observe::metrics::{CoreMetrics, Failure as Failed},
 };
 use std::{cell::RefCell, io, net::SocketAddr, rc::Rc, time::Duration};
 
@@ -36,6 +37,8 @@ pub struct Call<'a> {
     pub alarm: &'a Alarm,
     /// The core's chance.
     pub chance: &'a RefCell<Prng>,
+    /// What the core counts.
+    pub metrics: &'a CoreMetrics,
     /// Memory for the head that is sent.
     pub scratch: &'a RefCell<Vec<u8>>,
     /// Who is asked.
@@ -74,8 +77,6 @@ pub struct Notes {
     pub first_byte_ns: u64,
     /// Where it was sent.
     pub address: Option<SocketAddr>,
-    /// A retry or a replay took place.
-    pub retries: u32,
     /// Index of the server that was asked last.
     pub server: Option<usize>,
 }
@@ -138,6 +139,7 @@ struct Turn(Rc<Server>);
 impl Turn {
     fn new(server: &Rc<Server>) -> Self {
         server.in_flight.set(server.in_flight.get() + 1);
+        server.counters.in_flight.increment();
         Self(Rc::clone(server))
     }
 }
@@ -145,6 +147,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         self.0.in_flight.set(self.0.in_flight.get().saturating_sub(1));
+        self.0.counters.in_flight.decrement();
     }
 }
 
@@ -190,15 +193,19 @@ impl Call<'_> {
             };
             notes.attempts += 1;
             notes.server = Some(index);
+            server.counters.requests.increment();
             let lease = match server.pool.take(now) {
-                Some(stream) => Lease::new(server, stream, true),
+                Some(stream) => {
+                    server.counters.reused.increment();
+                    Lease::new(server, stream, true)
+                }
                 None => match Box::pin(self.connect(server, now, &mut notes)).await {
                     Ok(lease) => lease,
                     Err(fault) => {
                         self.failed(server, &fault);
                         tried.add(index);
                         if self.may_retry(&notes, self.upstream.settings.retry.on_connect) {
-                            notes.retries += 1;
+                            self.metrics.retries.increment();
                             continue;
                         }
                         return Err(Failure { fault, notes });
@@ -212,7 +219,8 @@ impl Call<'_> {
                         self.net.buffers.give(buffer);
                         tried.add(index);
                         body.rewind();
-                        notes.retries += 1;
+                        server.counters.fail(Failed::Status);
+                        self.metrics.retries.increment();
                         continue;
                     }
                     return Ok(Answer { lease, buffer, head_start, head_end, filled, notes });
@@ -221,7 +229,7 @@ impl Call<'_> {
                 Attempt::Failed { safe: true, .. } if lease.reused && !replayed && body.is_replayable() => {
                     replayed = true;
                     body.rewind();
-                    notes.retries += 1;
+                    self.metrics.replays.increment();
                 }
                 Attempt::Failed { fault, .. } => {
                     self.failed(server, &fault);
@@ -232,7 +240,14 @@ impl Call<'_> {
     }
 
     fn may_retry(&self, notes: &Notes, wanted: bool) -> bool {
-        wanted && notes.attempts < self.upstream.settings.retry.attempts && self.upstream.budget.spend()
+        if !wanted || notes.attempts >= self.upstream.settings.retry.attempts {
+            return false;
+        }
+        let affordable = self.upstream.budget.spend();
+        if !affordable {
+            self.metrics.retries_denied.increment();
+        }
+        affordable
     }
 
     fn is_retried(&self, status: Status, body: &RequestBody<'_>) -> bool {
@@ -245,18 +260,19 @@ impl Call<'_> {
 
     #[cold]
     fn failed(&self, server: &Server, fault: &Fault) {
-        let its_fault = match fault {
-            Fault::Connect(_) | Fault::ConnectTimeout | Fault::Timeout | Fault::Closed | Fault::Garbage(_) => true,
-            Fault::NoServer
-            | Fault::Unresolved
-            | Fault::TooManyInterim
-            | Fault::ClientGone
-            | Fault::ClientTimeout
-            | Fault::ClientBody(_)
-            | Fault::TooLarge => false,
+        let failed = match fault {
+            Fault::Connect(_) | Fault::Unresolved => Failed::Connect,
+            Fault::ConnectTimeout => Failed::ConnectTimeout,
+            Fault::Timeout => Failed::Timeout,
+            Fault::Closed => Failed::Reset,
+            Fault::Garbage(_) | Fault::TooManyInterim => Failed::Garbage,
+            Fault::NoServer | Fault::ClientGone | Fault::ClientTimeout | Fault::ClientBody(_) | Fault::TooLarge => {
+                return;
+            }
         };
-        if its_fault && server.health.failed(self.net.now()) {
-            server.counters.ejected(self.net.now());
+        server.counters.fail(failed);
+        if server.health.failed(self.net.now()) {
+            server.counters.ejections.increment();
         }
     }
 
@@ -268,17 +284,14 @@ impl Call<'_> {
             Ok(made) => {
                 notes.connect_ns += nanos(self.net.now().since(now));
                 notes.address = made.address;
-                server.counters.connection_opened();
+                server.counters.opened.increment();
                 Ok(Lease::new(server, made.stream, false))
             }
-            Err(e) => {
-                server.counters.connection_failed();
-                Err(match e {
-                    ConnectError::Unresolved => Fault::Unresolved,
-                    ConnectError::Refused(e) => Fault::Connect(e),
-                    ConnectError::TimedOut => Fault::ConnectTimeout,
-                })
-            }
+            Err(e) => Err(match e {
+                ConnectError::Unresolved => Fault::Unresolved,
+                ConnectError::Refused(e) => Fault::Connect(e),
+                ConnectError::TimedOut => Fault::ConnectTimeout,
+            }),
         }
     }
 
@@ -322,7 +335,9 @@ impl Call<'_> {
             match found {
                 Ok(None) => {}
                 Ok(Some(head_end)) => {
-                    notes.first_byte_ns = nanos(self.net.now().since(sent));
+                    let now = self.net.now();
+                    notes.first_byte_ns = nanos(now.since(sent));
+                    lease.server.counters.answered(sent, now);
                     let Wait { buffer, start, filled, .. } = wait;
                     return Attempt::Answered {
                         buffer: buffer.unwrap_or_default(),
@@ -382,7 +397,8 @@ impl Call<'_> {
         }
         let client = body.client;
         let timeout = body.timeout;
-        let mut rest = Pump::new(crate::upstream::transcode::Transcoder::new(Framing::None, body.sink(), false), u64::MAX);
+        let mut rest =
+            Pump::new(crate::upstream::transcode::Transcoder::new(Framing::None, body.sink(), false), u64::MAX);
         let pump = body.pump.as_mut().unwrap_or(&mut rest);
         pump.hold(left);
         loop {

@@ -16,6 +16,6 @@ pub mod retry;
 pub mod settings;
 pub mod transcode;
 
-pub use crate::io::Net;
+pub use crate::io::{Alarm, Net};
 pub use balance::{Server, Upstream};
 pub use client::{Answer, Call, Failure, Fault};

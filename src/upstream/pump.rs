@@ -162,11 +162,10 @@ impl Pump {
         let bulk = self.busy || (appetite != usize::MAX && appetite as u64 > limits::BULK_THRESHOLD_BYTES);
         let mut bytes = if bulk { buffers.take_bulk() } else { buffers.take() };
         let wanted = appetite.min(bytes.len());
-        let received = from.recv(bytes.get_mut(..wanted).unwrap_or_default());
-        let keep = match received {
-            Ok(0) => self.ended(),
-            Ok(n) => self.received(&bytes, n),
-            Err(e) => Err(PumpError::Source(e)),
+        let (n, keep) = match from.recv(bytes.get_mut(..wanted).unwrap_or_default()) {
+            Ok(0) => (0, self.ended()),
+            Ok(n) => (n, self.received(&bytes, n)),
+            Err(e) => (0, Err(PumpError::Source(e))),
         };
         match keep {
             Ok(Some(end)) if end > 0 => self.held = Held::Buffer { bytes, start: 0, end, bulk },
@@ -179,7 +178,6 @@ impl Pump {
                 other?;
             }
         }
-        let n = received.unwrap_or(0);
         self.busy = n == wanted;
         Ok((n, wanted))
     }

@@ -7,7 +7,6 @@ use crate::{
         chunked::{Decoder, What},
         encode,
         error::{ErrorKind, ParseError},
-        trailer,
     },
     http::head::Framing,
 };
@@ -115,7 +114,7 @@ impl Transcoder {
                     Sink::Raw => Cow::Borrowed(input),
                     Sink::Chunked => {
                         let mut out = Vec::with_capacity(input.len() + CHUNK_FRAME_MAX);
-                        encode::chunk(&mut out, input);
+                        chunk(&mut out, input);
                         Cow::Owned(out)
                     }
                 };
@@ -189,11 +188,11 @@ impl Transcoder {
                     self.content += data.len() as u64;
                     match self.sink {
                         Sink::Raw => out.extend_from_slice(data),
-                        Sink::Chunked => encode::chunk(out, data),
+                        Sink::Chunked => chunk(out, data),
                     }
                 }
                 What::Trailers(range) if self.pass_trailers && self.sink == Sink::Chunked => {
-                    trailer::encode(&mut trailers, rest.get(range).unwrap_or_default())?;
+                    encode::trailers(&mut trailers, rest.get(range).unwrap_or_default());
                 }
                 What::Trailers(_) => {}
                 What::End => {
@@ -213,6 +212,13 @@ impl Transcoder {
             at += step.consumed;
         }
     }
+}
+
+/// Appends `data` as one chunk (RFC 9112 §7.1).
+fn chunk(out: &mut Vec<u8>, data: &[u8]) {
+    out.extend_from_slice(encode::chunk_size(data.len() as u64, &mut [0; encode::CHUNK_SIZE_BYTES_MAX]));
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Room for a chunk's size line and its end.
@@ -246,8 +252,24 @@ mod tests {
         type Row = (&'static str, Framing, Sink, bool, &'static [u8], &'static [u8], usize);
         let rows: &[Row] = &[
             ("a length stays", Framing::Length(5), Sink::Raw, false, b"helloGET /", b"hello", 5),
-            ("canonical chunks stay", Framing::Chunked, Sink::Chunked, false, b"5\r\nhello\r\n0\r\n\r\nGET", b"5\r\nhello\r\n0\r\n\r\n", 15),
-            ("chunks to content", Framing::Chunked, Sink::Raw, false, b"5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n", b"hello!", 21),
+            (
+                "canonical chunks stay",
+                Framing::Chunked,
+                Sink::Chunked,
+                false,
+                b"5\r\nhello\r\n0\r\n\r\nGET",
+                b"5\r\nhello\r\n0\r\n\r\n",
+                15,
+            ),
+            (
+                "chunks to content",
+                Framing::Chunked,
+                Sink::Raw,
+                false,
+                b"5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n",
+                b"hello!",
+                21,
+            ),
         ];
         for (name, source, sink, trailers, input, expect, used) in rows {
             for size in 1..=input.len() {
