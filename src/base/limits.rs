@@ -117,22 +117,13 @@ pub const RESOLVE_QUEUE_MAX: usize = 256;
 /// Addresses of one name that are used; the rest of a longer answer is ignored.
 pub const RESOLVE_ADDRESSES_MAX: usize = 64;
 
-/// Bytes of one configuration file: a hundred thousand routes fit.
-pub const CONFIG_FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Files of one configuration.
-pub const CONFIG_FILES_MAX: usize = 4096;
-/// How deeply `include` may nest.
-pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 16;
-/// Bytes of a file that a `static` integration answers with: it is held in memory.
-pub const STATIC_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Bytes of a token file.
-pub const TOKEN_FILE_BYTES_MAX: usize = 4096;
-/// Routes of all APIs together.
-pub const ROUTES_MAX: usize = 1_000_000;
-/// Bytes of the field lines of a fixed answer: it goes out in one small buffer.
-pub const FIXED_FIELDS_BYTES_MAX: usize = 8 * 1024;
+/// How long a start waits for the cores to accept.
+pub const START_WAIT: Duration = Duration::from_secs(10);
+/// How often control looks whether old plans can go and whether all cores live.
+pub const CONTROL_TICK: Duration = Duration::from_secs(1);
+/// How long a stop waits for a log whose reader does not read.
+pub const LOG_STOP_GRACE: Duration = Duration::from_secs(2);
 
-const _: () = assert!(FIXED_FIELDS_BYTES_MAX < BUFFER_BYTES, "a fixed answer's head fits a small buffer");
 /// Routes with counters of their own; the rest is summed, so that the metrics page stays small enough to scrape.
 pub const METRIC_ROUTES_MAX: usize = 1000;
 /// Upstream servers with counters of their own; the rest is summed.
@@ -150,6 +141,22 @@ pub const LOG_VALUE_BYTES_MAX: usize = 4096;
 /// Bytes of a log format.
 pub const LOG_FORMAT_BYTES_MAX: usize = 8 * 1024;
 
+/// Bytes of one configuration file: a hundred thousand routes fit.
+pub const CONFIG_FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Files of one configuration.
+pub const CONFIG_FILES_MAX: usize = 4096;
+/// How deeply `include` may nest.
+pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 16;
+/// Bytes of a file that a `static` integration answers with: it is held in memory.
+pub const STATIC_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of a token file.
+pub const TOKEN_FILE_BYTES_MAX: usize = 4096;
+/// Routes of all APIs together.
+pub const ROUTES_MAX: usize = 1_000_000;
+/// Bytes of the field lines of a fixed answer: it goes out in one small buffer.
+pub const FIXED_FIELDS_BYTES_MAX: usize = 8 * 1024;
+
+const _: () = assert!(FIXED_FIELDS_BYTES_MAX < BUFFER_BYTES, "a fixed answer's head fits a small buffer");
 const _: () = assert!(LOG_BUFFER_FULL < LOG_BUFFER_BYTES);
 const _: () = assert!(HEAD_BYTES_MIN <= HEAD_BYTES_DEFAULT && HEAD_BYTES_DEFAULT <= HEAD_BYTES_MAX);
 const _: () = assert!(BUFFER_BYTES >= HEAD_BYTES_DEFAULT, "a default head fits a small buffer");

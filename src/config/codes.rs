@@ -170,8 +170,6 @@ codes! {
         "A bound of the data plane's tables is exceeded.";
     BAD_FORWARD_HOST = 414, "A host to send upstream is malformed",
         "`host` of an http_proxy integration replaces the Host header: a name or an address, with `:port` if needed.";
-    UNREACHABLE_ROUTE = 490, "A route can never be reached",
-        "Every request that it would match is taken by other routes.";
     NO_ROUTES = 491, "Nothing to serve",
         "The configuration, or an API in it, has no routes: every request to it will be answered 404.";
 }

@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn members_keep_their_order_and_text_is_escaped() {
-        let value = Json::object([("b", Json::number(1)), ("a", Json::texts(["x\"\n\u{1}ü"])), ("c", Json::Float(0.5))]);
+        let value =
+            Json::object([("b", Json::number(1)), ("a", Json::texts(["x\"\n\u{1}ü"])), ("c", Json::Float(0.5))]);
         assert_eq!(value.compact(), "{\"b\":1,\"a\":[\"x\\\"\\n\\u0001ü\"],\"c\":0.5}");
     }
 }

@@ -61,13 +61,14 @@ pub(super) fn load(path: &Path, files: &dyn Files, env: &dyn Fn(&str) -> Option<
 fn says_nothing(sources: &Sources) -> Diagnostic {
     let text = sources.get(FileId(0)).map_or("", |source| source.text.as_str());
     let what = if text.trim().is_empty() { "the file is empty" } else { "the file says nothing" };
-    Diagnostic::error(Code::EMPTY, Place::new(FileId(0), 0..0), what).help(
-        "the smallest useful file names an upstream and a route: \
+    Diagnostic::error(Code::EMPTY, Place::new(FileId(0), 0..0), what)
+        .help(
+            "the smallest useful file names an upstream and a route: \
          `upstream.backend.servers = [\"http://127.0.0.1:9000\"]` and \
          `api.demo.route = [{ method = \"ANY\", path = \"/{proxy+}\", integration = { type = \"http_proxy\", \
          upstream = \"backend\" } }]`",
-    )
-    .help("`ringgate init` writes a commented file to start from")
+        )
+        .help("`ringgate init` writes a commented file to start from")
 }
 
 struct Loader<'a> {

@@ -102,13 +102,8 @@ pub fn read(path: &Path, files: &dyn Files, env: &dyn Fn(&str) -> Option<String>
     let sink = Sink::default();
     let tree = load::load(path, files, env, &sink);
     let config = {
-        let context = Context {
-            sink: &sink,
-            files,
-            directories: &tree.directories,
-            sources: &tree.sources,
-            broken: tree.broken,
-        };
+        let context =
+            Context { sink: &sink, files, directories: &tree.directories, sources: &tree.sources, broken: tree.broken };
         understand(&tree, &context)
     };
     Read { config, diagnostics: sink.into_inner(), sources: tree.sources }
@@ -134,7 +129,8 @@ fn understand(tree: &load::Tree, context: &Context<'_>) -> Config {
     let or_empty = |key, keys| root.table(key).unwrap_or_else(|| Reader::open(&empty, keys, top, "", context));
     let server = server::read(&or_empty("server", &keys::table::SERVER), &empty);
     let log = or_empty("log", &keys::table::LOG);
-    let error_log = log.table("error").unwrap_or_else(|| Reader::open(&empty, &keys::table::ERROR_LOG, top, "", context));
+    let error_log =
+        log.table("error").unwrap_or_else(|| Reader::open(&empty, &keys::table::ERROR_LOG, top, "", context));
     let mut config = Config {
         server,
         admin: root.table("admin").map(|table| admin::read(&table)),

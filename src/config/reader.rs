@@ -408,9 +408,7 @@ impl<'a> Reader<'a> {
             self.wrong_type(&entry.node, "a table of strings");
             return Vec::new();
         };
-        let pair = |e: &Entry| {
-            (At { value: e.key.clone(), place: e.place }, self.texts_of(&e.node, inner))
-        };
+        let pair = |e: &Entry| (At { value: e.key.clone(), place: e.place }, self.texts_of(&e.node, inner));
         table.entries.iter().map(pair).collect()
     }
 
@@ -451,7 +449,12 @@ impl<'a> Reader<'a> {
         self.spec(key).map(|spec| &spec.default)
     }
 
-    fn value<T>(&self, key: &'static str, default: T, read: impl FnOnce(&Node, &Kind) -> Result<T, Diagnostic>) -> At<T> {
+    fn value<T>(
+        &self,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(&Node, &Kind) -> Result<T, Diagnostic>,
+    ) -> At<T> {
         let (Some(entry), Some(spec)) = (self.table.get(key), self.spec(key)) else {
             return At { value: default, place: self.place };
         };
@@ -505,7 +508,9 @@ impl<'a> Reader<'a> {
     }
 
     fn later(&self, entry: &Entry, with: &str) {
-        let what = if self.keys.path.is_empty() { format!("`{}`", entry.key) } else {
+        let what = if self.keys.path.is_empty() {
+            format!("`{}`", entry.key)
+        } else {
             format!("`{}` in {}", entry.key, self.title())
         };
         self.add(not_supported(entry.place, &what, with));

@@ -122,7 +122,8 @@ fn excerpt(out: &mut String, place: Place, sources: &Sources, gutter: usize, how
     let marks = if how.mark == '^' { paint.red(&marks) } else { paint.blue(&marks) };
     let _ = writeln!(out, "{:gutter$} {bar}", "");
     let _ = writeln!(out, "{}", format!("{number} {bar} {shown}").trim_end());
-    let _ = writeln!(out, "{}", format!("{:gutter$} {bar} {:before$}{marks} {}", "", "", printable(how.label)).trim_end());
+    let _ =
+        writeln!(out, "{}", format!("{:gutter$} {bar} {:before$}{marks} {}", "", "", printable(how.label)).trim_end());
 }
 
 /// The part of the line that is shown, the columns before the mark, and the columns marked (at least one).
@@ -205,7 +206,8 @@ mod tests {
     fn report(text: &str, range: std::ops::Range<usize>) -> Report {
         let mut sources = Sources::default();
         let file = sources.add("a.toml".into(), text.into());
-        let d = Diagnostic::error(Code::UNKNOWN_KEY, Place::new(file, range), "unknown key").expected("expected another");
+        let d =
+            Diagnostic::error(Code::UNKNOWN_KEY, Place::new(file, range), "unknown key").expected("expected another");
         Report::new(vec![d.help("try again")], sources)
     }
 

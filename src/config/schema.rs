@@ -115,9 +115,7 @@ fn kind(kind_: &Kind) -> Json {
         Kind::List(inner) => list(kind(inner)),
         Kind::OneOrMore(inner) => Json::object([("anyOf", Json::List(vec![kind(inner), list(kind(inner))]))]),
         Kind::Either(a, b) => Json::object([("anyOf", Json::List(vec![kind(a), kind(b)]))]),
-        Kind::Map(inner) => {
-            Json::object([("type", Json::text("object")), ("additionalProperties", kind(inner))])
-        }
+        Kind::Map(inner) => Json::object([("type", Json::text("object")), ("additionalProperties", kind(inner))]),
         Kind::Table(inner) => table(inner, None),
         Kind::Named(inner) => {
             Json::object([("type", Json::text("object")), ("additionalProperties", table(inner, None))])

@@ -215,8 +215,9 @@ impl Converter<'_> {
         let place = Place::new(self.file, span.clone());
         let value = match value.get_ref() {
             DeValue::String(text) => self.string(text, place).map_or(Value::Broken, Value::Text),
-            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-                .map_or(Value::Float(f64::INFINITY), Value::Integer),
+            DeValue::Integer(number) => {
+                i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Float(f64::INFINITY), Value::Integer)
+            }
             DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
             DeValue::Boolean(value) => Value::Bool(*value),
             DeValue::Datetime(_) => Value::Datetime,

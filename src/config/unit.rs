@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 /// Units of durations with their nanoseconds, largest first.
-const DURATIONS: &[(&str, u64)] =
-    &[("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000)];
+const DURATIONS: &[(&str, u64)] = &[
+    ("d", 86_400_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("m", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+];
 
 /// Units of sizes with their bytes, binary ones first and largest first.
 const SIZES: &[(&str, u64)] = &[
@@ -89,18 +94,22 @@ mod tests {
     #[test]
     fn durations_are_exact_or_refused() {
         let ms = Duration::from_millis;
-        let good = [("250ms", ms(250)), ("29s", ms(29_000)), ("5m", ms(300_000)), ("0.5s", ms(500)), ("1h", ms(3_600_000))];
+        let good =
+            [("250ms", ms(250)), ("29s", ms(29_000)), ("5m", ms(300_000)), ("0.5s", ms(500)), ("1h", ms(3_600_000))];
         for (text, value) in good {
             assert_eq!(duration(text), Some(value), "{text}");
         }
-        for bad in ["", "5", "s", "5 s", "-5s", "5S", "5sec", "1.s", ".5s", "1.2.3s", "99999999999999d", "1e3s", "٣s", "0.1ms"] {
+        for bad in
+            ["", "5", "s", "5 s", "-5s", "5S", "5sec", "1.s", ".5s", "1.2.3s", "99999999999999d", "1e3s", "٣s", "0.1ms"]
+        {
             assert_eq!(duration(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn sizes_are_exact_or_refused() {
-        for (text, value) in [("0B", 0), ("64KiB", 65_536), ("10MB", 10_000_000), ("1.5MiB", 1_572_864), ("1kB", 1000)] {
+        for (text, value) in [("0B", 0), ("64KiB", 65_536), ("10MB", 10_000_000), ("1.5MiB", 1_572_864), ("1kB", 1000)]
+        {
             assert_eq!(size(text), Some(value), "{text}");
         }
         for bad in ["", "0", "10", "10M", "10 MB", "10mb", "0.1B", "-1B", "99999999999TiB"] {

@@ -182,7 +182,12 @@ pub static UPSTREAM: Table = Table {
             Default::Duration(limits::CONNECT_TIMEOUT_DEFAULT),
             "Time to connect to one address.",
         ),
-        key("keepalive", Kind::Table(&KEEPALIVE), Default::Nothing, "Idle connections that are kept for later requests."),
+        key(
+            "keepalive",
+            Kind::Table(&KEEPALIVE),
+            Default::Nothing,
+            "Idle connections that are kept for later requests.",
+        ),
         key("retry", Kind::Table(&RETRY), Default::Nothing, "When a request is sent to another server."),
         later("health", "active health checks", "Probes that take a server out and bring it back."),
         later("circuit_breaker", "circuit breakers", "When an upstream is given a rest."),
@@ -369,7 +374,12 @@ pub static STATIC: Table = Table {
     keys: &[
         key("status", STATUS, Default::Integer(200), "The status code."),
         key("headers", HEADERS, Default::Nothing, "Headers; a list makes several lines."),
-        key("body", Kind::Text("any text"), Default::Nothing, "The body; `content-type` defaults to plain text in UTF-8."),
+        key(
+            "body",
+            Kind::Text("any text"),
+            Default::Nothing,
+            "The body; `content-type` defaults to plain text in UTF-8.",
+        ),
         key(
             "file",
             Kind::File,
@@ -410,8 +420,18 @@ pub static LOG: Table = Table {
     path: "log",
     doc: "The access log and the error log.",
     keys: &[
-        key("access", Kind::Table(&ACCESS_LOG), Default::Nothing, "A line per request; without this table there is none."),
-        key("error", Kind::Table(&ERROR_LOG), Default::Nothing, "What goes wrong, and what an operator wants to see once."),
+        key(
+            "access",
+            Kind::Table(&ACCESS_LOG),
+            Default::Nothing,
+            "A line per request; without this table there is none.",
+        ),
+        key(
+            "error",
+            Kind::Table(&ERROR_LOG),
+            Default::Nothing,
+            "What goes wrong, and what an operator wants to see once.",
+        ),
     ],
 };
 
@@ -465,4 +485,3 @@ pub static METRICS: Table = Table {
         later("emf", "CloudWatch", "Metrics in CloudWatch's embedded format."),
     ],
 };
-
