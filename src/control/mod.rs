@@ -3,9 +3,17 @@
 //! Invariant: nothing here runs on a core. What a core needs reaches it as a message (a plan, addresses, "drain"), and what
 //! blocks (files, names, people's terminals) blocks a thread of this room only.
 
+pub mod admin;
 pub mod cli;
-pub mod notify;
-pub mod ports;
+mod demo;
+mod listeners;
+mod logs;
+mod names;
+mod notify;
+mod ports;
+mod reload;
 pub mod resolver;
-pub mod signals;
-pub mod socket;
+mod run;
+mod signals;
+mod socket;
+mod source;
