@@ -1,17 +1,27 @@
 //! The command line: which command, with which options, and the exit code that tells a script how it went.
 
 mod arguments;
+mod check;
 mod completions;
+mod describe;
+mod explain;
 mod help;
 mod init;
-mod schema;
+mod proxy;
+mod reload;
+mod routes;
+mod show;
 mod terminal;
 mod verbs;
 mod version;
 
+pub(super) use check::summary;
+pub(super) use terminal::{Terminal, table};
+pub(super) use version::kernel;
+
+use super::{demo, run};
 use arguments::{Matches, UsageError};
-use std::{ffi::OsString, process::ExitCode};
-use terminal::Terminal;
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 /// The configuration that is used when none is named.
 const CONFIG_DEFAULT: &str = "ringgate.toml";
@@ -27,6 +37,8 @@ pub enum Exit {
     Usage,
     /// 3: could not start: port taken, no permission.
     NoStart,
+    /// 4: a core died while it served.
+    Broken,
     /// 128 + n: a second signal cut what the first one asked to finish.
     Cut(u8),
 }
@@ -40,6 +52,7 @@ impl Exit {
             Self::Invalid => 1,
             Self::Usage => 2,
             Self::NoStart => 3,
+            Self::Broken => 4,
             Self::Cut(signal) => 128 + signal,
         }
     }
@@ -49,11 +62,11 @@ impl Exit {
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut terminal = Terminal::standard();
-    ExitCode::from(run(arguments, &mut terminal).code())
+    ExitCode::from(command(arguments, &mut terminal).code())
 }
 
 /// Does what `arguments` ask, writing to `terminal`.
-fn run(arguments: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) -> Exit {
+fn command(arguments: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) -> Exit {
     match arguments::parse(arguments) {
         Ok(matches) if matches.has("help") => help::verb(matches.verb, terminal),
         Ok(matches) => dispatch(&matches, terminal).unwrap_or_else(|wrong| complain(&wrong, terminal)),
@@ -63,10 +76,33 @@ fn run(arguments: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) -
 
 fn dispatch(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageError> {
     match matches.verb.name {
+        "run" => Ok(serve(matches, terminal)),
+        "proxy" => Ok(run::run(proxy::source(matches)?, terminal)),
+        "check" => check::run(matches, terminal),
+        "routes" => routes::run(matches, terminal),
+        "explain" => explain::run(matches, terminal),
+        "show" => Ok(show::show(matches, terminal)),
+        "schema" => Ok(show::schema(terminal)),
+        "reload" => reload::run(matches, terminal),
         "init" => init::run(matches, terminal),
         "version" => Ok(version::run(matches, terminal)),
         "completions" => completions::run(matches, terminal),
         _ => help::run(matches, terminal),
+    }
+}
+
+/// `ringgate run`: the file that is named, the default one if it is there, or the demo.
+fn serve(matches: &Matches, terminal: &mut Terminal) -> Exit {
+    if matches.has("config") || Path::new(CONFIG_DEFAULT).exists() {
+        return run::run(check::source(matches), terminal);
+    }
+    match demo::source() {
+        Ok(source) => run::run(source, terminal),
+        Err(error) => {
+            let mark = terminal.err.red("error");
+            terminal.err.line(&format!("{mark}: cannot start the demo's upstream: {error}"));
+            Exit::NoStart
+        }
     }
 }
 

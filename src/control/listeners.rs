@@ -1,8 +1,16 @@
 //! Whether a gateway can listen where it shall, and if not, a message that one can act on.
 
-use super::ports;
-use crate::{io::listen, plan::ListenAddress, worker::StartError};
-use std::{io, net::SocketAddr};
+use super::{
+    admin::{self, AdminState, Handle},
+    ports,
+};
+use crate::{
+    io::listen,
+    observe::registry::Registry,
+    plan::{self, ListenAddress, Plan},
+    worker::StartError,
+};
+use std::{io, net::SocketAddr, sync::Arc};
 
 /// Tries the TCP listeners as somebody who does not share: workers share their port among themselves, and a second
 /// gateway of the same user could join in unnoticed and take half of the connections.
@@ -45,6 +53,59 @@ pub(super) fn cannot(address: &str, error: &io::Error, otherwise: &str) -> Strin
     format!("cannot listen on {address}: {advice}")
 }
 
+/// The admin listener, if there is one, and what it shows.
+#[derive(Debug)]
+pub(super) struct Admin {
+    state: Arc<AdminState>,
+    running: Option<(plan::Admin, Handle)>,
+}
+
+impl Admin {
+    /// Opens it; it says that it is not ready.
+    pub(super) fn start(plan: &Plan, shown: &str, registry: &Arc<Registry>) -> Result<Self, String> {
+        let version = format!("{{\"version\":\"{}\"}}", env!("CARGO_PKG_VERSION"));
+        let mut admin = Self { state: AdminState::new(Arc::clone(registry), &version), running: None };
+        admin.follow(plan, shown)?;
+        Ok(admin)
+    }
+
+    /// Follows a new plan; returns what could not be followed.
+    pub(super) fn adopt(&mut self, plan: &Plan, shown: &str) -> Vec<String> {
+        self.follow(plan, shown).err().map(|why| format!("the admin listener is off: {why}")).into_iter().collect()
+    }
+
+    fn follow(&mut self, plan: &Plan, shown: &str) -> Result<(), String> {
+        self.state.set_config(shown);
+        self.state.set_prometheus(plan.prometheus);
+        match (&plan.admin, &mut self.running) {
+            (Some(wanted), Some((now, handle))) if wanted.listen == now.listen => {
+                handle.set_token(wanted.token.clone());
+                *now = wanted.clone();
+            }
+            (wanted, running) => {
+                // The old one first: the new one may want the same port of another address.
+                *running = None;
+                if let Some(wanted) = wanted {
+                    let handle = admin::start(wanted.listen, wanted.token.clone(), Arc::clone(&self.state));
+                    let handle = handle.map_err(|error| cannot(&wanted.listen.to_string(), &error, ""))?;
+                    *running = Some((wanted.clone(), handle));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Requests are served.
+    pub(super) fn ready(&self) {
+        self.state.set_ready(true);
+    }
+
+    /// The gateway is stopping.
+    pub(super) fn draining(&self) {
+        self.state.set_draining();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{cannot, probe};
@@ -57,7 +118,10 @@ mod tests {
         let address = taken.local_addr().unwrap();
         let why = probe([ListenAddress::Tcp(address)].iter(), "try another").unwrap_err();
         let start = format!("cannot listen on {address}: it is in use by ");
-        assert!(why.starts_with(&start) && why.ends_with(&format!("(pid {})\n  try another", std::process::id())), "{why}");
+        assert!(
+            why.starts_with(&start) && why.ends_with(&format!("(pid {})\n  try another", std::process::id())),
+            "{why}"
+        );
     }
 
     #[test]

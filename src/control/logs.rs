@@ -31,7 +31,8 @@ impl Logs {
         }
         if let Some(access) = &plan.access_log {
             let writer = Writer::start(output(&access.output), Arc::clone(&registry.access_log));
-            logs.access = Some(writer.map_err(|e| format!("cannot open the access log {}: {e}", shown(&access.output)))?);
+            logs.access =
+                Some(writer.map_err(|e| format!("cannot open the access log {}: {e}", shown(&access.output)))?);
         }
         Ok(logs)
     }

@@ -66,7 +66,10 @@ impl Names {
                 log(Level::Warn, format_args!("{host} cannot be resolved, its servers get no requests: {error}"));
             }
             Some(Said::Failing { error, kept }) => {
-                log(Level::Warn, format_args!("{host} cannot be resolved, {kept} known addresses stay in use: {error}"));
+                log(
+                    Level::Warn,
+                    format_args!("{host} cannot be resolved, {kept} known addresses stay in use: {error}"),
+                );
             }
             Some(Said::Recovered) => log(Level::Info, format_args!("{host} can be resolved again")),
             Some(Said::Moved) => {

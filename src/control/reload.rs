@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     base::clock::unix_now,
-    config::Report,
+    compile::Compiled,
+    config::{self, Report},
     observe::error_log::{Level, log},
     plan::Plan,
 };
@@ -19,7 +20,7 @@ impl Gateway {
     pub(super) fn reload(&mut self) -> Reply {
         self.notify.reloading();
         let reply = match self.source.load() {
-            Ok((plan, report)) => self.adopt(plan, &report),
+            Ok(compiled) => self.adopt(compiled),
             Err(report) => self.refuse(&report),
         };
         self.notify.ready();
@@ -36,7 +37,10 @@ impl Gateway {
         Reply { outcome: Outcome::Refused, text: report.render_human(false) }
     }
 
-    fn adopt(&mut self, plan: Plan, report: &Report) -> Reply {
+    fn adopt(&mut self, compiled: Compiled) -> Reply {
+        let Compiled { plan, config, report } = compiled;
+        let shown = config::show::json(&config);
+        drop(config);
         let added: Vec<_> = plan.listeners.iter().map(|listener| &listener.address).collect();
         let added = added.into_iter().filter(|at| !self.plan.listeners.iter().any(|old| old.address == **at));
         if let Err(why) = listeners::probe(added, "") {
@@ -54,8 +58,9 @@ impl Gateway {
             self.workers.addresses(&server, addresses);
         }
         let mut text = format!("{}\n{}", summary(&plan), report.render_human(false));
-        tell(report, Level::Warn);
-        for what in fixed.into_iter().chain(self.logs.adopt(&plan, &self.registry, &self.workers)) {
+        tell(&report, Level::Warn);
+        let not_followed = [self.logs.adopt(&plan, &self.workers), self.admin.adopt(&plan, &shown)].concat();
+        for what in fixed.into_iter().chain(not_followed) {
             log(Level::Warn, format_args!("{what}"));
             let _ = writeln!(text, "warning: {what}");
         }
@@ -81,9 +86,6 @@ fn unchanged(old: &Plan, new: &Plan) -> Vec<String> {
     }
     if old.server.driver != new.server.driver {
         all.push(say("server.driver"));
-    }
-    if old.admin != new.admin {
-        all.push(say("[admin]"));
     }
     all
 }

@@ -3,6 +3,7 @@
 use super::{
     cli::{Exit, Terminal, kernel, summary},
     demo, listeners,
+    listeners::Admin,
     logs::Logs,
     names::Names,
     notify::Notify,
@@ -14,8 +15,10 @@ use super::{
 use crate::{
     base::{
         clock::unix_now,
-        limits::{LOG_STOP_GRACE, START_WAIT, SWEEP_PLANS_EVERY},
+        limits::{CONTROL_TICK, LOG_STOP_GRACE, START_WAIT},
     },
+    compile::Compiled,
+    config,
     observe::{
         error_log::{Level, log},
         registry::Registry,
@@ -54,6 +57,7 @@ pub(super) struct Gateway {
     pub(super) registry: Arc<Registry>,
     pub(super) names: Names,
     pub(super) logs: Logs,
+    pub(super) admin: Admin,
     pub(super) notify: Notify,
     /// Until it ends, `ringgate reload` finds us.
     served: Option<Served>,
@@ -61,18 +65,21 @@ pub(super) struct Gateway {
 
 /// Serves `source` until a signal ends it.
 pub(super) fn run(source: Source, terminal: &mut Terminal) -> Exit {
-    let (plan, report) = match source.load() {
-        Ok(loaded) => loaded,
+    let Compiled { plan, config, report } = match source.load() {
+        Ok(compiled) => compiled,
         Err(report) => {
-            terminal.err.text(&report.render_human(terminal.err.color()));
+            let text = report.render_human(terminal.err.color());
+            terminal.err.text(&text);
             return Exit::Invalid;
         }
     };
     let warnings = report.render_human(terminal.err.color());
-    drop(report);
     terminal.err.text(&warnings);
+    let shown = config::show::json(&config);
+    // What follows lives for long: the texts that the plan was made of need not.
+    drop((config, report));
     let (events, inbox) = channel();
-    match start(source, Arc::new(plan), &events) {
+    match start(source, Arc::new(plan), &shown, &events) {
         Ok(gateway) => {
             if gateway.source.is_demo() {
                 terminal.out.text(&demo::invitation(&gateway.plan));
@@ -88,20 +95,17 @@ pub(super) fn run(source: Source, terminal: &mut Terminal) -> Exit {
 }
 
 /// Starts everything, in the order in which it is needed; `Err` is a sentence for people.
-fn start(source: Source, plan: Arc<Plan>, events: &Sender<Event>) -> Result<Gateway, String> {
+fn start(source: Source, plan: Arc<Plan>, shown: &str, events: &Sender<Event>) -> Result<Gateway, String> {
     raise_descriptor_limit();
     watch_signals(events)?;
     let registry = Registry::new();
     let mut logs = Logs::start(&plan, &registry)?;
+    let admin = Admin::start(&plan, shown, &registry)?;
     listeners::probe(plan.listeners.iter().map(|listener| &listener.address), hint(&source))?;
     let mut names = Names::new(events.clone());
     let addresses = names.watch(&plan);
-    let start = worker::Start {
-        plan: Arc::clone(&plan),
-        registry: Arc::clone(&registry),
-        access: logs.sink(),
-        addresses,
-    };
+    let start =
+        worker::Start { plan: Arc::clone(&plan), registry: Arc::clone(&registry), access: logs.sink(), addresses };
     let workers = worker::start(start).map_err(|error| listeners::explain(&error, hint(&source)))?;
     wait_until_ready(&workers)?;
     registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
@@ -109,12 +113,13 @@ fn start(source: Source, plan: Arc<Plan>, events: &Sender<Event>) -> Result<Gate
     let notify = Notify::from_environment();
     tell(&plan, &workers);
     logs.started(&plan)?;
+    admin.ready();
     notify.ready();
-    Ok(Gateway { source, plan, workers, registry, names, logs, notify, served })
+    Ok(Gateway { source, plan, workers, registry, names, logs, admin, notify, served })
 }
 
 /// What else can be done about a port that is taken.
-const fn hint(source: &Source) -> &'static str {
+fn hint(source: &Source) -> &'static str {
     if source.is_demo() { demo::OTHER_PORT } else { "" }
 }
 
@@ -193,7 +198,7 @@ impl Gateway {
     /// Waits for events until one ends it.
     fn serve(mut self, inbox: &Receiver<Event>, events: Sender<Event>) -> Exit {
         loop {
-            match inbox.recv_timeout(SWEEP_PLANS_EVERY) {
+            match inbox.recv_timeout(CONTROL_TICK) {
                 Ok(Event::Asked(Asked::Reload)) => drop(self.reload()),
                 Ok(Event::Asked(Asked::ReopenLogs)) => self.logs.reopen(),
                 Ok(Event::Asked(Asked::Upgrade)) => {
@@ -206,7 +211,10 @@ impl Gateway {
                 Ok(Event::Drained) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
                     self.workers.sweep();
                     if !self.workers.alive() {
-                        log(Level::Error, format_args!("a worker has died: stopping, so that a supervisor starts anew"));
+                        log(
+                            Level::Error,
+                            format_args!("a worker has died: stopping, so that a supervisor starts anew"),
+                        );
                         return self.finish(Exit::Broken);
                     }
                 }
@@ -218,6 +226,7 @@ impl Gateway {
     fn stop(mut self, inbox: &Receiver<Event>, events: Sender<Event>) -> Exit {
         let grace = self.plan.server.shutdown_grace;
         self.notify.stopping();
+        self.admin.draining();
         self.served = None;
         log(Level::Info, format_args!("stopping: exchanges may finish for {} s", grace.as_secs()));
         self.workers.drain(grace);

@@ -2,12 +2,9 @@
 
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2},
-    iterator::{Handle, Signals},
+    iterator::Signals,
 };
-use std::{
-    io,
-    thread::{Builder, JoinHandle},
-};
+use std::{io, thread::Builder};
 
 /// What an operator asks of a running gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,26 +19,19 @@ pub enum Asked {
     Upgrade,
 }
 
-/// The thread; signals get their default meaning of "ignored" when it is dropped.
-#[derive(Debug)]
-pub struct Watch {
-    handle: Handle,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// Calls `tell` for each signal from now on, on a thread of its own. SIGPIPE is ignored, as in every Rust program.
+/// Calls `tell` for each signal from now on, on a thread of its own that lives as long as the process. SIGPIPE is
+/// ignored, as in every Rust program.
 ///
 /// # Errors
 /// When the handlers or the thread cannot be made.
-pub fn watch(tell: impl Fn(Asked) + Send + 'static) -> io::Result<Watch> {
+pub fn watch(tell: impl Fn(Asked) + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT, SIGUSR1, SIGUSR2])?;
-    let handle = signals.handle();
-    let thread = Builder::new().name("ringgate-signal".to_owned()).spawn(move || {
+    Builder::new().name("ringgate-signal".to_owned()).spawn(move || {
         for signal in signals.forever() {
             tell(asked(signal));
         }
     })?;
-    Ok(Watch { handle, thread: Some(thread) })
+    Ok(())
 }
 
 fn asked(signal: i32) -> Asked {
@@ -50,15 +40,5 @@ fn asked(signal: i32) -> Asked {
         SIGUSR1 => Asked::ReopenLogs,
         SIGUSR2 => Asked::Upgrade,
         stop => Asked::Stop(u8::try_from(stop).unwrap_or(0)),
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.handle.close();
-        if let Some(thread) = self.thread.take() {
-            // Its panic has been printed already.
-            let _ = thread.join();
-        }
     }
 }

@@ -113,7 +113,8 @@ pub struct Running {
 #[must_use]
 pub fn running() -> Vec<Running> {
     let system = [PathBuf::from("/run/ringgate"), temporary()];
-    let mut found: Vec<Running> = std::iter::once(folder()).chain(system).flat_map(|folder| running_in(&folder)).collect();
+    let mut found: Vec<Running> =
+        std::iter::once(folder()).chain(system).flat_map(|folder| running_in(&folder)).collect();
     found.sort_by_key(|gateway| gateway.pid);
     found.dedup_by_key(|gateway| gateway.pid);
     found

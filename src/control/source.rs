@@ -1,9 +1,12 @@
 //! Where a gateway's configuration comes from, and how it becomes a plan: the same way for `run`, `check` and a reload.
 
+use super::demo;
 use crate::{
-    compile,
-    config::{diagnostic::Report, files::Memory},
-    plan::Plan,
+    compile::{self, Compiled},
+    config::{
+        Report,
+        files::{Disk, Memory},
+    },
 };
 use std::{
     fmt,
@@ -31,16 +34,22 @@ impl Source {
     ///
     /// # Errors
     /// What is wrong.
-    pub fn load(&self) -> Result<(Plan, Report), Report> {
+    pub fn load(&self) -> Result<Compiled, Report> {
         let environment = |name: &str| std::env::var(name).ok();
         match self {
-            Self::File(path) => compile::load_and_compile(path, &environment),
+            Self::File(path) => compile::load_all(&Disk, path, &environment),
             Self::BuiltIn { name, text, values } => {
                 let own = |wanted: &str| values.iter().find(|(name, _)| *name == wanted).map(|(_, v)| v.clone());
                 let files = Memory(vec![(PathBuf::from(name), text.clone().into_bytes())]);
-                compile::load_and_compile_from(&files, Path::new(name), &|n| own(n).or_else(|| environment(n)))
+                compile::load_all(&files, Path::new(name), &|n| own(n).or_else(|| environment(n)))
             }
         }
+    }
+
+    /// Whether it is the built-in demo.
+    #[must_use]
+    pub fn is_demo(&self) -> bool {
+        matches!(self, Self::BuiltIn { name: demo::NAME, .. })
     }
 
     /// What identifies it to `ringgate reload`: a file's absolute path, or a word.

@@ -5,7 +5,7 @@ use super::{
     arguments::{Matches, UsageError},
     terminal::Terminal,
 };
-use crate::{config::diagnostic::Report, control::source::Source, plan::Plan};
+use crate::{compile::Compiled, config::Report, control::source::Source, plan::Plan};
 use std::{ffi::OsStr, path::PathBuf};
 
 /// `ringgate check [FILE]`
@@ -16,7 +16,7 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, Us
     };
     let source = Source::File(PathBuf::from(named.map_or(OsStr::new(CONFIG_DEFAULT), |name| name)));
     let (plan, report) = match source.load() {
-        Ok((plan, report)) => (Some(plan), report),
+        Ok(Compiled { plan, report, .. }) => (Some(plan), report),
         Err(report) => (None, report),
     };
     if matches.text("format")? == Some("json") {
@@ -33,26 +33,31 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, Us
 }
 
 /// `3 routes, 1 upstream, hash 0123456789abcdef`
-pub(in crate::control) fn summary(plan: &Plan) -> String {
+pub(crate) fn summary(plan: &Plan) -> String {
     let routes = count(plan.routes.len(), "route");
     format!("{routes}, {}, hash {:016x}", count(plan.upstreams.len(), "upstream"), plan.hash)
 }
 
 /// `1 route`, `2 routes`
-pub(in crate::control) fn count(n: usize, what: &str) -> String {
+pub(crate) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// The plan of a command that needs one; shows what is wrong, or the warnings, where people see it.
 pub(super) fn plan(source: &Source, terminal: &mut Terminal) -> Option<Plan> {
+    compiled(source, terminal).map(|compiled| compiled.plan)
+}
+
+/// The same, with the configuration.
+pub(super) fn compiled(source: &Source, terminal: &mut Terminal) -> Option<Compiled> {
     let show = |report: &Report, terminal: &mut Terminal| {
         let text = report.render_human(terminal.err.color());
         terminal.err.text(&text);
     };
     match source.load() {
-        Ok((plan, report)) => {
-            show(&report, terminal);
-            Some(plan)
+        Ok(compiled) => {
+            show(&compiled.report, terminal);
+            Some(compiled)
         }
         Err(report) => {
             show(&report, terminal);

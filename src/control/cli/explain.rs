@@ -77,7 +77,8 @@ impl Asked {
             }
         }
         let body = matches.text("data")?;
-        let has = |name: &str| headers.iter().any(|h| h.split(':').next().is_some_and(|n| n.eq_ignore_ascii_case(name)));
+        let has =
+            |name: &str| headers.iter().any(|h| h.split(':').next().is_some_and(|n| n.eq_ignore_ascii_case(name)));
         let mut text = format!("{method} {target} HTTP/1.1\r\n");
         if !has("host") {
             text.push_str(&format!("Host: {}\r\n", authority.unwrap_or("localhost")));
@@ -152,9 +153,15 @@ enum Answer<'p> {
     /// The body is announced to be larger than the route takes.
     TooLarge,
     /// The request goes on, with this head.
-    Forwarded { proxy: &'p HttpProxy, head: Vec<u8> },
+    Forwarded {
+        proxy: &'p HttpProxy,
+        head: Vec<u8>,
+    },
     Fixed(&'p Fixed),
-    Redirected { redirect: &'p Redirect, location: Vec<u8> },
+    Redirected {
+        redirect: &'p Redirect,
+        location: Vec<u8>,
+    },
 }
 
 impl Explained<'_> {
@@ -227,12 +234,13 @@ fn answer<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHea
                 add_query(&mut target, head, asked);
                 target
             });
+            let client = asked.client.to_string();
             let outgoing = Outgoing {
                 head,
                 bytes: &asked.bytes,
                 target: target.as_deref(),
                 host: proxy.host.as_deref(),
-                client: asked.client.to_string().as_bytes(),
+                client: client.as_bytes(),
                 trusted: plan.server.trusted_proxies.iter().any(|net| net.contains(&asked.client)),
             };
             let mut sent = Vec::new();

@@ -23,7 +23,8 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, Us
     let schema = path.with_file_name(SCHEMA_NAME);
     let written = create(path, TEMPLATE).and_then(|()| {
         // The schema belongs to this binary, not to the user: an older one is replaced.
-        std::fs::write(&schema, super::schema::text()).map_err(|e| format!("cannot write {}: {e}", schema.display()))
+        std::fs::write(&schema, super::show::schema_text())
+            .map_err(|e| format!("cannot write {}: {e}", schema.display()))
     });
     if let Err(what) = written {
         let mark = terminal.err.red("error");

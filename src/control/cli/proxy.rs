@@ -1,8 +1,6 @@
 //! `ringgate proxy`: one listener, one upstream, no file.
 
-use super::{
-    arguments::{Matches, UsageError},
-};
+use super::arguments::{Matches, UsageError};
 use crate::control::source::Source;
 
 const TEXT: &str = "\

@@ -1,8 +1,9 @@
 //! `ringgate reload`: asks the gateway that runs with a configuration to read it again, and says what came of it.
 
 use super::{
-    Exit, check,
+    Exit,
     arguments::{Matches, UsageError},
+    check,
     terminal::Terminal,
 };
 use crate::control::socket::{self, Outcome, Running};

@@ -1,9 +1,9 @@
 //! `ringgate routes`: the table as the router has it.
 
 use super::{
-    Exit, check,
+    Exit,
     arguments::{Matches, UsageError},
-    describe,
+    check, describe,
     terminal::{Terminal, table},
 };
 use crate::{config::json::Json, plan::Plan, route::Entry};

@@ -1,11 +1,14 @@
 //! `ringgate show` and `ringgate schema`: the configuration language and what a file says in it.
 
-use super::{
-    Exit, check,
-    arguments::{Matches, UsageError},
-    terminal::Terminal,
-};
+use super::{Exit, arguments::Matches, check, terminal::Terminal};
 use crate::config;
+
+/// `ringgate show`
+pub(super) fn show(matches: &Matches, terminal: &mut Terminal) -> Exit {
+    let Some(compiled) = check::compiled(&check::source(matches), terminal) else { return Exit::Invalid };
+    terminal.out.text(&config::show::toml(&compiled.config));
+    Exit::Done
+}
 
 /// `ringgate schema`
 pub(super) fn schema(terminal: &mut Terminal) -> Exit {

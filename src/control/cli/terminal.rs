@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 /// The two streams of a command: results and complaints.
-pub(super) struct Terminal {
+pub(crate) struct Terminal {
     /// Results: what a script reads.
     pub out: Stream,
     /// Errors and warnings.
@@ -11,14 +11,14 @@ pub(super) struct Terminal {
 }
 
 /// A stream that ignores a reader who left (`ringgate routes | head`), and knows whether it shows colours.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     to: Box<dyn Write>,
     color: bool,
 }
 
 impl Terminal {
     /// This process's standard output and error.
-    pub(super) fn standard() -> Self {
+    pub(crate) fn standard() -> Self {
         let allowed = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         Self {
@@ -30,43 +30,43 @@ impl Terminal {
 
 impl Stream {
     /// Writes one line.
-    pub(super) fn line(&mut self, text: &str) {
+    pub(crate) fn line(&mut self, text: &str) {
         self.text(&format!("{text}\n"));
     }
 
     /// Writes `text` as it is.
-    pub(super) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         // A reader that went away is no failure of the command, and there is nobody left to tell.
         let _ = self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush());
     }
 
     /// Whether colours are shown.
-    pub(super) fn color(&self) -> bool {
+    pub(crate) fn color(&self) -> bool {
         self.color
     }
 
     /// `text` as an error's mark.
-    pub(super) fn red(&self, text: &str) -> String {
+    pub(crate) fn red(&self, text: &str) -> String {
         self.paint("1;31", text)
     }
 
     /// `text` as a good outcome.
-    pub(super) fn green(&self, text: &str) -> String {
+    pub(crate) fn green(&self, text: &str) -> String {
         self.paint("32", text)
     }
 
     /// `text` as a warning's mark.
-    pub(super) fn yellow(&self, text: &str) -> String {
+    pub(crate) fn yellow(&self, text: &str) -> String {
         self.paint("33", text)
     }
 
     /// `text` as a heading.
-    pub(super) fn bold(&self, text: &str) -> String {
+    pub(crate) fn bold(&self, text: &str) -> String {
         self.paint("1", text)
     }
 
     /// `text` as something less important.
-    pub(super) fn dim(&self, text: &str) -> String {
+    pub(crate) fn dim(&self, text: &str) -> String {
         self.paint("2", text)
     }
 
@@ -76,7 +76,7 @@ impl Stream {
 }
 
 /// Lays out `rows` in columns with two spaces between them; the last column is not padded.
-pub(super) fn table(rows: &[Vec<String>]) -> String {
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();

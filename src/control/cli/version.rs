@@ -17,7 +17,7 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Exit {
 }
 
 /// The kernel's name and release: `Linux 6.18.4`.
-pub(super) fn kernel() -> String {
+pub(crate) fn kernel() -> String {
     let uname = rustix::system::uname();
     format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy())
 }

@@ -117,7 +117,8 @@ impl Connection {
                 Ok(Parsed::Partial) if self.receive()? == 0 => return Ok(None),
                 Ok(Parsed::Partial) => {}
                 Err(_) => {
-                    self.stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")?;
+                    self.stream
+                        .write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")?;
                     return Ok(None);
                 }
             }
@@ -286,11 +287,9 @@ mod tests {
 
     #[test]
     fn it_echoes_bodies_of_either_framing_on_a_kept_connection() {
-        let answer = ask(
-            "POST /echo HTTP/1.1\r\nHost: a\r\nX-Color: green\r\nContent-Length: 5\r\n\r\nhello\
+        let answer = ask("POST /echo HTTP/1.1\r\nHost: a\r\nX-Color: green\r\nContent-Length: 5\r\n\r\nhello\
              PUT /echo?q=1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
-             3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
-        );
+             3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
         assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{answer}");
         for part in ["\"method\": \"POST\"", "\"X-Color\": \"green\"", "hello", "\"target\": \"/echo?q=1\"", "abcde"] {
             assert!(answer.contains(part), "{part} in {answer}");

@@ -59,7 +59,8 @@ fn verdict(plan: &Plan, asked: &Asked, routed: &Routed<'_>, out: &Stream) -> Vec
             let mut rows = vec![row("route", named(plan, route))];
             rows.extend(parameters.iter().map(|(name, value)| row("parameter", format!("{name} = {value}"))));
             let length = routed.head.content_length.unwrap_or(asked.body_bytes as u64);
-            let most = if route.request_body == u64::MAX { "any size".to_owned() } else { show_size(route.request_body) };
+            let most =
+                if route.request_body == u64::MAX { "any size".to_owned() } else { show_size(route.request_body) };
             rows.push(row("body", format!("{length} bytes; at most {most}")));
             rows
         }
@@ -80,7 +81,8 @@ fn considered(steps: &[Step], plan: &Plan, host: &str) -> Vec<Vec<String>> {
     if steps.is_empty() {
         let mut hosts: Vec<&str> = plan.apis.iter().flat_map(|api| &api.hosts).map(String::as_str).collect();
         hosts.dedup();
-        let known = if hosts.is_empty() { String::new() } else { format!("; there are routes for {}", hosts.join(", ")) };
+        let known =
+            if hosts.is_empty() { String::new() } else { format!("; there are routes for {}", hosts.join(", ")) };
         return vec![row("tried", format!("nothing: no route is for host {host}{known}"))];
     }
     steps.iter().map(|step| row("tried", format!("{}: {}", place(step), tried(step, plan)))).collect()
@@ -135,7 +137,11 @@ fn message(answer: &Answer<'_>) -> String {
         Answer::Forwarded { head, .. } => format!("\nsent upstream\n{}", indented(head)),
         Answer::Fixed(fixed) => {
             let length = fixed.body.len();
-            format!("\nsent to the client\n  {}\n{}  ({length} bytes of content)\n", fixed.status, indented(&fixed.fields))
+            format!(
+                "\nsent to the client\n  {}\n{}  ({length} bytes of content)\n",
+                fixed.status,
+                indented(&fixed.fields)
+            )
         }
         Answer::Redirected { redirect, location } => {
             let location = String::from_utf8_lossy(location);
