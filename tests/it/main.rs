@@ -15,7 +15,9 @@
     reason = "a test program: it fails by panicking, prints why, and waits for real time on ordinary threads"
 )]
 
+mod cli;
 #[allow(dead_code, reason = "the tests that use all of it come with the data plane")]
 mod support;
+mod config;
 mod tidy;
 mod wire;
