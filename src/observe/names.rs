@@ -111,6 +111,8 @@ metrics! {
         "Tunnels opened.";
     CORE_EXCHANGES: Counter "ringgate_core_exchanges_total" ["core"]
         "Finished exchanges by core: how evenly the load is spread.";
+    PLANS: Counter "ringgate_core_plans_total" ["core"]
+        "Configurations that this core took over, the first one included: after a reload all cores agree.";
     SWEEPS: Counter "ringgate_sweeps_total" ["core"]
         "Deadline sweeps: how often an otherwise idle core wakes up.";
     RETRIES: Counter "ringgate_retries_total" []
