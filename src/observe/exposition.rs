@@ -39,7 +39,7 @@ pub fn page(registry: &Registry) -> String {
 }
 
 /// The page at a given moment. Routes that have had no request yet are left out: most routes of a large API are quiet,
-/// and a histogram is 18 lines.
+/// and a histogram is 20 lines.
 #[must_use]
 pub fn render(registry: &Registry, moment: &Moment) -> String {
     // Copied under the lock, read after it: a core that takes over a plan must not wait for a page.
