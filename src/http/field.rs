@@ -104,3 +104,62 @@ pub fn is_token<const N: usize>(bytes: &[u8], lower: &[u8; N]) -> bool {
 fn pick<const N: usize>(name: &[u8], lower: &[u8; N], known: Known) -> Known {
     if is_token(name, lower) { known } else { Known::Other }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Known, is_token};
+
+    #[test]
+    fn rfc9110_5_1_names_are_known_in_any_letter_case() {
+        for (name, known) in [
+            ("Connection", Known::Connection),
+            ("Content-Length", Known::ContentLength),
+            ("Date", Known::Date),
+            ("Expect", Known::Expect),
+            ("Forwarded", Known::Forwarded),
+            ("Host", Known::Host),
+            ("Keep-Alive", Known::KeepAlive),
+            ("Proxy-Authenticate", Known::HopByHop),
+            ("Proxy-Authorization", Known::HopByHop),
+            ("Proxy-Authentication-Info", Known::HopByHop),
+            ("Proxy-Connection", Known::HopByHop),
+            ("HTTP2-Settings", Known::HopByHop),
+            ("Server", Known::Server),
+            ("TE", Known::Te),
+            ("Trailer", Known::Trailer),
+            ("Transfer-Encoding", Known::TransferEncoding),
+            ("Upgrade", Known::Upgrade),
+            ("Via", Known::Via),
+            ("X-Forwarded-For", Known::XForwardedFor),
+            ("X-Forwarded-Host", Known::XForwardedHost),
+            ("X-Forwarded-Proto", Known::XForwardedProto),
+            ("Authorization", Known::Authorization),
+            ("User-Agent", Known::UserAgent),
+        ] {
+            assert_eq!(Known::of(name.as_bytes()), known);
+            assert_eq!(Known::of(name.to_uppercase().as_bytes()), known);
+            assert_eq!(Known::of(name.to_lowercase().as_bytes()), known);
+            for at in 0..name.len() {
+                let mut other = name.as_bytes().to_vec();
+                other[at] = b'_';
+                assert_eq!(Known::of(&other), Known::Other, "{name} with another byte at {at}");
+                other.remove(at);
+                assert_eq!(Known::of(&other), Known::Other, "{name} without the byte at {at}");
+            }
+        }
+        assert_eq!(Known::of(b""), Known::Other);
+        assert_eq!(Known::of(b"Cookie"), Known::Other);
+    }
+
+    #[test]
+    fn rfc9110_5_6_2_no_other_token_folds_to_a_word() {
+        for b in 0..=255u8 {
+            let folds = is_token(&[b], b"k");
+            assert_eq!(folds, matches!(b, b'k' | b'K'), "{b}");
+            if crate::http::list::is_tchar(b) {
+                assert_eq!(is_token(&[b], b"-"), b == b'-', "{b}");
+                assert_eq!(is_token(&[b], b"2"), b == b'2', "{b}");
+            }
+        }
+    }
+}
