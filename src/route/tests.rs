@@ -643,22 +643,21 @@ fn the_trie_is_the_naive_matcher_where_patterns_overlap_everywhere() {
     let mut prng = Prng::new(3);
     let mut below = |n: u64| usize::try_from(prng.below(n)).unwrap();
     let mut params = Params::new();
-    for round in 0..60 {
+    for _ in 0..12 {
         let (mut builder, mut naive) = (Builder::new(), Naive::default());
-        for n in 0..300 {
-            let depth = 5 + below(4);
-            let words: Vec<String> = (0..depth)
-                .map(|n| if below(2) == 0 { format!("/{{x{n}}}") } else { ["/a", "/a", "/b"][below(3)].to_owned() })
-                .collect();
+        for n in 0..400 {
+            let word =
+                |n| if below(2) == 0 { format!("/{{x{n}}}") } else { ["/a", "/a", "/a", "/b"][below(4)].to_owned() };
+            let words: Vec<String> = (0..8).map(word).collect();
             let greedy = if below(40) == 0 { "/{rest+}" } else { "" };
             let (path, id) = (words.concat() + greedy, RouteId(u32::try_from(n).unwrap()));
-            let methods = [set("GET"), set("POST"), set("PUT"), set("ANY")][below(if round % 2 == 0 { 2 } else { 4 })];
+            let methods = [set("GET"), set("POST"), set("PUT")][below(40).saturating_sub(37)];
             assert_eq!(builder.add(&[], &path, methods, id).is_ok(), naive.add(&[], &path, methods, id).is_ok());
         }
         let router = builder.build();
         for _ in 0..40 {
-            let path: String = (0..5 + below(6)).map(|_| ["/a", "/a", "/a", "/b", "/c", "/"][below(6)]).collect();
-            check_lookup(&router, &naive, "", Method::NAMED[below(5)], path.as_bytes(), &mut params);
+            let path: String = (0..8 + below(2)).map(|_| ["/a", "/b", "/c"][below(16).saturating_sub(13)]).collect();
+            check_lookup(&router, &naive, "", [Method::Post, Method::Put][below(2)], path.as_bytes(), &mut params);
         }
     }
 }
@@ -666,7 +665,7 @@ fn the_trie_is_the_naive_matcher_where_patterns_overlap_everywhere() {
 #[test]
 fn the_trie_is_the_naive_matcher_on_many_seeds() {
     let mut prng = Prng::new(42);
-    for _ in 0..1000 {
+    for _ in 0..600 {
         let len = usize::try_from(prng.below(600)).unwrap();
         let data: Vec<u8> = (0..len).map(|_| prng.next().to_le_bytes()[0]).collect();
         fuzz_route(&data);
