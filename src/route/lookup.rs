@@ -105,9 +105,9 @@ impl Router {
         Self { table, hosts, steps }
     }
 
-    /// Finds the route that answers. `host` is without port, in any letter case, empty if there is none; `path` is as it
-    /// was sent, or normalised where that matters. An empty path counts as `/`; one that begins with anything but a
-    /// slash is not found. On `Found`, `params` has the values of the route's parameters, else nothing.
+    /// Finds the route that answers. `host` is without port, in any letter case, empty if there is none; `path` is as
+    /// it was sent, or normalised where that matters. An empty path counts as `/`; one that begins with anything but
+    /// a slash is not found. On `Found`, `params` has the values of the route's parameters, else nothing.
     ///
     /// Nothing is allocated; at most [`Router::steps_max`] nodes are visited.
     #[inline]
@@ -134,10 +134,10 @@ impl Router {
         if walk.allowed.is_empty() { Outcome::NotFound } else { Outcome::MethodNotAllowed(walk.allowed) }
     }
 
-    /// The most nodes that any lookup can visit. It is about the number of parameters of the deepest route unless many
-    /// routes differ only in which of their segments are parameters: then all ways in which they overlap count, though
-    /// they can never be more than there are routes, and a lookup does not try a way that failed before. Worth a warning
-    /// when it is in the thousands.
+    /// The most nodes that any lookup can visit. It is about the number of parameters of the deepest route unless
+    /// many routes differ only in which of their segments are parameters: then all ways in which they overlap count,
+    /// though they can never be more than there are routes, and a lookup does not try a way that failed before. Worth
+    /// a warning when it is in the thousands.
     #[must_use]
     pub const fn steps_max(&self) -> u32 {
         self.steps
@@ -330,8 +330,8 @@ const FAILURES_MAX: u32 = 32;
 /// How many failures are remembered: more than the places at which real tables go back.
 const FAILED_SLOTS: usize = 256;
 
-/// Where the first segment begins and the last one ends; `None` if the path does not begin with a slash. Leading slashes
-/// are one, trailing ones are ignored; the root has no segment, and then the two are the same.
+/// Where the first segment begins and the last one ends; `None` if the path does not begin with a slash. Leading
+/// slashes are one, trailing ones are ignored; the root has no segment, and then the two are the same.
 #[inline]
 pub(super) fn trim(path: &[u8]) -> Option<(usize, usize)> {
     let Some(first) = path.first() else {

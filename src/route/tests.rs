@@ -14,7 +14,10 @@ use crate::{
     },
     http::method::Method,
 };
-use proptest::prelude::{ProptestConfig, any, prop, proptest};
+use proptest::{
+    collection::vec,
+    prelude::{ProptestConfig, any, prop, proptest},
+};
 
 /// A route as `METHOD[,METHOD] [host]/path`.
 fn add(builder: &mut Builder, route: &str, id: usize) -> Result<(), AddError> {
@@ -682,8 +685,8 @@ proptest! {
 
     #[test]
     fn the_trie_is_the_naive_matcher(
-        routes in prop::collection::vec((prop::collection::vec(segment(), 0..5), any::<bool>(), 1_u8..64, 0_u8..5), 0..40),
-        requests in prop::collection::vec((prop::collection::vec("|a|b|ab|abcdefgh|abcdefghi|z", 0..7), 0_usize..5, 0_u8..5), 1..60),
+        routes in vec((vec(segment(), 0..5), any::<bool>(), 1_u8..64, 0_u8..5), 0..40),
+        requests in vec((vec("|a|b|ab|abcdefgh|abcdefghi|z", 0..7), 0_usize..5, 0_u8..5), 1..60),
     ) {
         let hosts = ["", "a.test", "*.test", "b.test", "*.a.test"];
         let (mut builder, mut naive) = (Builder::new(), Naive::default());
@@ -693,7 +696,8 @@ proptest! {
             let path = if path.is_empty() { "/".to_owned() } else { path };
             let named: MethodSet = (0..4).filter(|bit| bits & (1 << bit) != 0).map(|bit| Method::NAMED[bit]).collect();
             let methods = if bits & 16 == 0 && !named.is_empty() { named } else { named.union(MethodSet::ANY) };
-            let list: Vec<String> = hosts[usize::from(*host)].split(',').filter(|h| !h.is_empty()).map(str::to_owned).collect();
+            let host = hosts[usize::from(*host)];
+            let list: Vec<String> = if host.is_empty() { Vec::new() } else { vec![host.to_owned()] };
             let id = RouteId(u32::try_from(n).unwrap());
             assert_eq!(builder.add(&list, &path, methods, id).is_ok(), naive.add(&list, &path, methods, id).is_ok());
         }
@@ -718,7 +722,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_answered(data in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_answered(data in vec(any::<u8>(), 0..300)) {
         fuzz_route(&data);
     }
 
