@@ -1,8 +1,22 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
-pub mod base;
+pub mod worker;
+
+pub mod connection;
+pub mod exchange;
+
 pub mod h1;
 pub mod http;
-pub mod observe;
-pub mod plan;
 pub mod route;
+pub mod upstream;
+
+pub mod base;
+pub mod io;
+pub mod observe;
+
+pub mod plan;
+
+pub mod compile;
+pub mod config;
+
+pub mod control;

@@ -135,6 +135,18 @@ impl Clock {
     }
 }
 
+/// The machine's calendar time, for threads that are not cores: logs, reloads, the admin listener.
+#[must_use]
+pub fn unix_now() -> UnixTime {
+    UnixTime(read(rustix::time::ClockId::Realtime))
+}
+
+/// The machine's monotonic time, for threads that are not cores. Comparable with what [`Clock::system`] shows.
+#[must_use]
+pub fn monotonic_now() -> Instant {
+    Instant(read(rustix::time::ClockId::Monotonic))
+}
+
 #[expect(clippy::cast_sign_loss, reason = "neither clock shows a time before its start")]
 fn read(id: rustix::time::ClockId) -> u64 {
     let t = rustix::time::clock_gettime(id);

@@ -52,7 +52,9 @@ pub const MAILBOX_PER_TURN: u32 = 64;
 /// Pause of a listener that ran out of descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How coarsely deadlines are swept: a timeout fires up to this much late.
-pub const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
+pub const SWEEP_INTERVAL: Duration = Duration::from_millis(SWEEP_MILLIS);
+/// The same as a number.
+pub const SWEEP_MILLIS: u64 = 50;
 /// How long a connection in lingering close is read and thrown away (RFC 9112 §9.6).
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// Bytes thrown away in lingering close before it is cut.
@@ -80,6 +82,9 @@ pub const INTEGRATION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(29);
 pub const KEEPALIVE_MAX_IDLE_DEFAULT: u32 = 1024;
 /// `keepalive.idle_timeout` unless configured: below the 60 s and more that servers usually keep.
 pub const KEEPALIVE_IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(55);
+/// A response body in which nothing comes for this long is cut: Amazon API Gateway's idle timeout of streamed responses
+/// (reference, section 2.2).
+pub const STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// A tunnel (101) in which nothing moves for this long is closed.
 pub const TUNNEL_IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 /// `retry.budget` unless configured: retries over requests.
@@ -91,6 +96,68 @@ pub const EJECT_FOR_MIN: Duration = Duration::from_secs(1);
 /// Longest ejection.
 pub const EJECT_FOR_MAX: Duration = Duration::from_secs(60);
 
+/// Names of upstream servers are looked up again no sooner than this, whatever their TTL says: a TTL of 0 is common.
+pub const RESOLVE_AGAIN_MIN: Duration = Duration::from_secs(1);
+/// ... and no later than this.
+pub const RESOLVE_AGAIN_MAX: Duration = Duration::from_secs(3600);
+/// What the hosts file says is looked at again after this; it has no TTLs.
+pub const RESOLVE_HOSTS_FILE_TTL: Duration = Duration::from_secs(10);
+/// A failed lookup is tried again after this, then twice as long, ...
+pub const RESOLVE_RETRY_MIN: Duration = Duration::from_secs(1);
+/// ... up to this.
+pub const RESOLVE_RETRY_MAX: Duration = Duration::from_secs(30);
+/// One lookup, all its queries together.
+pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a start or a reload waits for names before it goes on without them.
+pub const RESOLVE_FIRST_WAIT: Duration = Duration::from_secs(3);
+/// Lookups in flight at once: name servers drop bursts.
+pub const RESOLVE_PARALLEL_MAX: usize = 32;
+/// Messages waiting for the resolver; hints past it are dropped, the next failure brings another.
+pub const RESOLVE_QUEUE_MAX: usize = 256;
+/// Addresses of one name that are used; the rest of a longer answer is ignored.
+pub const RESOLVE_ADDRESSES_MAX: usize = 64;
+
+/// How long a start waits for the cores to accept.
+pub const START_WAIT: Duration = Duration::from_secs(10);
+/// How often control looks whether old plans can go and whether all cores live.
+pub const CONTROL_TICK: Duration = Duration::from_secs(1);
+/// How long a stop waits for a log whose reader does not read.
+pub const LOG_STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Routes with counters of their own; the rest is summed, so that the metrics page stays small enough to scrape.
+pub const METRIC_ROUTES_MAX: usize = 1000;
+/// Upstream servers with counters of their own; the rest is summed.
+pub const METRIC_SERVERS_MAX: usize = 1000;
+/// Bytes of a log buffer: one system call and one hand-over per so many.
+pub const LOG_BUFFER_BYTES: usize = 64 * 1024;
+/// A log buffer with this much in it is handed over before the next line.
+pub const LOG_BUFFER_FULL: usize = 56 * 1024;
+/// Log buffers of one core; when all are on their way to the disk, lines are dropped.
+pub const LOG_BUFFERS_PER_CORE: usize = 8;
+/// Buffers that may wait for one log's writer thread.
+pub const LOG_QUEUE: usize = 512;
+/// Bytes of one value in a log line, before escaping; the rest is cut.
+pub const LOG_VALUE_BYTES_MAX: usize = 4096;
+/// Bytes of a log format.
+pub const LOG_FORMAT_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of one configuration file: a hundred thousand routes fit.
+pub const CONFIG_FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Files of one configuration.
+pub const CONFIG_FILES_MAX: usize = 4096;
+/// How deeply `include` may nest.
+pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 16;
+/// Bytes of a file that a `static` integration answers with: it is held in memory.
+pub const STATIC_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of a token file.
+pub const TOKEN_FILE_BYTES_MAX: usize = 4096;
+/// Routes of all APIs together.
+pub const ROUTES_MAX: usize = 1_000_000;
+/// Bytes of the field lines of a fixed answer: it goes out in one small buffer.
+pub const FIXED_FIELDS_BYTES_MAX: usize = 8 * 1024;
+
+const _: () = assert!(FIXED_FIELDS_BYTES_MAX < BUFFER_BYTES, "a fixed answer's head fits a small buffer");
+const _: () = assert!(LOG_BUFFER_FULL < LOG_BUFFER_BYTES);
 const _: () = assert!(HEAD_BYTES_MIN <= HEAD_BYTES_DEFAULT && HEAD_BYTES_DEFAULT <= HEAD_BYTES_MAX);
 const _: () = assert!(BUFFER_BYTES >= HEAD_BYTES_DEFAULT, "a default head fits a small buffer");
 const _: () = assert!(BULK_BUFFER_BYTES > BUFFER_BYTES);

@@ -13,7 +13,7 @@ impl Prng {
 
     /// The next 64 bits.
     #[inline]
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,7 +24,7 @@ impl Prng {
     /// A number below `bound`, which must not be zero (zero gives zero).
     #[inline]
     pub fn below(&mut self, bound: u64) -> u64 {
-        let wide = u128::from(self.next()) * u128::from(bound);
+        let wide = u128::from(self.draw()) * u128::from(bound);
         u64::try_from(wide >> 64).unwrap_or(0)
     }
 
@@ -43,7 +43,7 @@ mod tests {
     fn the_same_seed_gives_the_same_numbers_and_another_seed_others() {
         let take = |seed| {
             let mut p = Prng::new(seed);
-            [p.next(), p.next(), p.next()]
+            [p.draw(), p.draw(), p.draw()]
         };
         assert_eq!(take(7), take(7));
         assert_ne!(take(7), take(8));

@@ -12,8 +12,12 @@ pub struct ParseError {
 /// The rules of RFC 9112 (and our limits) that a message can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// The method is not a token, or too long.
+    /// The method is not a token.
     Method,
+    /// The method is longer than [`crate::base::limits::METHOD_BYTES_MAX`] (RFC 9112 §3: 501).
+    MethodTooLong,
+    /// The request line is not `method SP target SP version CRLF` (RFC 9112 §3).
+    RequestLine,
     /// The target has a form that does not fit the method, or a byte that may not be there.
     Target,
     /// The target is longer than [`crate::base::limits::TARGET_BYTES_MAX`].
@@ -40,12 +44,17 @@ pub enum ErrorKind {
     ContentLength,
     /// `Content-Length` together with `Transfer-Encoding`.
     LengthAndEncoding,
-    /// `Transfer-Encoding` other than a single, final `chunked`, or in HTTP/1.0.
+    /// `Transfer-Encoding` with a coding besides the final `chunked` (RFC 9112 §6.1: 501).
     TransferEncoding,
+    /// `Transfer-Encoding` that does not end in exactly one `chunked`, is not a list of codings, or comes where it must
+    /// not (HTTP/1.0, 1xx, 204): where the body ends cannot be known (RFC 9112 §6.3: 400).
+    UnframedEncoding,
     /// No `Host` in HTTP/1.1, several of them, or one that is not a valid authority.
     Host,
     /// `Connection` nominates a field that must not be removed.
     ConnectionNominates,
+    /// `Connection` is not a list of tokens, or has more of them than anyone needs.
+    Connection,
     /// `Expect` with anything but `100-continue`.
     Expect,
     /// A chunk-size line that is not one, or too large a size.
@@ -56,6 +65,16 @@ pub enum ErrorKind {
     ChunkEnd,
     /// A trailer section that is malformed or past its bounds.
     Trailer,
+    /// A PROXY protocol header that is not one.
+    ProxyHeader,
+}
+
+impl ParseError {
+    /// The rule `kind`, broken at offset `at`.
+    #[must_use]
+    pub fn new(kind: ErrorKind, at: usize) -> Self {
+        Self { kind, at: u32::try_from(at).unwrap_or(u32::MAX) }
+    }
 }
 
 impl ErrorKind {
@@ -66,7 +85,7 @@ impl ErrorKind {
             Self::TargetTooLong => 414,
             Self::HeadTooLarge | Self::TooManyFields => 431,
             Self::Version => 505,
-            Self::TransferEncoding => 501,
+            Self::TransferEncoding | Self::MethodTooLong => 501,
             Self::Expect => 417,
             _ => 400,
         }
@@ -77,6 +96,8 @@ impl ErrorKind {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Method => "method",
+            Self::MethodTooLong => "method_too_long",
+            Self::RequestLine => "request_line",
             Self::Target => "target",
             Self::TargetTooLong => "target_too_long",
             Self::Version => "version",
@@ -91,13 +112,16 @@ impl ErrorKind {
             Self::ContentLength => "content_length",
             Self::LengthAndEncoding => "length_and_encoding",
             Self::TransferEncoding => "transfer_encoding",
+            Self::UnframedEncoding => "unframed_encoding",
             Self::Host => "host",
+            Self::Connection => "connection",
             Self::ConnectionNominates => "connection_nominates",
             Self::Expect => "expect",
             Self::ChunkSize => "chunk_size",
             Self::ChunkExtension => "chunk_extension",
             Self::ChunkEnd => "chunk_end",
             Self::Trailer => "trailer",
+            Self::ProxyHeader => "proxy_header",
         }
     }
 }

@@ -2,4 +2,13 @@
 //!
 //! Invariant: what is ambiguous is an error here, never a guess; nothing here waits, panics or allocates per message.
 
+#![warn(clippy::indexing_slicing)]
+
+pub mod chunked;
+pub mod encode;
 pub mod error;
+pub mod framing;
+pub mod fuzz;
+pub mod parse;
+pub mod proxy_header;
+pub mod trailer;

@@ -45,3 +45,62 @@ pub enum Known {
     /// `User-Agent`, RFC 9110 §10.1.5: logged
     UserAgent,
 }
+
+impl Known {
+    /// What the field `name` means; letter case does not matter (RFC 9110 §5.1). `name` is a token.
+    ///
+    /// The length selects a few candidates and the first letter one of them, so a name that means nothing to us costs
+    /// two comparisons.
+    #[inline]
+    #[must_use]
+    pub fn of(name: &[u8]) -> Self {
+        let first = name.first().map_or(0, |b| b | 0x20);
+        match (name.len(), first) {
+            (2, b't') => pick(name, b"te", Self::Te),
+            (3, b'v') => pick(name, b"via", Self::Via),
+            (4, b'h') => pick(name, b"host", Self::Host),
+            (4, b'd') => pick(name, b"date", Self::Date),
+            (6, b'e') => pick(name, b"expect", Self::Expect),
+            (6, b's') => pick(name, b"server", Self::Server),
+            (7, b't') => pick(name, b"trailer", Self::Trailer),
+            (7, b'u') => pick(name, b"upgrade", Self::Upgrade),
+            (9, b'f') => pick(name, b"forwarded", Self::Forwarded),
+            (10, b'c') => pick(name, b"connection", Self::Connection),
+            (10, b'k') => pick(name, b"keep-alive", Self::KeepAlive),
+            (10, b'u') => pick(name, b"user-agent", Self::UserAgent),
+            (13, b'a') => pick(name, b"authorization", Self::Authorization),
+            (14, b'c') => pick(name, b"content-length", Self::ContentLength),
+            (14, b'h') => pick(name, b"http2-settings", Self::HopByHop),
+            (15, b'x') => pick(name, b"x-forwarded-for", Self::XForwardedFor),
+            (16, b'x') => pick(name, b"x-forwarded-host", Self::XForwardedHost),
+            (16, b'p') => pick(name, b"proxy-connection", Self::HopByHop),
+            (17, b't') => pick(name, b"transfer-encoding", Self::TransferEncoding),
+            (17, b'x') => pick(name, b"x-forwarded-proto", Self::XForwardedProto),
+            (18, b'p') => pick(name, b"proxy-authenticate", Self::HopByHop),
+            (19, b'p') => pick(name, b"proxy-authorization", Self::HopByHop),
+            (25, b'p') => pick(name, b"proxy-authentication-info", Self::HopByHop),
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Whether `bytes` is `lower` in any letter case.
+///
+/// Setting bit 5 folds letters. Of the other bytes that a token may have, none folds to a letter, a digit or `-`, so the
+/// comparison is exact as long as `lower` consists of those.
+#[inline]
+#[must_use]
+pub fn is_token<const N: usize>(bytes: &[u8], lower: &[u8; N]) -> bool {
+    <&[u8; N]>::try_from(bytes).is_ok_and(|bytes| {
+        let mut differs = 0;
+        for (b, l) in bytes.iter().zip(lower) {
+            differs |= (b | 0x20) ^ l;
+        }
+        differs == 0
+    })
+}
+
+#[inline]
+fn pick<const N: usize>(name: &[u8], lower: &[u8; N], known: Known) -> Known {
+    if is_token(name, lower) { known } else { Known::Other }
+}

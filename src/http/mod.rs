@@ -2,7 +2,11 @@
 //!
 //! Invariant: nothing here knows how a message is framed or where its bytes come from.
 
+pub mod date;
 pub mod field;
 pub mod head;
+pub mod hop;
+pub mod list;
 pub mod method;
 pub mod status;
+pub mod target;

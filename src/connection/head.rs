@@ -1,0 +1,242 @@
+//! Reads request heads and has each answered: keep-alive, pipelining, refusals.
+
+use super::{
+    After, Client,
+    write::{self, Delivered},
+};
+use crate::{
+    base::{clock::Instant, limits},
+    exchange::{self, Core, Opened, Outcome, Rejection, Reply, Request, Work, context::Scratch, finish::finish},
+    h1::parse::{self, HeadLimits, Parsed},
+    http::head::Framing,
+    observe::event::Reason,
+    upstream::body::RequestBody,
+};
+use std::{io, ops::Range};
+
+/// Bytes received from the client and not yet used.
+struct Input {
+    bytes: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+/// What became of an attempt to get a whole head.
+enum Head {
+    /// It is there; it takes that many bytes.
+    Whole(usize),
+    /// The client has nothing more to say at the moment, and has said nothing that is not answered.
+    Quiet,
+    /// The connection is over: nobody is there to be answered, or nothing is left to be said.
+    Over,
+    /// It is refused.
+    Refused(Rejection),
+}
+
+/// Answers all requests that have arrived. Called when there is something to read.
+pub async fn exchanges(client: &Client) -> After {
+    let core = &*client.core;
+    let mut input = Input { bytes: core.net.buffers.take(), start: 0, end: 0 };
+    let mut work = core.borrow_work();
+    let mut turn = 0;
+    let after = loop {
+        let started = core.net.now();
+        let length = match take_head(client, &mut input, &mut work, started) {
+            Head::Whole(length) => length,
+            Head::Quiet if input.start == input.end => break After::Idle,
+            Head::Quiet => match Box::pin(wait_for_head(client, &mut input, &mut work, started)).await {
+                Head::Whole(length) => length,
+                Head::Quiet | Head::Over => break After::Close,
+                Head::Refused(rejection) => {
+                    break Box::pin(refuse_head(client, &mut work, &input, started, rejection)).await;
+                }
+            },
+            Head::Over => break After::Close,
+            Head::Refused(rejection) => {
+                break Box::pin(refuse_head(client, &mut work, &input, started, rejection)).await;
+            }
+        };
+        if one(client, &mut input, &mut work, length, started).await == After::Close {
+            break After::Close;
+        }
+        turn += 1;
+        if turn == limits::PIPELINED_PER_TURN {
+            turn = 0;
+            // Others' turn: this wait is over at once, but only after the loop has looked at everyone else.
+            drop(client.alarm.guard(client.stream.writable()).await);
+        }
+    };
+    core.return_work(work);
+    core.net.buffers.give(input.bytes);
+    after
+}
+
+/// One exchange: the head of `length` bytes stands at the start of the input.
+async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize, started: Instant) -> After {
+    let core = &*client.core;
+    let Work { request: head, response, parameters, path, target } = work;
+    let bytes = input.bytes.get(input.start..input.end).unwrap_or_default();
+    let (head_bytes, prefix) = bytes.split_at_checked(length).unwrap_or((bytes, b""));
+    let request = Request {
+        head,
+        bytes: head_bytes,
+        client: &client.address,
+        started,
+        served: client.served.get(),
+        alarm: &client.alarm,
+    };
+    let mut body = RequestBody {
+        client: &client.stream,
+        prefix,
+        framing: head.framing,
+        limit: u64::MAX,
+        timeout: limits::BODY_TIMEOUT_DEFAULT,
+        expect_continue: head.expect_continue,
+        interim: crate::upstream::request::is_modern(head.version),
+        used: 0,
+        pump: None,
+        untouched: head.framing != Framing::None,
+        small: 0,
+    };
+    let scratch = Scratch { response: &mut *response, parameters, path, target };
+    let (opened, reply) = exchange::run(core, request, &mut body, scratch).await;
+    body.timeout = opened.epoch().plan.server.limits.body_timeout;
+    let context = write::Context { client, request, parameters, normal: path };
+    let delivered = match reply {
+        Reply::Upstream(answer) => match write::upstream(&context, &opened, &mut body, response, answer) {
+            Ok(delivered) => delivered,
+            Err(rest) => Box::pin(super::relay::rest(&context, &mut body, response, *rest)).await,
+        },
+        Reply::Local => write::local(&context, &opened, &mut body).await,
+        Reply::Rejected(rejection) => write::rejection(&context, &mut body, &rejection).await,
+    };
+    let used = length + body.used;
+    let over = body.pump.as_mut().map(crate::upstream::pump::Pump::take_over).unwrap_or_default();
+    let Delivered { mut outcome, after, linger } = delivered;
+    outcome.request_bytes = body.content();
+    finish(core, opened, head, head_bytes, &client.address, outcome);
+    client.served.set(client.served.get().saturating_add(1));
+    if linger {
+        Box::pin(super::relay::linger(client)).await;
+    }
+    input.start += used;
+    input.put_back(&over);
+    after
+}
+
+impl Input {
+    /// Bytes that were read past the end of a body are the next request's.
+    fn put_back(&mut self, over: &[u8]) {
+        if over.is_empty() {
+            return;
+        }
+        debug_assert!(self.start == self.end, "the body began in this buffer and went past its end");
+        self.start = 0;
+        self.end = 0;
+        if let Some(room) = self.bytes.get_mut(..over.len()) {
+            room.copy_from_slice(over);
+            self.end = over.len();
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Room to receive into, behind what is there, which moves to the front if need be.
+    fn room(&mut self) -> Range<usize> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.start > 0 && self.end == self.bytes.len() {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        self.end..self.bytes.len()
+    }
+}
+
+/// Parses what is there; receives once if that is not enough.
+fn take_head(client: &Client, input: &mut Input, work: &mut Work, now: Instant) -> Head {
+    if input.start < input.end
+        && let Some(head) = parse_head(client, input, work)
+    {
+        return head;
+    }
+    match receive(client, input) {
+        Ok(0) => Head::Over,
+        Ok(_) => parse_head(client, input, work).unwrap_or(Head::Quiet),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+            let _ = now;
+            Head::Quiet
+        }
+        Err(_) => Head::Over,
+    }
+}
+
+fn receive(client: &Client, input: &mut Input) -> io::Result<usize> {
+    let room = input.room();
+    let received = client.stream.recv(input.bytes.get_mut(room).unwrap_or_default())?;
+    input.end += received;
+    Ok(received)
+}
+
+/// `None` while the head is not complete.
+fn parse_head(client: &Client, input: &Input, work: &mut Work) -> Option<Head> {
+    let epoch = client.core.epoch();
+    let server = &epoch.plan.server.limits;
+    let limits = HeadLimits { bytes: server.request_head.min(input.bytes.len()), fields: server.request_headers };
+    match parse::request(input.bytes(), limits, &mut work.request) {
+        Ok(Parsed::Complete(length)) => Some(Head::Whole(length)),
+        Ok(Parsed::Partial) => None,
+        Err(e) => {
+            client.core.metrics.reject(e.kind.label());
+            Some(Head::Refused(Rejection::malformed(e.kind)))
+        }
+    }
+}
+
+/// A head came in pieces: wait for the rest of it, up to its deadline.
+#[cold]
+async fn wait_for_head(client: &Client, input: &mut Input, work: &mut Work, started: Instant) -> Head {
+    let patience = client.core.epoch().plan.server.limits.header_timeout;
+    loop {
+        client.alarm.set(started.plus(patience));
+        if client.alarm.guard(client.stream.readable()).await.is_err() {
+            return Head::Refused(Rejection::new(Reason::ClientTimeoutHeader).closing());
+        }
+        match receive(client, input) {
+            Ok(0) => return Head::Over,
+            Ok(_) => {
+                if let Some(head) = parse_head(client, input, work) {
+                    return head;
+                }
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return Head::Over,
+        }
+    }
+}
+
+/// Refuses what could not be read as a request, and closes.
+#[cold]
+async fn refuse_head(client: &Client, work: &mut Work, input: &Input, started: Instant, rejection: Rejection) -> After {
+    let core: &Core = &client.core;
+    let Work { request: head, parameters, path, .. } = work;
+    // The spans of a head that was not parsed to its end mean nothing.
+    *head = crate::http::head::RequestHead::with_capacity(0);
+    let request = Request {
+        head,
+        bytes: input.bytes(),
+        client: &client.address,
+        started,
+        served: client.served.get(),
+        alarm: &client.alarm,
+    };
+    let opened = Opened::new(core.epoch(), &request);
+    let context = write::Context { client, request, parameters, normal: path };
+    let sent = write::refuse(&context, &rejection).await;
+    let outcome = Outcome::rejected(&rejection, sent);
+    finish(core, opened, head, b"", &client.address, outcome);
+    super::relay::linger(client).await;
+    After::Close
+}

@@ -1,0 +1,127 @@
+//! One client connection: bytes in, exchanges one after another, bytes out.
+//!
+//! Invariant: a connection that waits for its client holds no buffer and no exchange; whatever goes wrong in an exchange,
+//! a panic included, costs this connection only.
+
+pub mod head;
+pub mod preface;
+pub mod relay;
+pub mod write;
+
+use crate::{
+    base::ids::ListenerId,
+    exchange::{Core, context::ClientAddress},
+    io::{Alarm, Stream, task::FuturePool},
+};
+use std::{
+    cell::Cell,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+/// A client's connection, as long as it is open.
+#[derive(Debug)]
+pub struct Client {
+    /// The core that serves it.
+    pub core: Rc<Core>,
+    /// The connection.
+    pub stream: Stream,
+    /// Its deadline.
+    pub alarm: Alarm,
+    /// Where it comes from.
+    pub address: ClientAddress,
+    /// Where it came in.
+    pub listener: ListenerId,
+    /// Exchanges so far.
+    pub served: Cell<u32>,
+}
+
+impl Client {
+    /// A connection that has carried nothing yet.
+    #[must_use]
+    pub fn new(core: Rc<Core>, stream: Stream, alarm: Alarm, address: ClientAddress, listener: ListenerId) -> Self {
+        Self { core, stream, alarm, address, listener, served: Cell::new(0) }
+    }
+}
+
+/// What a connection does after its exchanges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Waits for the next request.
+    Idle,
+    /// Closes.
+    Close,
+}
+
+/// Serves `client` until its connection ends. `work` makes the future that answers what has arrived; it runs in memory of
+/// `pool`, so that only connections with something to do have any.
+pub async fn serve<F: Future<Output = After>>(client: Rc<Client>, pool: FuturePool<F>, work: impl Fn(Rc<Client>) -> F) {
+    let core = Rc::clone(&client.core);
+    let counted = Counted::new(&core);
+    let served = Caught(pin!(async {
+        while wait_for_bytes(&client).await && pool.run(work(Rc::clone(&client))).await == After::Idle {}
+    }))
+    .await;
+    if served.is_err() {
+        core.metrics.panics.increment();
+    }
+    drop(counted);
+}
+
+/// Answers what has arrived: all requests that are there, then waits again. This is what `serve` runs.
+pub async fn work(client: Rc<Client>) -> After {
+    head::exchanges(&client).await
+}
+
+/// Waits, with nothing in hand, until there is something to read. False when the connection shall close instead.
+async fn wait_for_bytes(client: &Client) -> bool {
+    let core = &client.core;
+    if core.draining.get() {
+        return false;
+    }
+    let epoch = core.epoch();
+    let limits = &epoch.plan.server.limits;
+    let patience = if client.served.get() == 0 { limits.header_timeout } else { limits.idle_timeout };
+    drop(epoch);
+    client.alarm.set_idle(core.net.now().plus(patience));
+    matches!(client.alarm.guard(client.stream.readable()).await, Ok(Ok(())))
+}
+
+/// Counts an open connection for as long as it lives.
+struct Counted<'a>(&'a Core);
+
+impl<'a> Counted<'a> {
+    fn new(core: &'a Core) -> Self {
+        core.metrics.connections.increment();
+        Self(core)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.connections.decrement();
+    }
+}
+
+/// A future whose panic is an error: the task ends, the core goes on.
+struct Caught<'a, F>(Pin<&'a mut F>);
+
+/// It panicked.
+struct Panicked;
+
+impl<F: Future> Future for Caught<'_, F> {
+    type Output = Result<F::Output, Panicked>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // What the future touched of the core is cells that hold whole values: nothing is left half-written.
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(_) => Poll::Ready(Err(Panicked)),
+        }
+    }
+}

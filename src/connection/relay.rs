@@ -1,0 +1,228 @@
+//! The part of a response that takes waiting: bodies that keep flowing, uploads that go on meanwhile, tunnels.
+
+use super::{
+    After, Client,
+    write::{Context, Delivered, Rest},
+};
+use crate::{
+    base::{clock::Instant, limits},
+    exchange::Outcome,
+    http::head::{Framing, ResponseHead},
+    io::{
+        Stream,
+        stream::Peek,
+        task::{either, maybe},
+    },
+    observe::event::Reason,
+    upstream::{
+        body::RequestBody,
+        pump::{Pump, PumpError, Step},
+        transcode::{Sink, Transcoder},
+    },
+};
+use std::{future::Future, time::Duration};
+
+/// Why a body did not get to its end.
+#[derive(Debug)]
+struct Stopped {
+    reason: Reason,
+    detail: &'static str,
+}
+
+/// Moves the rest of a response, and of the request if that is not complete either.
+pub async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, head: &ResponseHead, rest: Rest) -> Delivered {
+    let Rest { lease, mut pump, keep, upstream_keep, tunnel, until_close, upstream, timeout } = rest;
+    let client = context.client;
+    let mut up = if tunnel { Some(tunnel_up(body)) } else { body.pump.take_if(|pump| !pump.is_done()) };
+    let mut both = Both { client, upstream: &lease.stream, tunnel, timeout, client_ended: None };
+    if tunnel {
+        client.core.metrics.tunnels.increment();
+        client.core.metrics.tunnels_opened.increment();
+    }
+    let stopped = both.run(&mut pump, up.as_mut()).await;
+    if tunnel {
+        client.core.metrics.tunnels.decrement();
+    }
+    let complete = up.as_ref().is_none_or(Pump::is_done);
+    if !tunnel && up.is_some() {
+        body.pump = up;
+    }
+    let sent = Outcome::sent(head.status.0, pump.body.content());
+    match stopped {
+        Ok(()) => {
+            if upstream_keep
+                && complete
+                && pump.take_over().is_empty()
+                && let Some(upstream) = &upstream
+            {
+                lease.keep(upstream, client.core.net.now(), head.keep_alive_timeout);
+            }
+            let after = if keep && complete { After::Idle } else { After::Close };
+            Delivered { outcome: sent, after, linger: !complete && !tunnel }
+        }
+        Err(Stopped { reason, detail }) => {
+            // Where only the end of the connection ends the body, a plain close would make it look whole.
+            if until_close && reason != Reason::ClientClosed {
+                client.stream.abort_on_close();
+            }
+            Delivered { outcome: Outcome { reason, detail, ..sent }, after: After::Close, linger: false }
+        }
+    }
+}
+
+/// What the client sent behind its request is the tunnel's already.
+fn tunnel_up(body: &mut RequestBody<'_>) -> Pump {
+    let mut pump = Pump::new(Transcoder::new(Framing::UntilClose, Sink::Raw, false), u64::MAX);
+    pump.hold(body.prefix.get(body.used..).unwrap_or_default().to_vec());
+    body.used = body.prefix.len();
+    pump
+}
+
+/// Two connections and what moves between them.
+struct Both<'a> {
+    client: &'a Client,
+    upstream: &'a Stream,
+    tunnel: bool,
+    timeout: Duration,
+    client_ended: Option<Instant>,
+}
+
+impl Both<'_> {
+    /// Moves `down` to its end, and `up` beside it (a tunnel's to its end, too).
+    async fn run(&mut self, down: &mut Pump, mut up: Option<&mut Pump>) -> Result<(), Stopped> {
+        let (client, upstream) = (self.client, self.upstream);
+        let buffers = &client.core.net.buffers;
+        let (mut down_ended, mut up_ended) = (false, up.is_none());
+        let mut last = client.core.net.now();
+        loop {
+            let before = (down.sent(), up.as_ref().map_or(0, |up| up.sent()));
+            let d = if down_ended { Step::Done } else { self.down_step(down.step(upstream, &client.stream, buffers))? };
+            if d == Step::Done && !down_ended {
+                down_ended = true;
+                if self.tunnel {
+                    client.stream.finish();
+                }
+            }
+            let u = match up.as_mut().filter(|_| !up_ended) {
+                Some(up) => self.up_step(up.step(&client.stream, upstream, buffers))?,
+                None => Step::Done,
+            };
+            if u == Step::Done && !up_ended {
+                up_ended = true;
+                if self.tunnel {
+                    upstream.finish();
+                }
+            }
+            if down_ended && (up_ended || !self.tunnel) {
+                return Ok(());
+            }
+            let now = client.core.net.now();
+            if before != (down.sent(), up.as_ref().map_or(0, |up| up.sent())) {
+                last = now;
+            }
+            self.wait(d, u, last, now).await?;
+        }
+    }
+
+    /// Waits until one of the two can go on.
+    async fn wait(&mut self, down: Step, up: Step, last: Instant, now: Instant) -> Result<(), Stopped> {
+        let (client, upstream) = (&self.client.stream, self.upstream);
+        let deadline = last.plus(self.patience(down));
+        self.client.alarm.set(deadline.min(now.plus(CLIENT_LOOK)));
+        let wait = either(maybe(ready(down, upstream, client)), maybe(ready(up, client, upstream)));
+        if self.client.alarm.guard(wait).await.is_ok() {
+            return Ok(());
+        }
+        let now = self.client.core.net.now();
+        if now >= deadline {
+            let reason = match down {
+                Step::Write => Reason::ClientTimeoutWrite,
+                _ if self.tunnel => Reason::Ok,
+                _ => Reason::UpstreamTimeout,
+            };
+            return Err(Stopped { reason, detail: "idle" });
+        }
+        self.look_for_client(now)
+    }
+
+    fn patience(&self, down: Step) -> Duration {
+        match down {
+            _ if self.tunnel => limits::TUNNEL_IDLE_TIMEOUT,
+            Step::Write => self.timeout,
+            _ => limits::STREAM_IDLE_TIMEOUT,
+        }
+    }
+
+    /// An upstream that is silent may have been forgotten by the client long ago.
+    fn look_for_client(&mut self, now: Instant) -> Result<(), Stopped> {
+        const GONE: Stopped = Stopped { reason: Reason::ClientClosed, detail: "" };
+        match self.client.stream.peek() {
+            Peek::Broken => Err(GONE),
+            Peek::Ended if !self.tunnel => {
+                let since = *self.client_ended.get_or_insert(now);
+                if now.since(since) >= limits::HALF_CLOSED_GRACE { Err(GONE) } else { Ok(()) }
+            }
+            Peek::Ended | Peek::Quiet | Peek::Bytes => Ok(()),
+        }
+    }
+
+    fn down_step(&self, step: Result<Step, PumpError>) -> Result<Step, Stopped> {
+        step.map_err(|error| match error {
+            PumpError::Sink(_) => Stopped { reason: Reason::ClientClosed, detail: "" },
+            PumpError::Source(_) if self.tunnel => Stopped { reason: Reason::Ok, detail: "reset" },
+            PumpError::Source(_) => Stopped { reason: Reason::UpstreamTruncated, detail: "reset" },
+            PumpError::Premature => Stopped { reason: Reason::UpstreamTruncated, detail: "closed" },
+            PumpError::Framing(e) => Stopped { reason: Reason::UpstreamTruncated, detail: e.kind.label() },
+            PumpError::TooLarge => Stopped { reason: Reason::TooLarge, detail: "" },
+        })
+    }
+
+    /// An upload that fails while the response is on its way ends the upload only: the response may say why.
+    fn up_step(&self, step: Result<Step, PumpError>) -> Result<Step, Stopped> {
+        match step {
+            Ok(step) => Ok(step),
+            Err(PumpError::Sink(_)) if !self.tunnel => Ok(Step::Done),
+            Err(PumpError::Sink(_)) => Err(Stopped { reason: Reason::Ok, detail: "reset" }),
+            Err(_) => Err(Stopped { reason: Reason::ClientClosed, detail: "" }),
+        }
+    }
+}
+
+/// What one direction waits for, if it waits.
+fn ready<'a>(step: Step, from: &'a Stream, to: &'a Stream) -> Option<impl Future<Output = std::io::Result<()>> + 'a> {
+    (step != Step::Done).then_some(async move {
+        match step {
+            Step::Write => to.writable().await,
+            // Over at once when there are bytes, but only after the loop has looked at everyone else.
+            Step::Read | Step::Yield | Step::Done => from.readable().await,
+        }
+    })
+}
+
+/// Reads and throws away what the client still sends, so that the close to come does not destroy the response on its way
+/// (RFC 9112 §9.6).
+#[cold]
+pub async fn linger(client: &Client) {
+    client.stream.finish();
+    let net = &client.core.net;
+    let deadline = net.now().plus(limits::LINGER_TIME);
+    let mut bytes = net.buffers.take();
+    let mut thrown = 0;
+    client.alarm.set(deadline);
+    while thrown < limits::LINGER_BYTES_MAX {
+        match client.stream.recv(&mut bytes) {
+            Ok(0) => break,
+            Ok(n) => thrown += n as u64,
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {
+                if client.alarm.guard(client.stream.readable()).await.is_err() {
+                    break;
+                }
+            }
+            Err(_) => break,
+        }
+    }
+    net.buffers.give(bytes);
+}
+
+/// How often a client is looked for while an upstream is silent.
+const CLIENT_LOOK: Duration = Duration::from_secs(1);

@@ -1,0 +1,352 @@
+//! Writes responses: the quick way, in one call and without waiting, wherever that is possible.
+
+use super::{After, Client};
+use crate::{
+    base::limits,
+    exchange::{Opened, Outcome, Rejection, Request, integrate::fill},
+    h1::encode,
+    http::{
+        head::{Framing, ResponseHead, Version},
+        method::Method,
+        status::Status,
+    },
+    observe::event::Reason,
+    plan::{Fixed, Integration, Redirect},
+    route::Params,
+    upstream::{
+        Answer,
+        body::RequestBody,
+        client::Lease,
+        pump::Pump,
+        response::{self, Connection, Manner},
+        transcode::{Sink, Transcoder},
+    },
+};
+use std::{io, rc::Rc};
+
+/// What writing a response needs to know of its request.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Who gets it.
+    pub client: &'a Client,
+    /// What was asked.
+    pub request: Request<'a>,
+    /// Its path parameters.
+    pub parameters: &'a Params,
+    /// The path they point into, if it is not the request's own.
+    pub normal: &'a [u8],
+}
+
+/// A response that was written, or given up.
+#[derive(Debug)]
+pub struct Delivered {
+    /// For the log.
+    pub outcome: Outcome,
+    /// What the connection does next.
+    pub after: After,
+    /// The client may still be sending: read for a while before closing, or it loses the response (RFC 9112 §9.6).
+    pub linger: bool,
+}
+
+/// A response whose head is encoded, and whose rest takes waiting.
+#[derive(Debug)]
+pub struct Rest {
+    /// The upstream's connection.
+    pub lease: Lease,
+    /// The body towards the client; what could not be sent yet is held in it.
+    pub pump: Pump,
+    /// The connection may carry another request if all goes well.
+    pub keep: bool,
+    /// The upstream's connection may, too.
+    pub upstream_keep: bool,
+    /// This is a tunnel.
+    pub tunnel: bool,
+    /// Only the connection's end tells the client where the body ends.
+    pub until_close: bool,
+    /// The upstream of the plan, for its pool.
+    pub upstream: Option<Rc<crate::upstream::Upstream>>,
+    /// Timeout of one read or write.
+    pub timeout: std::time::Duration,
+}
+
+/// Writes an upstream's answer if that takes no waiting.
+///
+/// # Errors
+/// What is left to be done otherwise.
+pub fn upstream(
+    context: &Context<'_>,
+    opened: &Opened,
+    body: &mut RequestBody<'_>,
+    head: &ResponseHead,
+    answer: Answer,
+) -> Result<Delivered, Box<Rest>> {
+    let client = context.client;
+    let core = &*client.core;
+    let now = core.net.now();
+    let request = context.request.head;
+    let Answer { lease, buffer, head_start, head_end, filled, .. } = answer;
+    let received = buffer.get(head_start..filled).unwrap_or_default();
+    let (head_bytes, first) = received.split_at_checked(head_end - head_start).unwrap_or((received, b""));
+
+    let tunnel = head.status.0 == 101;
+    let modern = request.version == Version::Http11;
+    let (sink, until_close) = match head.framing {
+        _ if tunnel => (Sink::Raw, false),
+        Framing::None | Framing::Length(_) => (Sink::Raw, false),
+        Framing::Chunked | Framing::UntilClose if modern => (Sink::Chunked, false),
+        Framing::Chunked | Framing::UntilClose => (Sink::Raw, true),
+    };
+    let framing = if tunnel { Framing::UntilClose } else { head.framing };
+    let mut transcoder = Transcoder::new(framing, sink, request.te_trailers);
+    let Ok(fed) = transcoder.feed(first) else {
+        return Ok(broken(context, lease, head.status));
+    };
+    let complete = body.is_complete();
+    let keep = request.keep_alive && !core.draining.get() && complete && !until_close && !tunnel;
+
+    let mut out = core.scratch.borrow_mut();
+    out.clear();
+    let mut date = DateField::default();
+    if !head.has_date {
+        core.date(now, &mut date.0);
+    }
+    let chunked = sink == Sink::Chunked;
+    let connection = match head.upgrade {
+        Some(protocol) if tunnel => Connection::Upgrade(protocol.of(head_bytes)),
+        _ => connection(request.version, keep),
+    };
+    response::encode(&mut out, head, head_bytes, &Manner { chunked, connection, date: &date.0 });
+    let surplus = fed.used < first.len();
+    let done = transcoder.is_done();
+    let total = out.len() + fed.bytes.len();
+    let sent = if fed.bytes.len() <= COPY_BYTES_MAX {
+        out.extend_from_slice(&fed.bytes);
+        client.stream.send(&out)
+    } else {
+        let sent = client.stream.send_both(&out, &fed.bytes);
+        if !matches!(sent, Ok(n) if n == total) {
+            out.extend_from_slice(&fed.bytes);
+        }
+        sent
+    };
+    drop(fed);
+    core.net.buffers.give(buffer);
+    let upstream_keep = head.keep_alive && complete && !surplus && !tunnel;
+    let all_sent = matches!(sent, Ok(n) if n == total);
+    if done && all_sent && complete {
+        if upstream_keep && let Some(upstream) = opened.upstream_state() {
+            lease.keep(&upstream, now, head.keep_alive_timeout);
+        }
+        let after = if keep { After::Idle } else { After::Close };
+        return Ok(Delivered { outcome: Outcome::sent(head.status.0, transcoder.content()), after, linger: false });
+    }
+    let mut pump = Pump::new(transcoder, u64::MAX);
+    match sent {
+        Ok(n) => pump.hold(out.get(n..).unwrap_or_default().to_vec()),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => pump.hold(out.clone()),
+        Err(_) => return Ok(gone(head.status)),
+    }
+    Err(Box::new(Rest {
+        lease,
+        pump,
+        keep,
+        upstream_keep,
+        tunnel,
+        until_close,
+        upstream: opened.upstream_state(),
+        timeout: body.timeout,
+    }))
+}
+
+/// Writes what the route's plan says.
+pub async fn local(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>) -> Delivered {
+    let epoch = opened.epoch();
+    let route = opened.route.and_then(|id| epoch.plan.routes.get(id.index()));
+    match route.map(|route| &route.integration) {
+        Some(Integration::Fixed(fixed)) => fixed_answer(context, body, fixed).await,
+        Some(Integration::Redirect(redirect)) => redirect_answer(context, body, redirect).await,
+        Some(Integration::HttpProxy(_)) | None => rejection(context, body, &Rejection::new(Reason::NoRoute)).await,
+    }
+}
+
+async fn fixed_answer(context: &Context<'_>, body: &mut RequestBody<'_>, fixed: &Fixed) -> Delivered {
+    let status = Status(fixed.status);
+    answer(context, body, status, |out| out.extend_from_slice(&fixed.fields), &fixed.body, false).await
+}
+
+async fn redirect_answer(context: &Context<'_>, body: &mut RequestBody<'_>, redirect: &Redirect) -> Delivered {
+    let fields = |out: &mut Vec<u8>| {
+        out.extend_from_slice(b"Location: ");
+        fill(&redirect.location, &context.request, context.parameters, context.normal, out);
+        if redirect.keep_query && context.request.head.has_query {
+            out.push(b'?');
+            out.extend_from_slice(context.request.head.query.of(context.request.bytes));
+        }
+        out.extend_from_slice(b"\r\n");
+    };
+    answer(context, body, Status(redirect.status), fields, b"", false).await
+}
+
+/// Writes a refusal of a request that was understood.
+pub async fn rejection(context: &Context<'_>, body: &mut RequestBody<'_>, rejection: &Rejection) -> Delivered {
+    if rejection.is_silent() {
+        return Delivered { outcome: Outcome::rejected(rejection, 0), after: After::Close, linger: false };
+    }
+    let fields = |out: &mut Vec<u8>| rejection.fields(out);
+    let mut delivered = answer(context, body, rejection.status, fields, rejection.body(), rejection.close).await;
+    if delivered.outcome.reason == Reason::Ok {
+        delivered.outcome = Outcome::rejected(rejection, delivered.outcome.response_bytes);
+    }
+    delivered
+}
+
+/// Writes a refusal of something that was not understood, whose end is not known. Returns the content bytes sent.
+#[cold]
+pub async fn refuse(context: &Context<'_>, rejection: &Rejection) -> u64 {
+    let head = context.request.head;
+    let mut out = Vec::with_capacity(256);
+    encode_local(
+        context,
+        &mut out,
+        rejection.status,
+        |out| rejection.fields(out),
+        rejection.body(),
+        false,
+        head.version,
+    );
+    match send_all(context.client, &out).await {
+        Ok(()) => rejection.body().len() as u64,
+        Err(_) => 0,
+    }
+}
+
+/// Writes a whole response of our own.
+async fn answer(
+    context: &Context<'_>,
+    body: &mut RequestBody<'_>,
+    status: Status,
+    fields: impl FnOnce(&mut Vec<u8>),
+    content: &[u8],
+    close: bool,
+) -> Delivered {
+    let client = context.client;
+    let head = context.request.head;
+    skip_small_body(body);
+    let complete = body.is_complete();
+    let keep = head.keep_alive && complete && !close && !client.core.draining.get();
+    let sent = {
+        let mut out = client.core.scratch.borrow_mut();
+        out.clear();
+        encode_local(context, &mut out, status, fields, content, keep, head.version);
+        match client.stream.send(&out) {
+            Ok(n) if n == out.len() => Ok(Vec::new()),
+            Ok(n) => Ok(out.get(n..).unwrap_or_default().to_vec()),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(out.clone()),
+            Err(e) => Err(e),
+        }
+    };
+    let left = match sent {
+        Ok(left) => left,
+        Err(_) => return gone(status),
+    };
+    if !left.is_empty() && Box::pin(send_all(client, &left)).await.is_err() {
+        return gone(status);
+    }
+    let bytes = if head.method == Method::Head { 0 } else { content.len() as u64 };
+    let after = if keep { After::Idle } else { After::Close };
+    Delivered { outcome: Outcome::sent(status.0, bytes), after, linger: !complete }
+}
+
+fn encode_local(
+    context: &Context<'_>,
+    out: &mut Vec<u8>,
+    status: Status,
+    fields: impl FnOnce(&mut Vec<u8>),
+    content: &[u8],
+    keep: bool,
+    version: Version,
+) {
+    let core = &context.client.core;
+    encode::status_line(out, status, status.reason().as_bytes());
+    fields(out);
+    // RFC 9110 §8.6: 204 has no Content-Length.
+    if status.0 != 204 && !(status.0 == 304 && content.is_empty()) {
+        out.extend_from_slice(b"Content-Length: ");
+        encode::decimal(out, content.len() as u64);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"Date: ");
+    core.date(core.net.now(), out);
+    out.extend_from_slice(b"\r\n");
+    connection(version, keep).encode(out);
+    out.extend_from_slice(b"\r\n");
+    if context.request.head.method != Method::Head {
+        out.extend_from_slice(content);
+    }
+}
+
+/// A request body that nobody wants and that is there already is passed over; then the connection can go on.
+fn skip_small_body(body: &mut RequestBody<'_>) {
+    if !body.untouched || body.is_empty() || body.expect_continue {
+        return;
+    }
+    let mut transcoder = body.transcoder();
+    if let Ok(fed) = transcoder.feed(body.prefix)
+        && transcoder.is_done()
+    {
+        body.used = fed.used;
+        body.small = transcoder.content();
+        body.untouched = false;
+    }
+}
+
+/// Sends all of `bytes`, waiting where needed.
+///
+/// # Errors
+/// The client has gone, or reads nothing for too long.
+pub async fn send_all(client: &Client, mut bytes: &[u8]) -> io::Result<()> {
+    let timeout = client.core.epoch().plan.server.limits.body_timeout;
+    while !bytes.is_empty() {
+        match client.stream.send(bytes) {
+            Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                client.alarm.set(client.core.net.now().plus(timeout));
+                client.alarm.guard(client.stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+fn connection(version: Version, keep: bool) -> Connection<'static> {
+    match (version, keep) {
+        (Version::Http11, true) => Connection::Implied,
+        (Version::Http10, true) => Connection::KeepAlive,
+        (_, false) => Connection::Close,
+    }
+}
+
+/// The upstream's body is malformed from its first byte: nothing was sent yet, but the head promised what cannot be kept.
+#[cold]
+fn broken(context: &Context<'_>, lease: Lease, status: Status) -> Delivered {
+    drop(lease);
+    context.client.stream.abort_on_close();
+    let outcome = Outcome { reason: Reason::UpstreamGarbage, detail: "body", ..Outcome::sent(status.0, 0) };
+    Delivered { outcome, after: After::Close, linger: false }
+}
+
+#[cold]
+pub(super) fn gone(status: Status) -> Delivered {
+    let outcome = Outcome { reason: Reason::ClientClosed, ..Outcome::sent(status.0, 0) };
+    Delivered { outcome, after: After::Close, linger: false }
+}
+
+/// A `Date` on the stack.
+#[derive(Default)]
+struct DateField(Vec<u8>);
+
+/// Up to here, copying body bytes behind the head is cheaper than a second part of the send.
+const COPY_BYTES_MAX: usize = 4096;
+
+const _: () = assert!(COPY_BYTES_MAX < limits::BUFFER_BYTES);

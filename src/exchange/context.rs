@@ -1,0 +1,242 @@
+//! What an exchange works with: its core's state, the plan it runs on, and the memory it borrows.
+
+use crate::{
+    base::{
+        clock::{Instant, UnixTime},
+        ids::CoreId,
+        limits,
+        prng::Prng,
+    },
+    http::{
+        date,
+        head::{RequestHead, ResponseHead},
+    },
+    observe::{
+        access_log::Sink,
+        metrics::{CoreMetrics, RouteCounters},
+    },
+    plan::Plan,
+    route::Params,
+    upstream::{Net, Upstream},
+};
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+};
+
+/// One core's state. Nothing in it is shared with another core.
+#[derive(Debug)]
+pub struct Core {
+    /// Which core.
+    pub id: CoreId,
+    /// Time, deadlines, buffers, connecting.
+    pub net: Rc<Net>,
+    /// Chance: which server, which request id.
+    pub chance: RefCell<Prng>,
+    /// Memory for heads that are being written; never held across a wait.
+    pub scratch: RefCell<Vec<u8>>,
+    /// What is counted.
+    pub metrics: Arc<CoreMetrics>,
+    /// Where log lines go; `None` when they go nowhere.
+    pub access: RefCell<Option<Sink>>,
+    /// The gateway is stopping: connections end with their exchange.
+    pub draining: Cell<bool>,
+    epoch: RefCell<Rc<Epoch>>,
+    works: RefCell<Vec<Box<Work>>>,
+    date: RefCell<Date>,
+}
+
+/// A plan as one core runs it. Exchanges keep theirs to their end; a reload makes a new one.
+#[derive(Debug)]
+pub struct Epoch {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The plan's upstreams, by id.
+    pub upstreams: Vec<Rc<Upstream>>,
+    /// The plan's routes' counters, by id.
+    pub routes: Arc<[Arc<RouteCounters>]>,
+}
+
+/// Memory that an exchange borrows from its core: hot from the one before.
+#[derive(Debug)]
+pub struct Work {
+    /// The request's head.
+    pub request: RequestHead,
+    /// The upstream response's head.
+    pub response: ResponseHead,
+    /// Path parameters.
+    pub parameters: Params,
+    /// The path as it is matched, where that is not the path as it was sent.
+    pub path: Vec<u8>,
+    /// The target as it is sent upstream, where that is not the client's.
+    pub target: Vec<u8>,
+}
+
+/// The parts of [`Work`] that phases write to.
+#[derive(Debug)]
+pub struct Scratch<'a> {
+    /// See [`Work::response`].
+    pub response: &'a mut ResponseHead,
+    /// See [`Work::parameters`].
+    pub parameters: &'a mut Params,
+    /// See [`Work::path`].
+    pub path: &'a mut Vec<u8>,
+    /// See [`Work::target`].
+    pub target: &'a mut Vec<u8>,
+}
+
+/// A request that was parsed.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Its head.
+    pub head: &'a RequestHead,
+    /// The bytes that the head's spans point into.
+    pub bytes: &'a [u8],
+    /// Who sent it.
+    pub client: &'a ClientAddress,
+    /// When its first byte was seen.
+    pub started: Instant,
+    /// Exchanges that the connection had carried before.
+    pub served: u32,
+    /// The connection's alarm, which guards every wait.
+    pub alarm: &'a crate::upstream::Alarm,
+}
+
+/// The address that a connection comes from, behind PROXY headers.
+#[derive(Clone, Debug)]
+pub struct ClientAddress {
+    /// As a value; unspecified for unix sockets.
+    pub socket: SocketAddr,
+    /// Its IP address as text.
+    text: [u8; 45],
+    len: u8,
+    /// `trusted_proxies` has it.
+    pub trusted: bool,
+}
+
+impl ClientAddress {
+    /// The address `socket`, believed about others if `trusted`.
+    #[must_use]
+    pub fn new(socket: SocketAddr, trusted: bool) -> Self {
+        use std::io::Write as _;
+        let mut text = [0; 45];
+        let mut left = &mut text[..];
+        // An IP address has at most 45 characters.
+        let _ = write!(left, "{}", socket.ip());
+        let free = left.len();
+        Self { socket, len: u8::try_from(text.len() - free).unwrap_or(0), text, trusted }
+    }
+
+    /// The IP address as text.
+    #[inline]
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        self.text.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Date {
+    second: u64,
+    text: Vec<u8>,
+}
+
+impl Core {
+    /// A core that runs `epoch`.
+    #[must_use]
+    pub fn new(
+        id: CoreId,
+        net: Rc<Net>,
+        epoch: Epoch,
+        metrics: Arc<CoreMetrics>,
+        access: Option<Sink>,
+        seed: u64,
+    ) -> Self {
+        Self {
+            id,
+            net,
+            chance: RefCell::new(Prng::new(seed)),
+            scratch: RefCell::new(Vec::with_capacity(limits::BUFFER_BYTES)),
+            metrics,
+            access: RefCell::new(access),
+            draining: Cell::new(false),
+            epoch: RefCell::new(Rc::new(epoch)),
+            works: RefCell::default(),
+            date: RefCell::default(),
+        }
+    }
+
+    /// What runs now.
+    #[inline]
+    #[must_use]
+    pub fn epoch(&self) -> Rc<Epoch> {
+        Rc::clone(&self.epoch.borrow())
+    }
+
+    /// Runs `epoch` from now on; exchanges under way keep theirs.
+    pub fn install(&self, epoch: Epoch) {
+        drop(self.epoch.replace(Rc::new(epoch)));
+    }
+
+    /// Memory for an exchange.
+    #[inline]
+    #[must_use]
+    pub fn borrow_work(&self) -> Box<Work> {
+        let work = self.works.borrow_mut().pop();
+        work.unwrap_or_else(Work::fresh)
+    }
+
+    /// Gives it back.
+    #[inline]
+    pub fn return_work(&self, work: Box<Work>) {
+        let mut works = self.works.borrow_mut();
+        if works.len() < limits::FREE_BUFFERS_MAX {
+            works.push(work);
+        }
+    }
+
+    /// Lets go of memory that a load that is over has left; called about once a second.
+    pub fn trim(&self) {
+        let mut works = self.works.borrow_mut();
+        let keep = works.len() - works.len() / 8;
+        works.truncate(keep);
+        self.net.buffers.trim();
+    }
+
+    /// Appends the `Date` of `now` (RFC 9110 §6.6.1), made once a second.
+    #[inline]
+    pub fn date(&self, now: Instant, out: &mut Vec<u8>) {
+        let unix = self.net.clock.unix(now);
+        let mut date = self.date.borrow_mut();
+        if date.second != unix.seconds() || date.text.is_empty() {
+            date.renew(unix);
+        }
+        out.extend_from_slice(&date.text);
+    }
+}
+
+impl Date {
+    #[cold]
+    fn renew(&mut self, unix: UnixTime) {
+        let mut text = [0; 29];
+        date::format(unix, &mut text);
+        self.second = unix.seconds();
+        self.text.clear();
+        self.text.extend_from_slice(&text);
+    }
+}
+
+impl Work {
+    #[cold]
+    fn fresh() -> Box<Self> {
+        Box::new(Self {
+            request: RequestHead::with_capacity(limits::FIELDS_DEFAULT / 4),
+            response: ResponseHead::with_capacity(limits::FIELDS_DEFAULT / 4),
+            parameters: Params::default(),
+            path: Vec::new(),
+            target: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,183 @@
+//! The last phase: what the exchange came to is counted and logged, after its last byte.
+
+use super::{Core, Epoch, Rejection, Request};
+use crate::{
+    base::{
+        clock::Instant,
+        ids::{RouteId, UpstreamId},
+        span::Span,
+    },
+    http::{
+        field::Known,
+        head::{RequestHead, Version},
+    },
+    observe::event::{ExchangeRecord, Reason},
+    upstream::{Upstream, client::Notes},
+};
+use std::rc::Rc;
+
+/// An exchange that was begun and must be finished: there is no other way to get rid of the value.
+#[derive(Debug)]
+#[must_use = "an exchange must be finished"]
+pub struct Opened {
+    epoch: Rc<Epoch>,
+    started: Instant,
+    served: u32,
+    /// The route that was found.
+    pub route: Option<RouteId>,
+    /// The upstream that was asked.
+    pub upstream: Option<UpstreamId>,
+    /// What it answered.
+    pub upstream_status: u16,
+    /// How it was asked.
+    pub notes: Notes,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// The status that was sent; zero if none was.
+    pub status: u16,
+    /// Why it ended.
+    pub reason: Reason,
+    /// More about that.
+    pub detail: &'static str,
+    /// Content bytes received from the client.
+    pub request_bytes: u64,
+    /// Content bytes sent to the client.
+    pub response_bytes: u64,
+}
+
+impl Opened {
+    /// An exchange that begins.
+    pub fn new(epoch: Rc<Epoch>, request: &Request<'_>) -> Self {
+        Self {
+            epoch,
+            started: request.started,
+            served: request.served,
+            route: None,
+            upstream: None,
+            upstream_status: 0,
+            notes: Notes::default(),
+        }
+    }
+
+    /// The upstream that was asked, as the core has it.
+    #[must_use]
+    pub fn upstream_state(&self) -> Option<Rc<Upstream>> {
+        self.epoch.upstreams.get(self.upstream?.index()).cloned()
+    }
+
+    /// The plan it runs on.
+    #[must_use]
+    pub fn epoch(&self) -> Rc<Epoch> {
+        Rc::clone(&self.epoch)
+    }
+}
+
+impl Outcome {
+    /// A response with `status` that was sent to its end.
+    #[must_use]
+    pub const fn sent(status: u16, response_bytes: u64) -> Self {
+        Self { status, reason: Reason::Ok, detail: "", request_bytes: 0, response_bytes }
+    }
+
+    /// A refusal that was sent.
+    #[must_use]
+    pub const fn rejected(rejection: &Rejection, response_bytes: u64) -> Self {
+        Self {
+            status: rejection.status.0,
+            reason: rejection.reason,
+            detail: rejection.detail,
+            request_bytes: 0,
+            response_bytes,
+        }
+    }
+}
+
+/// Counts and logs.
+#[inline]
+#[expect(clippy::needless_pass_by_value, reason = "finishing uses the exchange up")]
+pub fn finish(
+    core: &Core,
+    opened: Opened,
+    head: &RequestHead,
+    bytes: &[u8],
+    client: &super::context::ClientAddress,
+    outcome: Outcome,
+) {
+    let now = core.net.now();
+    let epoch = &opened.epoch;
+    let counters = opened.route.and_then(|id| epoch.routes.get(id.index()));
+    let total_ns = now.as_nanos().saturating_sub(opened.started.as_nanos());
+    if epoch.plan.access_log.is_none() || core.access.borrow().is_none() {
+        let record = ExchangeRecord {
+            total_ns,
+            status: outcome.status,
+            reason: outcome.reason,
+            request_bytes: outcome.request_bytes,
+            response_bytes: outcome.response_bytes,
+            ..ExchangeRecord::default()
+        };
+        core.metrics.record(counters.map(|c| &**c), &record);
+        return;
+    }
+    let record = full_record(core, &opened, head, bytes, client, outcome, total_ns);
+    core.metrics.record(counters.map(|c| &**c), &record);
+    if let (Some(sink), Some(log)) = (&mut *core.access.borrow_mut(), &epoch.plan.access_log) {
+        sink.record(&log.format, &record);
+    }
+}
+
+fn full_record<'a>(
+    core: &Core,
+    opened: &'a Opened,
+    head: &RequestHead,
+    bytes: &'a [u8],
+    client: &super::context::ClientAddress,
+    outcome: Outcome,
+    total_ns: u64,
+) -> ExchangeRecord<'a> {
+    let plan = &opened.epoch.plan;
+    let route = opened.route.and_then(|id| plan.routes.get(id.index()));
+    let upstream = opened.upstream.and_then(|id| plan.upstreams.get(id.index()));
+    let server = upstream.and_then(|u| u.servers.get(opened.notes.server?));
+    let mut chance = core.chance.borrow_mut();
+    let request_id = u128::from(chance.draw()) << 64 | u128::from(chance.draw());
+    let value = |span: Option<Span>| span.map(|s| s.of(bytes)).unwrap_or_default();
+    ExchangeRecord {
+        started: opened.started,
+        unix: core.net.clock.unix(opened.started),
+        total_ns,
+        connect_ns: upstream.map(|_| opened.notes.connect_ns),
+        first_byte_ns: (opened.upstream_status != 0).then_some(opened.notes.first_byte_ns),
+        route: opened.route,
+        api: route.and_then(|r| plan.apis.get(r.api.index())).map_or("", |api| &api.name),
+        route_methods: route.map_or("", |r| &r.methods),
+        route_path: route.map_or("", |r| &r.path),
+        stage: "",
+        method: head.method_token.of(bytes),
+        path: head.path.of(bytes),
+        query: head.query.of(bytes),
+        host: head.host.of(bytes),
+        version: u8::from(head.version == Version::Http11),
+        status: outcome.status,
+        request_bytes: outcome.request_bytes,
+        response_bytes: outcome.response_bytes,
+        client: (!client.socket.ip().is_unspecified()).then_some(client.socket.ip()),
+        client_port: client.socket.port(),
+        user_agent: value(head.fields.iter().find(|f| f.known == Known::UserAgent).map(|f| f.value)),
+        referer: value(head.fields.iter().find(|f| f.name.of(bytes).eq_ignore_ascii_case(b"referer")).map(|f| f.value)),
+        upstream: upstream.map_or("", |u| &u.name),
+        server: server.map_or("", |s| &s.name),
+        server_address: opened.notes.address,
+        upstream_status: opened.upstream_status,
+        attempts: opened.notes.attempts,
+        reason: outcome.reason,
+        detail: outcome.detail,
+        request_id,
+        reuse: opened.served,
+        core: core.id.0,
+        tls: "",
+    }
+}

@@ -1,0 +1,43 @@
+//! Phase 1: which route answers.
+
+use super::{Rejection, Request};
+use crate::{
+    http::method::Method,
+    observe::event::Reason,
+    plan::{Plan, Route},
+    route::{Outcome, Params, normalise},
+};
+
+/// Finds the route of `request` and its path parameters, whose spans point into the path that was matched: `normal`, if
+/// that is not empty, or else the request's own path.
+///
+/// # Errors
+/// 404 where no route has the path, 405 where those that have it do not have the method, 400 for a path that leads nowhere.
+pub fn find<'p>(
+    plan: &'p Plan,
+    request: &Request<'_>,
+    parameters: &mut Params,
+    normal: &mut Vec<u8>,
+) -> Result<&'p Route, Rejection> {
+    let head = request.head;
+    normal.clear();
+    if matches!(head.method, Method::Connect | Method::Trace) {
+        return Err(Rejection::new(Reason::MethodNotAllowed));
+    }
+    let mut path = head.path.of(request.bytes);
+    if head.path_needs_care {
+        if normalise(path, normal).is_err() {
+            return Err(Rejection { detail: "path", ..Rejection::new(Reason::BadRequest) });
+        }
+        path = normal;
+    } else if path.is_empty() {
+        path = b"/";
+    }
+    match plan.router.lookup(head.host_name.of(request.bytes), head.method, path, parameters) {
+        Outcome::Found(id) => plan.routes.get(id.index()).ok_or(Rejection::new(Reason::NoRoute)),
+        Outcome::MethodNotAllowed(allow) => {
+            Err(Rejection { allow: Some(allow), ..Rejection::new(Reason::MethodNotAllowed) })
+        }
+        Outcome::NotFound => Err(Rejection::new(Reason::NoRoute)),
+    }
+}

@@ -1,0 +1,143 @@
+//! Heads and framing to bytes (RFC 9112). Everything is appended to a buffer of the caller's; nothing is formatted.
+//!
+//! What is written is taken from heads that were checked, or from a checked plan: these functions do not check again, but
+//! debug builds refuse bytes that would break a line.
+
+use super::trailer;
+use crate::http::{date::DATE_BYTES, head::Framing, hop, list, status::Status};
+
+/// `HTTP/1.1 200 OK\r\n`; without `reason` the space before it stays (RFC 9112 §4).
+#[inline]
+pub fn status_line(out: &mut Vec<u8>, status: Status, reason: &[u8]) {
+    debug_assert!(reason.iter().all(|&b| list::is_value_byte(b)), "a reason phrase has no control bytes");
+    let code = status.0.min(999);
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(&[digit(code / 100), digit(code / 10), digit(code), b' ']);
+    out.extend_from_slice(reason);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `GET /path HTTP/1.1\r\n`.
+#[inline]
+pub fn request_line(out: &mut Vec<u8>, method: &[u8], target: &[u8]) {
+    debug_assert!(list::is_token(method), "a method is a token");
+    debug_assert!(!target.is_empty() && target.iter().all(u8::is_ascii_graphic), "a target is visible ASCII");
+    out.extend_from_slice(method);
+    out.push(b' ');
+    out.extend_from_slice(target);
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+/// `name: value\r\n`.
+#[inline]
+pub fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    debug_assert!(is_field(name, value), "a field line stays one line");
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Whether `name` and `value` make one well-formed field line: to be asked of anything that does not come from a parsed
+/// head.
+#[must_use]
+pub fn is_field(name: &[u8], value: &[u8]) -> bool {
+    list::is_token(name) && value.iter().all(|&b| list::is_value_byte(b))
+}
+
+/// `Content-Length: N\r\n`.
+#[inline]
+pub fn content_length(out: &mut Vec<u8>, length: u64) {
+    out.extend_from_slice(b"Content-Length: ");
+    decimal(out, length);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `Transfer-Encoding: chunked\r\n`.
+#[inline]
+pub fn transfer_encoding_chunked(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+}
+
+/// The framing field of a message that was understood as (`framing`, `content_length`), see
+/// [`crate::http::head::ResponseHead`]; nothing for a body that ends with the connection, or for none of unknown length.
+#[inline]
+pub fn framing(out: &mut Vec<u8>, framing: Framing, length: Option<u64>) {
+    match (framing, length) {
+        (Framing::Chunked, _) => transfer_encoding_chunked(out),
+        (Framing::Length(length), _) | (Framing::None, Some(length)) => content_length(out, length),
+        (Framing::None, None) | (Framing::UntilClose, _) => {}
+    }
+}
+
+/// `Date: …\r\n`, with a value of [`crate::http::date`].
+#[inline]
+pub fn date(out: &mut Vec<u8>, value: &[u8; DATE_BYTES]) {
+    out.extend_from_slice(b"Date: ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `value` in decimal digits.
+#[inline]
+pub fn decimal(out: &mut Vec<u8>, value: u64) {
+    let mut digits = [0; DECIMAL_BYTES_MAX];
+    let mut start = digits.len();
+    let mut rest = value;
+    for place in digits.iter_mut().rev() {
+        *place = digit(rest);
+        rest /= 10;
+        start = start.saturating_sub(1);
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(start..).unwrap_or_default());
+}
+
+/// The size line of a chunk, CRLF included (RFC 9112 §7.1), written to the end of `line`; what is returned is the part in
+/// use. The CRLF of the chunk before it is not in it.
+///
+/// ```
+/// assert_eq!(ringgate::h1::encode::chunk_size(0x1a3, &mut [0; 18]), b"1a3\r\n");
+/// ```
+#[inline]
+pub fn chunk_size(size: u64, line: &mut [u8; CHUNK_SIZE_BYTES_MAX]) -> &[u8] {
+    let [digits @ .., cr, lf] = line;
+    (*cr, *lf) = (b'\r', b'\n');
+    let mut rest = size;
+    let mut start = digits.len();
+    for place in digits.iter_mut().rev() {
+        let nibble = (rest & 0xf) as u8;
+        *place = if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+        rest >>= 4;
+        start = start.saturating_sub(1);
+        if rest == 0 {
+            break;
+        }
+    }
+    line.get(start..).unwrap_or_default()
+}
+
+/// The trailer fields of `section` (as [`super::chunked::What::Trailers`] marks it) that may be forwarded (RFC 9110
+/// §6.5.1), one line each, without the empty line that ends them. A section that is malformed gives none.
+pub fn trailers(out: &mut Vec<u8>, section: &[u8]) {
+    let Ok(lines) = trailer::parse(section) else { return };
+    for (name, value) in lines.filter(|(name, _)| hop::may_be_trailer(name)) {
+        field(out, name, value);
+    }
+}
+
+fn digit(value: impl Into<u64>) -> u8 {
+    b'0' + (value.into() % 10) as u8
+}
+
+/// What ends a head.
+pub const END_OF_HEAD: &[u8] = b"\r\n";
+/// What ends a chunked body without trailers.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+/// Bytes of the longest decimal number: 2^64-1.
+pub const DECIMAL_BYTES_MAX: usize = 20;
+/// Bytes of the longest chunk-size line: sixteen digits and CRLF.
+pub const CHUNK_SIZE_BYTES_MAX: usize = 18;

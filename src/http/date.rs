@@ -1,0 +1,173 @@
+//! Dates as HTTP writes them: IMF-fixdate (RFC 9110 §5.6.7).
+
+use crate::base::clock::UnixTime;
+
+/// Number of bytes of an IMF-fixdate.
+pub const DATE_BYTES: usize = 29;
+
+/// Writes `now` as an IMF-fixdate (RFC 9110 §5.6.7). Nothing is allocated. Years past 9999 show their last four digits.
+///
+/// ```
+/// use ringgate::{base::clock::UnixTime, http::date};
+/// let mut out = [0; date::DATE_BYTES];
+/// date::format(UnixTime::from_nanos(784_111_777_000_000_000), &mut out);
+/// assert_eq!(&out, b"Sun, 06 Nov 1994 08:49:37 GMT");
+/// ```
+pub fn format(now: UnixTime, out: &mut [u8; DATE_BYTES]) {
+    let seconds = now.seconds();
+    let days = seconds / 86_400;
+    let of_day = seconds % 86_400;
+    let (year, month, day) = civil(days);
+    *out = *b"Thu, 00 Jan 0000 00:00:00 GMT";
+    copy(out, 0, WEEKDAYS.get(days % 7));
+    copy(out, 8, MONTHS.get(month - 1));
+    two(out, 5, day);
+    two(out, 12, year / 100 % 100);
+    two(out, 14, year % 100);
+    two(out, 17, of_day / 3_600);
+    two(out, 20, of_day / 60 % 60);
+    two(out, 23, of_day % 60);
+}
+
+/// The `Date` value of the current second, written anew once a second (RFC 9110 §6.6.1).
+#[derive(Clone, Debug)]
+pub struct DateCache {
+    second: u64,
+    bytes: [u8; DATE_BYTES],
+}
+
+impl DateCache {
+    /// A cache that has not shown any date yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut bytes = [0; DATE_BYTES];
+        format(UnixTime::default(), &mut bytes);
+        Self { second: 0, bytes }
+    }
+
+    /// The IMF-fixdate of `now`.
+    #[inline]
+    pub fn at(&mut self, now: UnixTime) -> &[u8; DATE_BYTES] {
+        let second = now.seconds();
+        if second != self.second {
+            self.second = second;
+            format(now, &mut self.bytes);
+        }
+        &self.bytes
+    }
+}
+
+impl Default for DateCache {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Year, month (from 1) and day of month (from 1) of the day `days` after 1970-01-01, in the Gregorian calendar.
+///
+/// Counts in eras of 400 years that begin in March, so that a leap day is the last day of its year.
+#[must_use]
+pub fn civil(days: u64) -> (u64, u64, u64) {
+    const DAYS_PER_ERA: u64 = 146_097;
+    let shifted = days + 719_468; // days from 0000-03-01 to 1970-01-01
+    let era = shifted / DAYS_PER_ERA;
+    let of_era = shifted % DAYS_PER_ERA;
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+/// Names that are three bytes wide.
+struct Names(&'static [[u8; 3]]);
+
+impl Names {
+    fn get(&self, index: u64) -> [u8; 3] {
+        usize::try_from(index).ok().and_then(|i| self.0.get(i)).copied().unwrap_or_default()
+    }
+}
+
+fn copy(out: &mut [u8; DATE_BYTES], at: usize, name: [u8; 3]) {
+    if let Some(place) = out.get_mut(at..at + 3) {
+        place.copy_from_slice(&name);
+    }
+}
+
+fn two(out: &mut [u8; DATE_BYTES], at: usize, value: u64) {
+    if let Some([tens, ones]) = out.get_mut(at..at + 2) {
+        *tens = b'0' + (value / 10 % 10) as u8;
+        *ones = b'0' + (value % 10) as u8;
+    }
+}
+
+/// 1970-01-01 was a Thursday.
+const WEEKDAYS: Names = Names(&[*b"Thu", *b"Fri", *b"Sat", *b"Sun", *b"Mon", *b"Tue", *b"Wed"]);
+const MONTHS: Names = Names(&[
+    *b"Jan", *b"Feb", *b"Mar", *b"Apr", *b"May", *b"Jun", *b"Jul", *b"Aug", *b"Sep", *b"Oct", *b"Nov", *b"Dec",
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::{DATE_BYTES, DateCache, civil, format};
+    use crate::base::clock::UnixTime;
+
+    fn at(second: u64) -> String {
+        let mut out = [0; DATE_BYTES];
+        format(UnixTime::from_nanos(second * 1_000_000_000), &mut out);
+        String::from_utf8(out.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn rfc9110_5_6_7_dates_are_imf_fixdates() {
+        for (second, expected, why) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT", "the epoch"),
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT", "the example of the RFC"),
+            (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT", "before a leap day of a 400th year"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT", "a leap day of a 400th year"),
+            (951_868_800, "Wed, 01 Mar 2000 00:00:00 GMT", "after it"),
+            (1_709_164_800, "Thu, 29 Feb 2024 00:00:00 GMT", "a leap day"),
+            (1_767_225_599, "Wed, 31 Dec 2025 23:59:59 GMT", "the last second of a year"),
+            (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT", "no leap day in a 100th year"),
+        ] {
+            assert_eq!(at(second), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn civil_dates_follow_one_another() {
+        let (mut year, mut month, mut day) = (1970, 1, 1);
+        for days in 0..150_000 {
+            assert_eq!(civil(days), (year, month, day));
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let length = match month {
+                2 => 28 + u64::from(leap),
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            day += 1;
+            if day > length {
+                (month, day) = (month + 1, 1);
+            }
+            if month > 12 {
+                (year, month) = (year + 1, 1);
+            }
+        }
+    }
+
+    #[test]
+    fn the_cache_shows_the_second_it_is_asked_for() {
+        let mut cache = DateCache::new();
+        assert_eq!(cache.at(UnixTime::from_nanos(1)), b"Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(cache.at(UnixTime::from_nanos(1_999_999_999)), b"Thu, 01 Jan 1970 00:00:01 GMT");
+        assert_eq!(cache.at(UnixTime::from_nanos(2_000_000_000)), b"Thu, 01 Jan 1970 00:00:02 GMT");
+    }
+
+    #[test]
+    fn no_time_panics() {
+        let mut out = [0; DATE_BYTES];
+        format(UnixTime::from_nanos(u64::MAX), &mut out);
+        assert_eq!(&out[25..], b" GMT");
+    }
+}

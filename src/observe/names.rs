@@ -1,0 +1,232 @@
+//! Every metric that ringgate shows: name, type, help and labels, once.
+
+/// The type of a metric, as Prometheus knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Buckets, a sum and a count.
+    Histogram,
+}
+
+impl Kind {
+    /// The word of the text format.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// A metric's definition.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Prefixed, in base units, `_total` on counters.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// One sentence.
+    pub help: &'static str,
+    /// Names of its labels, in the order in which they are shown.
+    pub labels: &'static [&'static str],
+}
+
+/// The rules whose breach is counted (`ringgate_rejected_heads_total`): the labels of `h1::error::ErrorKind`, and last
+/// what any other counts as.
+pub const RULES: [&str; 25] = [
+    "method",
+    "target",
+    "target_too_long",
+    "version",
+    "status_line",
+    "field_name",
+    "space_before_colon",
+    "obs_fold",
+    "field_value",
+    "bare_line_end",
+    "head_too_large",
+    "too_many_fields",
+    "content_length",
+    "length_and_encoding",
+    "transfer_encoding",
+    "host",
+    "connection_nominates",
+    "expect",
+    "chunk_size",
+    "chunk_extension",
+    "chunk_end",
+    "trailer",
+    "path",
+    "proxy_header",
+    "other",
+];
+
+macro_rules! metrics {
+    ($($constant:ident: $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Metric =
+                Metric { name: $name, kind: Kind::$kind, help: $help, labels: &[$($label),*] };
+        )*
+
+        /// All of them, in the order in which they are shown.
+        pub const ALL: &[&Metric] = &[$(&$constant,)*];
+    };
+}
+
+metrics! {
+    REQUESTS: Counter "ringgate_requests_total" ["api", "route", "method", "code"]
+        "Finished exchanges by route and status; route none: no route was found, other: past the cap on routes.";
+    DURATION: Histogram "ringgate_request_duration_seconds" ["api", "route", "method"]
+        "From the first byte of the request to the last of the response.";
+    REQUEST_BYTES: Counter "ringgate_request_body_bytes_total" ["api", "route", "method"]
+        "Content bytes received from clients.";
+    RESPONSE_BYTES: Counter "ringgate_response_body_bytes_total" ["api", "route", "method"]
+        "Content bytes sent to clients.";
+    EXCHANGES: Counter "ringgate_exchanges_total" ["reason"]
+        "Finished exchanges by the reason why they ended, as in the access log.";
+    REJECTED: Counter "ringgate_rejected_heads_total" ["rule"]
+        "Requests refused, and upstream responses discarded, for breaking a rule of HTTP or a limit.";
+    IN_FLIGHT: Gauge "ringgate_requests_in_flight" ["core"]
+        "Requests whose response is not complete.";
+    CONNECTIONS: Gauge "ringgate_connections_active" ["core"]
+        "Open client connections, idle ones included.";
+    ACCEPTED: Counter "ringgate_connections_accepted_total" ["core"]
+        "Client connections accepted.";
+    REFUSED: Counter "ringgate_connections_refused_total" ["core"]
+        "Client connections closed at once because the core had as many as it may.";
+    ACCEPT_PAUSES: Counter "ringgate_accept_pauses_total" ["core"]
+        "Times that accepting paused because descriptors or memory had run out.";
+    TUNNELS: Gauge "ringgate_tunnels_active" ["core"]
+        "Open tunnels (101 Switching Protocols).";
+    TUNNELS_OPENED: Counter "ringgate_tunnels_opened_total" ["core"]
+        "Tunnels opened.";
+    CORE_EXCHANGES: Counter "ringgate_core_exchanges_total" ["core"]
+        "Finished exchanges by core: how evenly the load is spread.";
+    SWEEPS: Counter "ringgate_sweeps_total" ["core"]
+        "Deadline sweeps: how often an otherwise idle core wakes up.";
+    RETRIES: Counter "ringgate_retries_total" []
+        "Upstream attempts after the first one of their exchange.";
+    RETRIES_DENIED: Counter "ringgate_retries_denied_total" []
+        "Retries that the budget did not allow.";
+    REPLAYS: Counter "ringgate_replays_total" []
+        "Requests sent again because a pooled connection had been closed under them.";
+    PANICS: Counter "ringgate_panics_total" []
+        "Panics caught; each cost one connection.";
+    UPSTREAM_REQUESTS: Counter "ringgate_upstream_requests_total" ["upstream", "server"]
+        "Requests sent to upstream servers, retries included.";
+    UPSTREAM_FAILURES: Counter "ringgate_upstream_failures_total" ["upstream", "server", "kind"]
+        "Upstream attempts that failed.";
+    UPSTREAM_RESPONSE: Histogram "ringgate_upstream_response_seconds" ["upstream", "server"]
+        "From handing a request to the upstream until its response head was complete.";
+    UPSTREAM_IN_FLIGHT: Gauge "ringgate_upstream_requests_in_flight" ["upstream", "server"]
+        "Requests sent to upstream servers whose response is not complete.";
+    UPSTREAM_CONNECTIONS: Gauge "ringgate_upstream_connections_active" ["upstream", "server"]
+        "Open upstream connections, idle ones included.";
+    UPSTREAM_IDLE: Gauge "ringgate_upstream_connections_idle" ["upstream", "server"]
+        "Upstream connections that wait in a pool.";
+    UPSTREAM_OPENED: Counter "ringgate_upstream_connections_opened_total" ["upstream", "server"]
+        "Upstream connections made.";
+    UPSTREAM_REUSED: Counter "ringgate_upstream_connections_reused_total" ["upstream", "server"]
+        "Requests sent over a pooled upstream connection.";
+    UPSTREAM_EJECTED: Gauge "ringgate_upstream_ejected_cores" ["upstream", "server"]
+        "Cores that give this server no requests because it failed.";
+    UPSTREAM_EJECTIONS: Counter "ringgate_upstream_ejections_total" ["upstream", "server"]
+        "Times that a core ejected this server.";
+    LOG_LINES: Counter "ringgate_log_lines_total" ["log"]
+        "Log lines written.";
+    LOG_DROPPED: Counter "ringgate_log_dropped_total" ["log"]
+        "Log lines dropped because the disk or the reader was too slow.";
+    LOG_FAILURES: Counter "ringgate_log_write_failures_total" ["log"]
+        "Writes to a log that failed; their lines are lost.";
+    LOG_SUPPRESSED: Counter "ringgate_log_suppressed_total" ["log"]
+        "Log lines not written because their place in the code had said enough for the moment.";
+    CONFIG_HASH: Gauge "ringgate_config_info" ["hash"]
+        "1 for the configuration that runs.";
+    CONFIG_ROUTES: Gauge "ringgate_config_routes" []
+        "Routes of the configuration that runs.";
+    CONFIG_SUCCESS_TIME: Gauge "ringgate_config_last_reload_success_timestamp_seconds" []
+        "When the configuration that runs was taken.";
+    CONFIG_SUCCESSFUL: Gauge "ringgate_config_last_reload_successful" []
+        "1 if the last attempt to load a configuration went well, else 0: the old one runs.";
+    CONFIG_RELOADS: Counter "ringgate_config_reloads_total" ["outcome"]
+        "Attempts to load a configuration, the first one included.";
+    BUGS: Counter "ringgate_bugs_total" []
+        "Impossible things that happened: please report.";
+    BUILD: Gauge "ringgate_build_info" ["version", "profile", "arch"]
+        "1 for the build that runs.";
+    BACKEND: Gauge "ringgate_io_backend" ["kind"]
+        "1 for the event loop that runs.";
+    CORES: Gauge "ringgate_cores" []
+        "Worker threads.";
+    UPTIME: Gauge "ringgate_uptime_seconds" []
+        "Seconds since the process started.";
+    PROCESS_CPU: Counter "process_cpu_seconds_total" []
+        "User and system CPU time spent.";
+    PROCESS_RESIDENT: Gauge "process_resident_memory_bytes" []
+        "Resident memory size.";
+    PROCESS_VIRTUAL: Gauge "process_virtual_memory_bytes" []
+        "Virtual memory size.";
+    PROCESS_OPEN_FDS: Gauge "process_open_fds" []
+        "Open file descriptors.";
+    PROCESS_MAX_FDS: Gauge "process_max_fds" []
+        "Most file descriptors that may be open.";
+    PROCESS_THREADS: Gauge "process_threads" []
+        "Threads.";
+    PROCESS_START: Gauge "process_start_time_seconds" []
+        "When the process started, in seconds since 1970.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, Kind, RULES};
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_follow_the_conventions() {
+        let mut seen = HashSet::new();
+        for metric in ALL {
+            let name = metric.name;
+            assert!(seen.insert(name), "{name} twice");
+            assert!(name.starts_with("ringgate_") || name.starts_with("process_"), "{name}");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert_eq!(name.ends_with("_total"), metric.kind == Kind::Counter, "{name}: _total is for counters");
+            if metric.kind == Kind::Histogram {
+                assert!(name.ends_with("_seconds"), "{name}: base units");
+            }
+            assert!(metric.help.ends_with('.') || metric.help.ends_with("report."), "{name}: a sentence");
+            assert!(!metric.help.contains(['\n', '\\']), "{name}: needs escaping");
+            for label in metric.labels {
+                assert!(
+                    label.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') && *label != "le",
+                    "{name}: {label}"
+                );
+            }
+        }
+    }
+
+    /// This room may not name the h1 room, and need not: its source is read.
+    #[test]
+    fn every_rule_of_the_wire_is_counted_under_its_own_name() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/h1/error.rs");
+        let source = std::fs::read_to_string(path).unwrap();
+        let (_, after) = source.split_once("fn label(self)").unwrap();
+        let (arms, _) = after.split_once("\n    }\n").unwrap();
+        let labels: Vec<&str> = arms.split('"').skip(1).step_by(2).collect();
+        assert!(labels.len() > 20, "{labels:?}");
+        for label in labels {
+            assert!(RULES.contains(&label), "{label}");
+        }
+    }
+
+    #[test]
+    fn rules_are_distinct_and_end_with_other() {
+        assert_eq!(RULES.iter().collect::<HashSet<_>>().len(), RULES.len());
+        assert_eq!(RULES.last(), Some(&"other"));
+    }
+}

@@ -1,0 +1,601 @@
+//! One exchange with an upstream: choose a server, connect or reuse, send, wait for the head, and try again where that is safe.
+
+use super::{
+    balance::{Server, Tried, Upstream},
+    body::RequestBody,
+    connect::{ConnectError, connect},
+    pump::{Pump, PumpError, Step},
+    request::Outgoing,
+    transcode::Fed,
+};
+use crate::{
+    base::{clock::Instant, limits, prng::Prng},
+    h1::{
+        error::{ErrorKind, ParseError},
+        parse::{self, HeadLimits, Parsed},
+    },
+    http::{
+        head::{Framing, ResponseHead},
+        method::Method,
+        status::Status,
+    },
+    io::{
+        Alarm, Net, Stream,
+        stream::Peek,
+        task::{Either, either},
+    },
+    observe::metrics::{CoreMetrics, Failure as Failed},
+};
+use std::{cell::RefCell, io, net::SocketAddr, rc::Rc, time::Duration};
+
+/// What an exchange with an upstream needs of its core and its route.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The core's kit.
+    pub net: &'a Net,
+    /// The connection's alarm.
+    pub alarm: &'a Alarm,
+    /// The core's chance.
+    pub chance: &'a RefCell<Prng>,
+    /// What the core counts.
+    pub metrics: &'a CoreMetrics,
+    /// Memory for the head that is sent.
+    pub scratch: &'a RefCell<Vec<u8>>,
+    /// Who is asked.
+    pub upstream: &'a Upstream,
+    /// What is sent.
+    pub outgoing: Outgoing<'a>,
+    /// From the request having been sent until the response head is complete.
+    pub timeout: Duration,
+}
+
+/// A final response head, and the connection that brings the body.
+#[derive(Debug)]
+pub struct Answer {
+    /// The connection.
+    pub lease: Lease,
+    /// What was received.
+    pub buffer: Box<[u8]>,
+    /// Where the head begins (interim responses may stand before it), where it ends, and how much was received.
+    pub head_start: usize,
+    /// End of the head: the body begins here.
+    pub head_end: usize,
+    /// End of what was received.
+    pub filled: usize,
+    /// Notes for the log.
+    pub notes: Notes,
+}
+
+/// What the log wants to know about the upstream side.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Notes {
+    /// Attempts made.
+    pub attempts: u32,
+    /// Nanoseconds that connecting took; zero for a pooled connection.
+    pub connect_ns: u64,
+    /// Nanoseconds from sending until the head was complete.
+    pub first_byte_ns: u64,
+    /// Where it was sent.
+    pub address: Option<SocketAddr>,
+    /// Index of the server that was asked last.
+    pub server: Option<usize>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub struct Failure {
+    /// What happened.
+    pub fault: Fault,
+    /// Notes for the log.
+    pub notes: Notes,
+}
+
+/// What can go wrong between a request and its answer.
+#[derive(Debug)]
+pub enum Fault {
+    /// No server is left to ask.
+    NoServer,
+    /// The server's name has no address.
+    Unresolved,
+    /// No connection.
+    Connect(io::Error),
+    /// No connection in time.
+    ConnectTimeout,
+    /// No answer in time.
+    Timeout,
+    /// The connection ended before the response head did.
+    Closed,
+    /// The response head is not one.
+    Garbage(ErrorKind),
+    /// More interim responses than anyone needs.
+    TooManyInterim,
+    /// The client has gone.
+    ClientGone,
+    /// The client did not go on sending.
+    ClientTimeout,
+    /// The client's body is malformed.
+    ClientBody(ErrorKind),
+    /// The client's body is larger than the route takes.
+    TooLarge,
+}
+
+/// A connection to a server, while an exchange has it. Dropping it closes it.
+#[derive(Debug)]
+pub struct Lease {
+    /// Whose it is.
+    pub server: Rc<Server>,
+    /// The connection.
+    pub stream: Stream,
+    /// It came from the pool.
+    pub reused: bool,
+    /// One request in flight.
+    _turn: Turn,
+}
+
+/// Counts a request in flight for as long as it lives.
+#[derive(Debug)]
+struct Turn(Rc<Server>);
+
+impl Turn {
+    fn new(server: &Rc<Server>) -> Self {
+        server.in_flight.set(server.in_flight.get() + 1);
+        server.counters.in_flight.increment();
+        Self(Rc::clone(server))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.in_flight.set(self.0.in_flight.get().saturating_sub(1));
+        self.0.counters.in_flight.decrement();
+    }
+}
+
+impl Lease {
+    fn new(server: &Rc<Server>, stream: Stream, reused: bool) -> Self {
+        Self { _turn: Turn::new(server), server: Rc::clone(server), stream, reused }
+    }
+
+    /// Keeps the connection for the next request: this one's response was read to its end and both sides want it.
+    #[inline]
+    pub fn keep(self, upstream: &Upstream, now: Instant, server_says: Option<u32>) {
+        let mut keep = upstream.settings.idle_timeout;
+        if let Some(seconds) = server_says {
+            // RFC 9112 §C.2.2: be gone before the server is.
+            keep = keep.min(Duration::from_secs(u64::from(seconds).saturating_sub(1)));
+        }
+        if !keep.is_zero() {
+            self.server.pool.put(self.stream, now, keep, upstream.settings.max_idle);
+        }
+    }
+}
+
+/// What an attempt came to.
+enum Attempt {
+    Answered { buffer: Box<[u8]>, head_start: usize, head_end: usize, filled: usize },
+    Failed { fault: Fault, safe: bool },
+}
+
+impl Call<'_> {
+    /// Sends the request and waits for the final response head, which is put into `response`.
+    ///
+    /// # Errors
+    /// Why there is none, after every attempt that was safe.
+    pub async fn answer(&self, body: &mut RequestBody<'_>, response: &mut ResponseHead) -> Result<Answer, Failure> {
+        let mut notes = Notes::default();
+        let mut tried = Tried::default();
+        let mut replayed = false;
+        self.upstream.budget.earn();
+        loop {
+            let now = self.net.now();
+            let Some((index, server)) = self.upstream.pick(self.chance, now, tried) else {
+                return Err(Failure { fault: Fault::NoServer, notes });
+            };
+            notes.attempts += 1;
+            notes.server = Some(index);
+            server.counters.requests.increment();
+            let lease = match server.pool.take(now) {
+                Some(stream) => {
+                    server.counters.reused.increment();
+                    Lease::new(server, stream, true)
+                }
+                None => match Box::pin(self.connect(server, now, &mut notes)).await {
+                    Ok(lease) => lease,
+                    Err(fault) => {
+                        self.failed(server, &fault);
+                        tried.add(index);
+                        if self.may_retry(&notes, self.upstream.settings.retry.on_connect) {
+                            self.metrics.retries.increment();
+                            continue;
+                        }
+                        return Err(Failure { fault, notes });
+                    }
+                },
+            };
+            match self.attempt(&lease, body, response, &mut notes).await {
+                Attempt::Answered { buffer, head_start, head_end, filled } => {
+                    server.health.succeeded();
+                    if self.is_retried(response.status, body) && self.may_retry(&notes, true) {
+                        self.net.buffers.give(buffer);
+                        tried.add(index);
+                        body.rewind();
+                        server.counters.fail(Failed::Status);
+                        self.metrics.retries.increment();
+                        continue;
+                    }
+                    return Ok(Answer { lease, buffer, head_start, head_end, filled, notes });
+                }
+                // The server closed an idle connection just when we used it: that is nobody's failure.
+                Attempt::Failed { safe: true, .. } if lease.reused && !replayed && body.is_replayable() => {
+                    replayed = true;
+                    body.rewind();
+                    self.metrics.replays.increment();
+                }
+                Attempt::Failed { fault, .. } => {
+                    self.failed(server, &fault);
+                    return Err(Failure { fault, notes });
+                }
+            }
+        }
+    }
+
+    fn may_retry(&self, notes: &Notes, wanted: bool) -> bool {
+        if !wanted || notes.attempts >= self.upstream.settings.retry.attempts {
+            return false;
+        }
+        let affordable = self.upstream.budget.spend();
+        if !affordable {
+            self.metrics.retries_denied.increment();
+        }
+        affordable
+    }
+
+    fn is_retried(&self, status: Status, body: &RequestBody<'_>) -> bool {
+        let retry = &self.upstream.settings.retry;
+        !retry.on_statuses.is_empty()
+            && retry.on_statuses.contains(&status.0)
+            && self.outgoing.head.method.is_idempotent()
+            && body.is_replayable()
+    }
+
+    #[cold]
+    fn failed(&self, server: &Server, fault: &Fault) {
+        let failed = match fault {
+            Fault::Connect(_) | Fault::Unresolved => Failed::Connect,
+            Fault::ConnectTimeout => Failed::ConnectTimeout,
+            Fault::Timeout => Failed::Timeout,
+            Fault::Closed => Failed::Reset,
+            Fault::Garbage(_) | Fault::TooManyInterim => Failed::Garbage,
+            Fault::NoServer | Fault::ClientGone | Fault::ClientTimeout | Fault::ClientBody(_) | Fault::TooLarge => {
+                return;
+            }
+        };
+        server.counters.fail(failed);
+        if server.health.failed(self.net.now()) {
+            server.counters.ejections.increment();
+        }
+    }
+
+    #[cold]
+    async fn connect(&self, server: &Rc<Server>, now: Instant, notes: &mut Notes) -> Result<Lease, Fault> {
+        let deadline = now.plus(self.timeout);
+        let timeout = self.upstream.settings.connect_timeout;
+        match connect(self.net, self.alarm, server, timeout, deadline).await {
+            Ok(made) => {
+                notes.connect_ns += nanos(self.net.now().since(now));
+                notes.address = made.address;
+                server.counters.opened.increment();
+                Ok(Lease::new(server, made.stream, false))
+            }
+            Err(e) => Err(match e {
+                ConnectError::Unresolved => Fault::Unresolved,
+                ConnectError::Refused(e) => Fault::Connect(e),
+                ConnectError::TimedOut => Fault::ConnectTimeout,
+            }),
+        }
+    }
+
+    async fn attempt(
+        &self,
+        lease: &Lease,
+        body: &mut RequestBody<'_>,
+        response: &mut ResponseHead,
+        notes: &mut Notes,
+    ) -> Attempt {
+        let idempotent = self.outgoing.head.method.is_idempotent();
+        let left = match self.send(lease, body) {
+            Ok(left) => left,
+            Err(Fault::Closed) => return Attempt::Failed { fault: Fault::Closed, safe: true },
+            Err(fault) => return Attempt::Failed { fault, safe: false },
+        };
+        if !left.is_empty() || !body.is_complete() {
+            match Box::pin(self.upload(lease, body, left)).await {
+                Ok(()) => {}
+                Err(fault) => return Attempt::Failed { fault, safe: false },
+            }
+        }
+        let sent = self.net.now();
+        let deadline = sent.plus(self.timeout);
+        let mut wait = Wait { buffer: None, start: 0, filled: 0, interim: 0, client_ended: None };
+        loop {
+            self.alarm.set(deadline.min(sent.plus(CLIENT_LOOK)));
+            let ready = self.alarm.guard(lease.stream.readable()).await;
+            if ready.is_err() {
+                match Box::pin(self.linger(lease, &mut wait, body.client, deadline)).await {
+                    Ok(()) => {}
+                    Err(fault) => return self.give_up(wait, fault, false),
+                }
+            }
+            let mut found = self.receive(lease, &mut wait, response);
+            if let Ok(Some(head_end)) = found
+                && is_interim(response)
+            {
+                found = Box::pin(self.pass_interim(&mut wait, response, body, head_end)).await;
+            }
+            match found {
+                Ok(None) => {}
+                Ok(Some(head_end)) => {
+                    let now = self.net.now();
+                    notes.first_byte_ns = nanos(now.since(sent));
+                    lease.server.counters.answered(sent, now);
+                    let Wait { buffer, start, filled, .. } = wait;
+                    return Attempt::Answered {
+                        buffer: buffer.unwrap_or_default(),
+                        head_start: start,
+                        head_end,
+                        filled,
+                    };
+                }
+                Err(fault) => {
+                    let nothing_came = wait.filled == 0 && wait.interim == 0;
+                    return self.give_up(wait, fault, nothing_came && idempotent);
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn give_up(&self, wait: Wait, fault: Fault, safe: bool) -> Attempt {
+        if let Some(buffer) = wait.buffer {
+            self.net.buffers.give(buffer);
+        }
+        let safe = safe && matches!(fault, Fault::Closed);
+        Attempt::Failed { fault, safe }
+    }
+
+    /// Sends the head and what is there of the body in one call. Returns what the socket did not take.
+    fn send(&self, lease: &Lease, body: &mut RequestBody<'_>) -> Result<Vec<u8>, Fault> {
+        let mut out = self.scratch.borrow_mut();
+        out.clear();
+        self.outgoing.encode(&mut out);
+        let first = first_bytes(body)?;
+        let sent = if first.is_empty() {
+            lease.stream.send(&out)
+        } else if first.len() <= COPY_BYTES_MAX {
+            out.extend_from_slice(&first);
+            lease.stream.send(&out)
+        } else {
+            let sent = lease.stream.send_both(&out, &first);
+            if !matches!(sent, Ok(n) if n == out.len() + first.len()) {
+                out.extend_from_slice(&first);
+            }
+            sent
+        };
+        match sent {
+            Ok(n) if n >= out.len() => Ok(Vec::new()),
+            Ok(n) => Ok(out.get(n..).unwrap_or_default().to_vec()),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(out.clone()),
+            Err(_) => Err(Fault::Closed),
+        }
+    }
+
+    /// Sends the rest of the body. An upstream that answers early is listened to at once.
+    #[cold]
+    async fn upload(&self, lease: &Lease, body: &mut RequestBody<'_>, left: Vec<u8>) -> Result<(), Fault> {
+        if body.expect_continue && body.prefix.is_empty() && !body.is_complete() {
+            self.tell_client(body.client, b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+        }
+        let client = body.client;
+        let timeout = body.timeout;
+        let mut rest =
+            Pump::new(crate::upstream::transcode::Transcoder::new(Framing::None, body.sink(), false), u64::MAX);
+        let pump = body.pump.as_mut().unwrap_or(&mut rest);
+        pump.hold(left);
+        loop {
+            let step = match pump.step(client, &lease.stream, &self.net.buffers) {
+                Ok(Step::Done) => return Ok(()),
+                Ok(step) => step,
+                // It may have said why before it closed.
+                Err(PumpError::Sink(_)) if lease.stream.peek() == Peek::Bytes => return Ok(()),
+                Err(e) => return Err(Fault::from(e)),
+            };
+            self.alarm.set(self.net.now().plus(timeout));
+            let wait = async {
+                match step {
+                    Step::Write => either(lease.stream.writable(), lease.stream.readable()).await,
+                    _ => either(client.readable(), lease.stream.readable()).await,
+                }
+            };
+            match (self.alarm.guard(wait).await, step) {
+                (Ok(Either::First(_)), _) => {}
+                (Ok(Either::Second(_)), _) => match lease.stream.peek() {
+                    Peek::Bytes => return Ok(()),
+                    Peek::Quiet => {}
+                    Peek::Ended | Peek::Broken => return Err(Fault::Closed),
+                },
+                (Err(_), Step::Write) => return Err(Fault::Timeout),
+                (Err(_), _) => return Err(Fault::ClientTimeout),
+            }
+        }
+    }
+
+    /// The answer takes its time: look now and then whether anyone still waits for it.
+    #[cold]
+    async fn linger(&self, lease: &Lease, wait: &mut Wait, client: &Stream, deadline: Instant) -> Result<(), Fault> {
+        loop {
+            let now = self.net.now();
+            if now >= deadline {
+                return Err(Fault::Timeout);
+            }
+            match client.peek() {
+                Peek::Broken => return Err(Fault::ClientGone),
+                Peek::Ended => {
+                    let since = *wait.client_ended.get_or_insert(now);
+                    if now.since(since) >= limits::HALF_CLOSED_GRACE {
+                        return Err(Fault::ClientGone);
+                    }
+                }
+                Peek::Quiet | Peek::Bytes => {}
+            }
+            self.alarm.set(deadline.min(now.plus(CLIENT_LOOK)));
+            if self.alarm.guard(lease.stream.readable()).await.is_ok() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Receives what is there and looks for a whole head in it: its end, if it is complete.
+    fn receive(&self, lease: &Lease, wait: &mut Wait, response: &mut ResponseHead) -> Result<Option<usize>, Fault> {
+        let buffer = wait.buffer.get_or_insert_with(|| self.net.buffers.take());
+        let room = buffer.get_mut(wait.filled..).unwrap_or_default();
+        if room.is_empty() {
+            return Err(Fault::Garbage(ErrorKind::HeadTooLarge));
+        }
+        match lease.stream.recv(room) {
+            Ok(0) => return Err(Fault::Closed),
+            Ok(n) => wait.filled += n,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(_) => return Err(Fault::Closed),
+        }
+        wait.parse(self.outgoing.head.method, response)
+    }
+
+    /// Hands interim responses on and goes on to what stands behind them (RFC 9110 §15.2): the end of the final head, if it
+    /// is there already.
+    #[cold]
+    async fn pass_interim(
+        &self,
+        wait: &mut Wait,
+        response: &mut ResponseHead,
+        body: &RequestBody<'_>,
+        mut head_end: usize,
+    ) -> Result<Option<usize>, Fault> {
+        loop {
+            wait.interim += 1;
+            if wait.interim > limits::INTERIM_RESPONSES_MAX {
+                return Err(Fault::TooManyInterim);
+            }
+            // 100 answers an expectation that was ours to answer; anything else is for the client.
+            if body.interim && response.status.0 != 100 {
+                let mut out = Vec::new();
+                super::response::encode_interim(&mut out, response, wait.bytes());
+                self.tell_client(body.client, &out).await?;
+            }
+            wait.drop_head(head_end);
+            match wait.parse(self.outgoing.head.method, response)? {
+                Some(end) if is_interim(response) => head_end = end,
+                found => return Ok(found),
+            }
+        }
+    }
+
+    #[cold]
+    async fn tell_client(&self, client: &Stream, mut bytes: &[u8]) -> Result<(), Fault> {
+        while !bytes.is_empty() {
+            match client.send(bytes) {
+                Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.alarm.set(self.net.now().plus(limits::BODY_TIMEOUT_DEFAULT));
+                    if self.alarm.guard(client.writable()).await.is_err() {
+                        return Err(Fault::ClientGone);
+                    }
+                }
+                Err(_) => return Err(Fault::ClientGone),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What has come of a response while its head is not complete.
+struct Wait {
+    buffer: Option<Box<[u8]>>,
+    start: usize,
+    filled: usize,
+    interim: u32,
+    client_ended: Option<Instant>,
+}
+
+impl Wait {
+    fn bytes(&self) -> &[u8] {
+        self.buffer.as_deref().and_then(|b| b.get(self.start..self.filled)).unwrap_or_default()
+    }
+
+    fn parse(&self, method: Method, response: &mut ResponseHead) -> Result<Option<usize>, Fault> {
+        let bytes = self.bytes();
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let limits = HeadLimits { bytes: self.buffer.as_deref().map_or(0, <[u8]>::len), fields: limits::FIELDS_MAX };
+        match parse::response(bytes, limits, method, response) {
+            Ok(Parsed::Complete(n)) => Ok(Some(self.start + n)),
+            Ok(Parsed::Partial) => Ok(None),
+            Err(ParseError { kind, .. }) => Err(Fault::Garbage(kind)),
+        }
+    }
+
+    /// Forgets the head that ends at `end`; what is behind it moves to the front.
+    fn drop_head(&mut self, end: usize) {
+        if let Some(buffer) = &mut self.buffer {
+            buffer.copy_within(end..self.filled, 0);
+            self.filled -= end;
+            self.start = 0;
+        }
+    }
+}
+
+/// What is there of the body, in the framing that is sent; prepares the rest.
+fn first_bytes<'a>(body: &mut RequestBody<'a>) -> Result<std::borrow::Cow<'a, [u8]>, Fault> {
+    if body.is_empty() {
+        return Ok(std::borrow::Cow::Borrowed(b""));
+    }
+    body.untouched = false;
+    let prefix = body.prefix;
+    let mut transcoder = body.transcoder();
+    let Fed { bytes, used } = transcoder.feed(prefix).map_err(|e| Fault::ClientBody(e.kind))?;
+    body.used = used;
+    if transcoder.content() > body.limit {
+        return Err(Fault::TooLarge);
+    }
+    if transcoder.is_done() {
+        body.small = transcoder.content();
+    } else {
+        body.pump = Some(Pump::new(transcoder, body.limit));
+    }
+    Ok(bytes)
+}
+
+impl From<PumpError> for Fault {
+    fn from(error: PumpError) -> Self {
+        match error {
+            PumpError::Source(_) | PumpError::Premature => Self::ClientGone,
+            PumpError::Framing(e) => Self::ClientBody(e.kind),
+            PumpError::Sink(_) => Self::Closed,
+            PumpError::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
+/// Whether another head follows. 101 is the last one of its exchange (RFC 9110 §15.2.2).
+fn is_interim(response: &ResponseHead) -> bool {
+    response.status.is_interim() && response.status.0 != 101
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How long an answer may take before we look whether the client still waits.
+const CLIENT_LOOK: Duration = Duration::from_millis(250);
+/// Up to here, copying body bytes behind the head is cheaper than a second part of the send.
+const COPY_BYTES_MAX: usize = 4096;

@@ -1,0 +1,217 @@
+//! Moves one body from one connection to the next, as far as both allow without waiting.
+
+use super::transcode::Transcoder;
+use crate::{
+    base::limits,
+    h1::error::ParseError,
+    io::{Stream, buf::Buffers},
+};
+use std::{borrow::Cow, io};
+
+/// One body on its way, with what has been received but not sent.
+#[derive(Debug)]
+pub struct Pump {
+    /// Decodes and encodes it.
+    pub body: Transcoder,
+    held: Held,
+    sent: u64,
+    limit: u64,
+    /// Bytes received behind the end of the body: the next message's.
+    over: Vec<u8>,
+    busy: bool,
+}
+
+#[derive(Debug, Default)]
+enum Held {
+    #[default]
+    Nothing,
+    Buffer {
+        bytes: Box<[u8]>,
+        start: usize,
+        end: usize,
+        bulk: bool,
+    },
+    Owned {
+        bytes: Vec<u8>,
+        start: usize,
+    },
+}
+
+/// What a pump waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The source has nothing more at the moment.
+    Read,
+    /// The sink takes nothing more at the moment.
+    Write,
+    /// Enough for one turn; others are waiting.
+    Yield,
+    /// The body has been moved to its end.
+    Done,
+}
+
+/// Why a body could not be moved to its end.
+#[derive(Debug)]
+pub enum PumpError {
+    /// Receiving failed.
+    Source(io::Error),
+    /// The source ended too early.
+    Premature,
+    /// The source broke the framing.
+    Framing(ParseError),
+    /// Sending failed.
+    Sink(io::Error),
+    /// More content than is allowed.
+    TooLarge,
+}
+
+impl Pump {
+    /// A pump for `body`, of which at most `limit` content bytes may pass.
+    #[must_use]
+    pub fn new(body: Transcoder, limit: u64) -> Self {
+        Self { body, held: Held::Nothing, sent: 0, limit, over: Vec::new(), busy: false }
+    }
+
+    /// Puts bytes in front of what will be received: what a send did not take, or what is ready already.
+    pub fn hold(&mut self, bytes: Vec<u8>) {
+        debug_assert!(matches!(self.held, Held::Nothing), "nothing else may be waiting");
+        if !bytes.is_empty() {
+            self.held = Held::Owned { bytes, start: 0 };
+        }
+    }
+
+    /// Bytes sent.
+    #[must_use]
+    pub const fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Whether the last byte was sent.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.body.is_done() && matches!(self.held, Held::Nothing)
+    }
+
+    /// Takes the bytes that were received behind the end of the body.
+    #[must_use]
+    pub fn take_over(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.over)
+    }
+
+    /// Moves bytes until something would have to wait.
+    ///
+    /// # Errors
+    /// Why the body can not be completed.
+    pub fn step(&mut self, from: &Stream, to: &Stream, buffers: &Buffers) -> Result<Step, PumpError> {
+        let mut moved = 0;
+        loop {
+            if !self.flush(to, buffers)? {
+                return Ok(Step::Write);
+            }
+            if self.body.is_done() {
+                return Ok(Step::Done);
+            }
+            if moved >= limits::BODY_BYTES_PER_TURN {
+                return Ok(Step::Yield);
+            }
+            let (received, wanted) = match self.receive(from, buffers) {
+                Ok(done) => done,
+                Err(PumpError::Source(e)) if e.kind() == io::ErrorKind::WouldBlock => return Ok(Step::Read),
+                Err(e) => return Err(e),
+            };
+            moved += received as u64;
+            if self.body.content() > self.limit {
+                return Err(PumpError::TooLarge);
+            }
+            // A read that was not filled has emptied the socket: to try again would be a call for nothing.
+            if received < wanted && !self.body.is_done() {
+                return Ok(if self.flush(to, buffers)? { Step::Read } else { Step::Write });
+            }
+        }
+    }
+
+    /// Sends what is held. Returns whether all of it went.
+    fn flush(&mut self, to: &Stream, buffers: &Buffers) -> Result<bool, PumpError> {
+        loop {
+            let (bytes, start) = match &mut self.held {
+                Held::Nothing => return Ok(true),
+                Held::Buffer { bytes, start, end, .. } => (bytes.get(*start..*end).unwrap_or_default(), start),
+                Held::Owned { bytes, start } => (bytes.get(*start..).unwrap_or_default(), start),
+            };
+            let left = bytes.len();
+            if left > 0 {
+                match to.send(bytes) {
+                    Ok(n) => {
+                        *start += n;
+                        self.sent += n as u64;
+                        if n < left {
+                            return Ok(false);
+                        }
+                    }
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                    Err(e) => return Err(PumpError::Sink(e)),
+                }
+            }
+            self.release(buffers);
+        }
+    }
+
+    /// Receives once and turns what came into what is held. Returns how much came and how much would have fitted.
+    fn receive(&mut self, from: &Stream, buffers: &Buffers) -> Result<(usize, usize), PumpError> {
+        let appetite = self.body.appetite();
+        let bulk = self.busy || (appetite != usize::MAX && appetite as u64 > limits::BULK_THRESHOLD_BYTES);
+        let mut bytes = if bulk { buffers.take_bulk() } else { buffers.take() };
+        let wanted = appetite.min(bytes.len());
+        let (n, keep) = match from.recv(bytes.get_mut(..wanted).unwrap_or_default()) {
+            Ok(0) => (0, self.ended()),
+            Ok(n) => (n, self.received(&bytes, n)),
+            Err(e) => (0, Err(PumpError::Source(e))),
+        };
+        match keep {
+            Ok(Some(end)) if end > 0 => self.held = Held::Buffer { bytes, start: 0, end, bulk },
+            other => {
+                if bulk {
+                    buffers.give_bulk(bytes);
+                } else {
+                    buffers.give(bytes);
+                }
+                other?;
+            }
+        }
+        self.busy = n == wanted;
+        Ok((n, wanted))
+    }
+
+    /// `Some(end)`: the buffer itself is to be sent up to `end`; `None`: something else is held.
+    fn received(&mut self, bytes: &[u8], n: usize) -> Result<Option<usize>, PumpError> {
+        let input = bytes.get(..n).unwrap_or_default();
+        let fed = self.body.feed(input).map_err(PumpError::Framing)?;
+        self.over.extend_from_slice(input.get(fed.used..).unwrap_or_default());
+        match fed.bytes {
+            Cow::Borrowed(same) => Ok(Some(same.len())),
+            Cow::Owned(bytes) => {
+                self.held = if bytes.is_empty() { Held::Nothing } else { Held::Owned { bytes, start: 0 } };
+                Ok(None)
+            }
+        }
+    }
+
+    #[cold]
+    fn ended(&mut self) -> Result<Option<usize>, PumpError> {
+        let last = self.body.end().map_err(|_| PumpError::Premature)?;
+        if !last.is_empty() {
+            self.held = Held::Owned { bytes: last.to_vec(), start: 0 };
+        }
+        Ok(None)
+    }
+
+    fn release(&mut self, buffers: &Buffers) {
+        if let Held::Buffer { bytes, bulk, .. } = std::mem::take(&mut self.held) {
+            if bulk {
+                buffers.give_bulk(bytes);
+            } else {
+                buffers.give(bytes);
+            }
+        }
+    }
+}

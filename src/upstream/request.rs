@@ -1,0 +1,198 @@
+//! The request head as it is sent upstream: re-framed from what was understood, never copied blindly.
+
+use crate::{
+    base::span::Span,
+    h1::encode,
+    http::{
+        field::Known,
+        head::{FieldLine, Framing, RequestHead, Version},
+    },
+};
+
+/// Everything that the upstream is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// The client's head.
+    pub head: &'a RequestHead,
+    /// The bytes its spans point into.
+    pub bytes: &'a [u8],
+    /// The path and query to ask for, instead of the client's.
+    pub target: Option<&'a [u8]>,
+    /// The `Host` to send, instead of the client's.
+    pub host: Option<&'a [u8]>,
+    /// The client's address as text.
+    pub client: &'a [u8],
+    /// The client is a trusted proxy: its forwarding fields are passed on and added to.
+    pub trusted: bool,
+}
+
+impl Outgoing<'_> {
+    /// Appends the head, its blank line included.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let head = self.head;
+        out.extend_from_slice(head.method_token.of(self.bytes));
+        out.push(b' ');
+        self.target(out);
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        // RFC 9110 §7.2: Host comes first, and there is exactly one.
+        out.extend_from_slice(b"Host: ");
+        out.extend_from_slice(self.host.unwrap_or_else(|| head.host.of(self.bytes)));
+        out.extend_from_slice(b"\r\n");
+        let mut forwarded_for = Span::EMPTY;
+        let (mut proto, mut host) = (Span::EMPTY, Span::EMPTY);
+        let mut run = Run::default();
+        for line in &head.fields {
+            match line.known {
+                Known::XForwardedFor if self.trusted => forwarded_for = last_of(forwarded_for, line),
+                Known::XForwardedProto if self.trusted => proto = line.value,
+                Known::XForwardedHost if self.trusted => host = line.value,
+                _ if self.passes(line) => {
+                    run.add(line, self.bytes, out);
+                    continue;
+                }
+                _ => {}
+            }
+            run.end(self.bytes, out);
+        }
+        run.end(self.bytes, out);
+        self.framing(out);
+        self.forwarded(out, forwarded_for, proto, host);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn target(&self, out: &mut Vec<u8>) {
+        let head = self.head;
+        if let Some(target) = self.target {
+            out.extend_from_slice(target);
+            return;
+        }
+        match (head.path.of(self.bytes), head.has_query) {
+            // `OPTIONS *`, and an absolute target without a path (RFC 9112 §3.2.4).
+            (b"", false) if head.target.of(self.bytes) == b"*" => out.push(b'*'),
+            (b"", _) => out.push(b'/'),
+            (path, _) => out.extend_from_slice(path),
+        }
+        if head.has_query {
+            out.push(b'?');
+            out.extend_from_slice(head.query.of(self.bytes));
+        }
+    }
+
+    /// Whether a field line goes along as it is (RFC 9110 §7.6.1).
+    fn passes(&self, line: &FieldLine) -> bool {
+        match line.known {
+            Known::Other | Known::Authorization | Known::UserAgent | Known::Date | Known::Server | Known::Via => {
+                !line.nominated
+            }
+            // From anyone else they are hearsay.
+            Known::Forwarded => self.trusted && !line.nominated,
+            Known::Upgrade
+            | Known::Connection
+            | Known::ContentLength
+            | Known::Expect
+            | Known::Host
+            | Known::KeepAlive
+            | Known::HopByHop
+            | Known::Te
+            | Known::Trailer
+            | Known::TransferEncoding
+            | Known::XForwardedFor
+            | Known::XForwardedHost
+            | Known::XForwardedProto => false,
+        }
+    }
+
+    fn framing(&self, out: &mut Vec<u8>) {
+        match self.head.framing {
+            Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            _ => {
+                if let Some(length) = self.head.content_length {
+                    out.extend_from_slice(b"Content-Length: ");
+                    encode::decimal(out, length);
+                    out.extend_from_slice(b"\r\n");
+                }
+            }
+        }
+        if let Some(protocol) = self.head.upgrade {
+            encode::field(out, b"Connection", b"Upgrade");
+            encode::field(out, b"Upgrade", protocol.of(self.bytes));
+        } else if self.head.te_trailers {
+            out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
+        }
+    }
+
+    fn forwarded(&self, out: &mut Vec<u8>, before: Span, proto: Span, host: Span) {
+        out.extend_from_slice(b"X-Forwarded-For: ");
+        if !before.is_empty() {
+            self.all_of(Known::XForwardedFor, out);
+            out.extend_from_slice(b", ");
+        }
+        out.extend_from_slice(self.client);
+        out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
+        out.extend_from_slice(if proto.is_empty() { b"http" } else { proto.of(self.bytes) });
+        let host = if host.is_empty() { self.head.host.of(self.bytes) } else { host.of(self.bytes) };
+        if !host.is_empty() {
+            out.extend_from_slice(b"\r\nX-Forwarded-Host: ");
+            out.extend_from_slice(host);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// All values of a list field, joined as RFC 9110 §5.3 allows.
+    fn all_of(&self, known: Known, out: &mut Vec<u8>) {
+        let mut first = true;
+        for line in self.head.fields.iter().filter(|line| line.known == known && !line.value.is_empty()) {
+            if !first {
+                out.extend_from_slice(b", ");
+            }
+            first = false;
+            out.extend_from_slice(line.value.of(self.bytes));
+        }
+    }
+}
+
+fn last_of(before: Span, line: &FieldLine) -> Span {
+    if line.value.is_empty() { before } else { line.value }
+}
+
+/// Field lines that stand behind one another and go along together: one copy instead of four per line.
+#[derive(Debug, Default)]
+pub struct Run {
+    start: u32,
+    end: u32,
+}
+
+impl Run {
+    /// Adds `line` to the run, or writes the run and begins another one.
+    #[inline]
+    pub fn add(&mut self, line: &FieldLine, bytes: &[u8], out: &mut Vec<u8>) {
+        // The parser has seen CRLF, and nothing but white space before it, between two lines.
+        if self.end != 0 && line.name.start == self.end + 2 {
+            self.end = line.value.end;
+            return;
+        }
+        self.end(bytes, out);
+        (self.start, self.end) = (line.name.start, line.value.end.max(line.name.end));
+        if line.value.is_empty() {
+            // The span of an empty value says nothing about the colon: write such a line by itself.
+            encode::field(out, line.name.of(bytes), b"");
+            *self = Self::default();
+        }
+    }
+
+    /// Writes the run.
+    #[inline]
+    pub fn end(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        if self.end != 0 {
+            out.extend_from_slice(Span { start: self.start, end: self.end }.of(bytes));
+            out.extend_from_slice(b"\r\n");
+            *self = Self::default();
+        }
+    }
+}
+
+/// Whether a client of that version can be sent interim responses and chunked bodies (RFC 9110 §15.2, RFC 9112 §6.1).
+#[must_use]
+pub fn is_modern(version: Version) -> bool {
+    version == Version::Http11
+}

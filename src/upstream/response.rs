@@ -1,0 +1,112 @@
+//! The response head as it is sent to the client: re-framed from what was understood.
+
+use super::request::Run;
+use crate::{
+    h1::encode,
+    http::{
+        field::Known,
+        head::{FieldLine, ResponseHead},
+    },
+};
+
+/// What the client's side of the response is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner<'a> {
+    /// `Transfer-Encoding: chunked` towards the client.
+    pub chunked: bool,
+    /// What the `Connection` field says.
+    pub connection: Connection<'a>,
+    /// The `Date` to add where the upstream sent none (RFC 9110 §6.6.1).
+    pub date: &'a [u8],
+}
+
+/// What is said of the connection.
+#[derive(Clone, Copy, Debug)]
+pub enum Connection<'a> {
+    /// Nothing: HTTP/1.1 keeps it.
+    Implied,
+    /// `keep-alive`: HTTP/1.0 has to be told.
+    KeepAlive,
+    /// `close`
+    Close,
+    /// `upgrade`, to that protocol.
+    Upgrade(&'a [u8]),
+}
+
+impl Connection<'_> {
+    /// Appends the field lines that say it.
+    pub fn encode(self, out: &mut Vec<u8>) {
+        match self {
+            Self::Implied => {}
+            Self::KeepAlive => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+            Self::Close => out.extend_from_slice(b"Connection: close\r\n"),
+            Self::Upgrade(protocol) => {
+                out.extend_from_slice(b"Connection: Upgrade\r\n");
+                encode::field(out, b"Upgrade", protocol);
+            }
+        }
+    }
+}
+
+/// Appends the head whose spans point into `bytes`, its blank line included.
+pub fn encode(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], manner: &Manner<'_>) {
+    encode::status_line(out, head.status, head.reason.of(bytes));
+    fields(out, head, bytes);
+    if manner.chunked {
+        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    } else if let Some(length) = head.content_length {
+        out.extend_from_slice(b"Content-Length: ");
+        encode::decimal(out, length);
+        out.extend_from_slice(b"\r\n");
+    }
+    if !head.has_date {
+        encode::field(out, b"Date", manner.date);
+    }
+    manner.connection.encode(out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends an interim head.
+pub fn encode_interim(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
+    encode::status_line(out, head.status, head.reason.of(bytes));
+    fields(out, head, bytes);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn fields(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
+    let mut run = Run::default();
+    for line in &head.fields {
+        if passes(line) {
+            run.add(line, bytes, out);
+        } else {
+            run.end(bytes, out);
+        }
+    }
+    run.end(bytes, out);
+}
+
+/// Whether a field line goes along as it is (RFC 9110 §7.6.1).
+fn passes(line: &FieldLine) -> bool {
+    match line.known {
+        Known::Connection
+        | Known::ContentLength
+        | Known::KeepAlive
+        | Known::HopByHop
+        | Known::Te
+        | Known::TransferEncoding
+        | Known::Upgrade => false,
+        Known::Other
+        | Known::Authorization
+        | Known::Date
+        | Known::Expect
+        | Known::Forwarded
+        | Known::Host
+        | Known::Server
+        | Known::Trailer
+        | Known::UserAgent
+        | Known::Via
+        | Known::XForwardedFor
+        | Known::XForwardedHost
+        | Known::XForwardedProto => !line.nominated,
+    }
+}

@@ -1,0 +1,66 @@
+//! A new plan on a core: what the old one had that stays (pools, health, counters) is adopted by its stable name.
+
+use crate::{
+    exchange::Epoch,
+    observe::metrics::{Registry, RouteCounters, RouteKey, ServerCounters},
+    plan::{Plan, ServerTarget},
+    upstream::Upstream,
+};
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
+
+/// A plan with the counters of one core, made on a control thread.
+#[derive(Clone, Debug)]
+pub struct CorePlan {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// This core's counters of its routes, by id.
+    pub routes: Arc<[Arc<RouteCounters>]>,
+    /// This core's counters of its upstreams' servers, by id and in order.
+    pub servers: Arc<[Vec<Arc<ServerCounters>>]>,
+}
+
+impl CorePlan {
+    /// One for each core.
+    #[must_use]
+    pub fn for_cores(plan: &Arc<Plan>, registry: &Registry, count: usize) -> Vec<Self> {
+        let keys: Vec<RouteKey<'_>> = plan
+            .routes
+            .iter()
+            .map(|route| RouteKey {
+                api: plan.apis.get(route.api.index()).map_or("", |api| api.name.as_str()),
+                methods: &route.methods,
+                path: &route.path,
+            })
+            .collect();
+        let for_core = |core| {
+            let servers = plan.upstreams.iter().map(|upstream| {
+                upstream.servers.iter().map(|server| registry.server(core, &upstream.name, &server.name)).collect()
+            });
+            Self { plan: Arc::clone(plan), routes: registry.routes(core, &keys), servers: servers.collect() }
+        };
+        (0..count).map(for_core).collect()
+    }
+
+    /// As the core runs it, with what `old` has that stays.
+    #[must_use]
+    pub fn adopt(self, old: Option<&Epoch>, resolved: &[(String, Vec<SocketAddr>)]) -> Epoch {
+        let upstreams = self.plan.upstreams.iter().zip(self.servers.iter()).map(|(settings, counters)| {
+            let before = old.and_then(|old| old.upstreams.iter().find(|u| u.settings.name == settings.name));
+            let counter = |name: &str| {
+                let index = settings.servers.iter().position(|s| s.name == name);
+                index.and_then(|i| counters.get(i)).cloned().unwrap_or_default()
+            };
+            let upstream = Upstream::adopt(settings, before.map(|rc| &**rc), counter);
+            for (server, written) in upstream.servers.iter().zip(&settings.servers) {
+                if matches!(written.target, ServerTarget::Name { .. })
+                    && !server.is_resolved()
+                    && let Some((_, addresses)) = resolved.iter().find(|(name, _)| *name == server.name)
+                {
+                    server.resolved(addresses);
+                }
+            }
+            Rc::new(upstream)
+        });
+        Epoch { upstreams: upstreams.collect(), plan: Arc::clone(&self.plan), routes: self.routes }
+    }
+}

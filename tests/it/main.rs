@@ -1,0 +1,23 @@
+//! The integration tests: one binary, a module per subject.
+//!
+//! A module added here needs a `mod` line and nothing else. What several need is in `support`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test program: it fails by panicking, prints why, and waits for real time on ordinary threads"
+)]
+
+mod cli;
+mod config;
+#[allow(dead_code, reason = "the tests that use all of it come with the data plane")]
+mod support;
+mod tidy;
+mod wire;

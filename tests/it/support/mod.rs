@@ -1,0 +1,7 @@
+//! What the outside tests stand on: the real binary, raw clients and upstreams, and other people's programs.
+
+pub(crate) mod client;
+pub(crate) mod gateway;
+pub(crate) mod nginx;
+pub(crate) mod tools;
+pub(crate) mod upstream;
