@@ -137,7 +137,7 @@ impl Loader<'_> {
     /// Reads what `include` of the file `path` names.
     fn includes(&mut self, include: &tree::Entry, path: &Path) {
         let Value::List(nodes) = &include.node.value else {
-            let message = format!("this is {}", include.node.value.type_name());
+            let message = format!("`include` is {}", include.node.value.type_name());
             let diagnostic = Diagnostic::error(Code::WRONG_TYPE, include.node.place, message);
             return self.sink.add(diagnostic.expected("expected a list of file names, as in [\"apis/*.toml\"]"));
         };
@@ -150,7 +150,7 @@ impl Loader<'_> {
                 Value::Text(text) => self.pattern(text, path),
                 Value::Broken => self.broken = true,
                 other => {
-                    let message = format!("this is {}", other.type_name());
+                    let message = format!("an element of `include` is {}", other.type_name());
                     let diagnostic = Diagnostic::error(Code::WRONG_TYPE, node.place, message);
                     self.sink.add(diagnostic.expected("expected a file name in quotes"));
                 }

@@ -15,8 +15,8 @@
     reason = "a test program: it fails by panicking, prints why, and waits for real time on ordinary threads"
 )]
 
+mod config;
 #[allow(dead_code, reason = "the tests that use all of it come with the data plane")]
 mod support;
-mod config;
 mod tidy;
 mod wire;
