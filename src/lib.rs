@@ -18,3 +18,5 @@ pub mod plan;
 
 pub mod compile;
 pub mod config;
+
+pub mod control;
