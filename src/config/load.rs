@@ -160,13 +160,13 @@ impl Loader<'_> {
 
     /// Reads every file that one element of `include` names.
     fn pattern(&mut self, text: &Text, path: &Path) {
-        let directory = path.parent().unwrap_or(Path::new(""));
+        let directory = path.parent().unwrap_or_else(|| Path::new(""));
         let target = directory.join(&text.value);
         let is_pattern = |part: &str| part.contains(['*', '?']);
         if !is_pattern(&text.value) {
             return self.literal(&target, text);
         }
-        let parent = target.parent().unwrap_or(Path::new(""));
+        let parent = target.parent().unwrap_or_else(|| Path::new(""));
         let last = target.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if is_pattern(&parent.to_string_lossy()[directory.to_string_lossy().len()..]) {
             self.broken = true;

@@ -31,7 +31,7 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     /// `path` as seen from the file that `place` is in.
     pub(super) fn resolve(&self, path: &str, place: Place) -> PathBuf {
-        let directory = self.directories.get(usize::from(place.file.0)).map_or(Path::new(""), PathBuf::as_path);
+        let directory = self.directories.get(usize::from(place.file.0)).map_or_else(|| Path::new(""), PathBuf::as_path);
         directory.join(path)
     }
 }
@@ -164,12 +164,9 @@ impl<'a> Reader<'a> {
             }
             return None;
         };
-        let text = match &tag.node.value {
-            Value::Text(text) => text,
-            _ => {
-                self.wrong_type(&tag.node, "type", "a string");
-                return None;
-            }
+        let Value::Text(text) = &tag.node.value else {
+            self.wrong_type(&tag.node, "type", "a string");
+            return None;
         };
         let Some(variant) = variants.iter().find(|v| v.name == text.value) else {
             let names = variants.iter().filter(|v| v.status == Status::Supported).map(|v| v.name);
