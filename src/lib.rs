@@ -1,5 +1,7 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
+pub mod base;
+pub mod control;
 pub mod worker;
 
 pub mod connection;
@@ -10,12 +12,10 @@ pub mod http;
 pub mod route;
 pub mod upstream;
 
-pub mod base;
 pub mod io;
 pub mod observe;
 
-pub mod compile;
-pub mod config;
 pub mod plan;
 
-pub mod control;
+pub mod compile;
+pub mod config;

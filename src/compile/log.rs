@@ -7,8 +7,7 @@ use crate::{
         diagnostic::Code,
         log::{self, Output},
     },
-    observe::access_log::Format,
-    plan::{AccessLog, ErrorLog, Level, LogOutput},
+    plan::{AccessLog, ErrorLog, Format, Level, LogOutput},
 };
 
 pub(super) fn access(log: Option<&log::AccessLog>, sink: &Sink) -> Option<AccessLog> {

@@ -18,5 +18,6 @@
 mod cli;
 #[allow(dead_code, reason = "the tests that use all of it come with the data plane")]
 mod support;
+mod config;
 mod tidy;
 mod wire;

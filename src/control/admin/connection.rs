@@ -6,8 +6,8 @@ use super::{
     request::{self, HEAD_BYTES_MAX, Method, Read as HeadRead},
 };
 use crate::{
-    base::clock::{Instant, monotonic_now},
-    http::status::Status,
+    base::clock::{Instant, monotonic_now, unix_now},
+    http::{date, status::Status},
 };
 use std::{
     io::{self, Read, Write},
@@ -108,11 +108,14 @@ fn linger(stream: &TcpStream) {
 
 fn encode(response: &Response, with_body: bool, keep: bool) -> Vec<u8> {
     let body = response.body.as_bytes();
+    let mut now = [0; date::DATE_BYTES];
+    date::format(unix_now(), &mut now);
     let mut out = format!(
-        "HTTP/1.1 {status} {reason}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nCache-Control: no-store\r\n\
+        "HTTP/1.1 {status} {reason}\r\nDate: {date}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nCache-Control: no-store\r\n\
          X-Content-Type-Options: nosniff\r\n{fields}{connection}\r\n",
         status = response.status,
         reason = Status(response.status).reason(),
+        date = String::from_utf8_lossy(&now),
         kind = response.content_type,
         length = body.len(),
         fields = response.fields,

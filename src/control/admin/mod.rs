@@ -282,6 +282,7 @@ mod tests {
         let answer = ask(&handle, two);
         let (first, second) = answer.split_once("ok\n").unwrap();
         assert!(first.starts_with("HTTP/1.1 200 OK\r\n") && first.contains("Content-Length: 3\r\n"), "{first}");
+        assert!(first.contains("\r\nDate: ") && first.contains(" GMT\r\n"), "{first}");
         assert!(second.starts_with("HTTP/1.1 200 OK\r\n") && second.ends_with("\r\n\r\nready\n"), "{second}");
         assert!(!first.contains("Connection: close") && second.contains("Connection: close\r\n"));
         handle.stop();
