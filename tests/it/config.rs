@@ -86,7 +86,8 @@ fn what_is_shown_compiles_to_the_same_plan() {
         let shown = show::toml(&first.config);
         // Beside no other file, so that relative names are relative to where they are shown.
         let copy = std::env::temp_dir().join(format!("ringgate-show-{}.toml", std::process::id()));
-        let shown_here = shown.replace(" = \"config/", &format!(" = \"{}/config/", std::env::current_dir().unwrap().display()));
+        let shown_here =
+            shown.replace(" = \"config/", &format!(" = \"{}/config/", std::env::current_dir().unwrap().display()));
         let shown_here =
             shown_here.replace(" = \"tests/", &format!(" = \"{}/tests/", std::env::current_dir().unwrap().display()));
         fs::write(&copy, &shown_here).unwrap();
@@ -130,7 +131,11 @@ fn files_that_are_no_text_are_refused_with_a_place() {
     let cases: [(&str, &[u8], &str); 5] = [
         ("empty.toml", b"", "error[RG0002]: the file is empty"),
         ("comment.toml", b"# nothing yet\n\n", "error[RG0002]: the file says nothing"),
-        ("latin1.toml", b"[server]\nlisten = [\"caf\xe9\"]\n", "error[RG0003]: the file is not UTF-8: byte 0xe9 at offset 23"),
+        (
+            "latin1.toml",
+            b"[server]\nlisten = [\"caf\xe9\"]\n",
+            "error[RG0003]: the file is not UTF-8: byte 0xe9 at offset 23",
+        ),
         ("utf16.toml", b"\xff\xfe[\0s\0", "error[RG0004]: the file is UTF-16 or UTF-32"),
         ("utf16be.toml", b"\xfe\xff\0[\0s", "error[RG0004]: the file is UTF-16 or UTF-32"),
     ];
@@ -188,7 +193,8 @@ fn any_bytes_are_a_configuration_or_an_answer() {
 
 /// A few bytes changed, removed, doubled or cut.
 fn mutated(seed: &[u8], prng: &mut ringgate::base::prng::Prng) -> Vec<u8> {
-    const TOKENS: &[&[u8]] = &[b"[", b"]", b"{", b"}", b"\"", b"'''", b"\"\"\"", b"=", b"\n", b",", b"#", b".", b"${", b"0", b"[[a]]\n"];
+    const TOKENS: &[&[u8]] =
+        &[b"[", b"]", b"{", b"}", b"\"", b"'''", b"\"\"\"", b"=", b"\n", b",", b"#", b".", b"${", b"0", b"[[a]]\n"];
     let mut bytes = seed.to_vec();
     for _ in 0..=prng.below(4) {
         let at = prng.below(bytes.len() as u64 + 1) as usize;

@@ -16,8 +16,8 @@
 )]
 
 mod cli;
+mod config;
 #[allow(dead_code, reason = "the tests that use all of it come with the data plane")]
 mod support;
-mod config;
 mod tidy;
 mod wire;
