@@ -1,7 +1,5 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
-pub mod base;
-pub mod control;
 pub mod worker;
 
 pub mod connection;
@@ -12,6 +10,7 @@ pub mod http;
 pub mod route;
 pub mod upstream;
 
+pub mod base;
 pub mod io;
 pub mod observe;
 
@@ -19,3 +18,5 @@ pub mod plan;
 
 pub mod compile;
 pub mod config;
+
+pub mod control;

@@ -115,7 +115,7 @@ mod tests {
     fn every_hash_has_a_slot_of_its_own() {
         for n in [1_usize, 2, 5, 17, 100, 1000, 20_000] {
             let mut prng = Prng::new(n as u64);
-            let hashes: Vec<u64> = (0..n).map(|_| prng.next()).collect();
+            let hashes: Vec<u64> = (0..n).map(|_| prng.draw()).collect();
             let (mut pilots, mut edges) = (vec![9; 3], vec![Edge::FREE; 5]);
             let (table, places) = Perfect::build(&hashes, &mut pilots, &mut edges).unwrap();
             assert_eq!(table.range().0, 5);
