@@ -255,6 +255,22 @@ fn a_stop_lets_an_exchange_finish_and_a_second_signal_does_not() {
 }
 
 #[test]
+fn timeouts_hold_while_stopping() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (folder, port) = (Folder::new("life"), free_port());
+    let to = format!("http://{}", upstream.local_addr().unwrap());
+    let text = forwarding(port, &to, "").replace("upstream = \"b\"", "upstream = \"b\", timeout = \"1s\"");
+    folder.write("ringgate.toml", text);
+    let mut process = Process::ready(&folder, &[], &[]);
+    let mut client = Client::connect(port);
+    client.send("GET /forever HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let _held = upstream.accept().unwrap();
+    process.signal(Signal::TERM);
+    assert_eq!(client.response().unwrap().status, 504);
+    assert_eq!(process.end(), Some(0));
+}
+
+#[test]
 fn grace_ends() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let (folder, port) = (Folder::new("life"), free_port());
@@ -287,7 +303,7 @@ fn sigusr1_opens_the_logs_anew_and_sigusr2_says_that_it_is_not_there_yet() {
     let (folder, port) = (Folder::new("life"), free_port());
     let text =
         answering(port, free_port(), "x").replace("output = \"off\"", "output = \"access.log\"\nformat = \"clf\"");
-    folder.write("ringgate.toml", format!("{text}\n[log.error]\nfile = \"error.log\"\n"));
+    folder.write("ringgate.toml", format!("{text}\n[log.error]\noutput = \"error.log\"\n"));
     let process = Process::start(&folder, &[], &[]);
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
     wait_for("the start", PATIENCE, || read("error.log").contains("config ok").then_some(()));
@@ -331,7 +347,7 @@ fn the_service_manager_is_told() {
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
     manager.set_read_timeout(Some(PATIENCE)).unwrap();
-    let process = Process::ready(&folder, &[], &[("NOTIFY_SOCKET", path.display().to_string())]);
+    let mut process = Process::ready(&folder, &[], &[("NOTIFY_SOCKET", path.display().to_string())]);
     let hear = || {
         let mut buffer = [0; 200];
         let count = manager.recv(&mut buffer).unwrap();
@@ -342,7 +358,7 @@ fn the_service_manager_is_told() {
     assert_eq!((hear(), hear()), ("RELOADING=1".to_owned(), "READY=1".to_owned()));
     process.signal(Signal::TERM);
     assert_eq!(hear(), "STOPPING=1");
-    assert_eq!(process.stop(), Some(0));
+    assert_eq!(process.end(), Some(0));
 }
 
 #[test]
