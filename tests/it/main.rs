@@ -15,6 +15,7 @@
     reason = "a test program: it fails by panicking, prints why, and waits for real time on ordinary threads"
 )]
 
+mod real;
 #[allow(dead_code, reason = "the tests that use all of it come with the data plane")]
 mod support;
 mod tidy;

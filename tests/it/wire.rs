@@ -10,7 +10,10 @@ mod pattern;
 mod play;
 mod script;
 
-use crate::support::{gateway::Gateway, tools::free_port};
+use crate::support::{
+    gateway::Gateway,
+    tools::{free_port, take_turn},
+};
 use play::{Delivery, Stage};
 use script::{Case, Cuts, Side, What};
 use std::{
@@ -32,6 +35,7 @@ const CUTS_MAX: usize = 500;
 
 #[test]
 fn wire_scripts_hold_at_every_cut() {
+    let _turn = take_turn();
     let only = std::env::var("RINGGATE_WIRE").unwrap_or_default();
     let mut groups: BTreeMap<String, Vec<Case>> = BTreeMap::new();
     for case in cases().into_iter().filter(|case| case.origin.contains(&only) || case.title.contains(&only)) {
