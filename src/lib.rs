@@ -15,3 +15,8 @@ pub mod io;
 pub mod observe;
 
 pub mod plan;
+
+pub mod compile;
+pub mod config;
+
+pub mod control;

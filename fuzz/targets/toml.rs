@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ringgate::config::fuzz::fuzz_toml(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ringgate::compile::fuzz::fuzz_toml(data));

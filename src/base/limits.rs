@@ -96,6 +96,34 @@ pub const EJECT_FOR_MIN: Duration = Duration::from_secs(1);
 /// Longest ejection.
 pub const EJECT_FOR_MAX: Duration = Duration::from_secs(60);
 
+/// Names of upstream servers are looked up again no sooner than this, whatever their TTL says: a TTL of 0 is common.
+pub const RESOLVE_AGAIN_MIN: Duration = Duration::from_secs(1);
+/// ... and no later than this.
+pub const RESOLVE_AGAIN_MAX: Duration = Duration::from_secs(3600);
+/// What the hosts file says is looked at again after this; it has no TTLs.
+pub const RESOLVE_HOSTS_FILE_TTL: Duration = Duration::from_secs(10);
+/// A failed lookup is tried again after this, then twice as long, ...
+pub const RESOLVE_RETRY_MIN: Duration = Duration::from_secs(1);
+/// ... up to this.
+pub const RESOLVE_RETRY_MAX: Duration = Duration::from_secs(30);
+/// One lookup, all its queries together.
+pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a start or a reload waits for names before it goes on without them.
+pub const RESOLVE_FIRST_WAIT: Duration = Duration::from_secs(3);
+/// Lookups in flight at once: name servers drop bursts.
+pub const RESOLVE_PARALLEL_MAX: usize = 32;
+/// Messages waiting for the resolver; hints past it are dropped, the next failure brings another.
+pub const RESOLVE_QUEUE_MAX: usize = 256;
+/// Addresses of one name that are used; the rest of a longer answer is ignored.
+pub const RESOLVE_ADDRESSES_MAX: usize = 64;
+
+/// How long a start waits for the cores to accept.
+pub const START_WAIT: Duration = Duration::from_secs(10);
+/// How often control looks whether old plans can go and whether all cores live.
+pub const CONTROL_TICK: Duration = Duration::from_secs(1);
+/// How long a stop waits for a log whose reader does not read.
+pub const LOG_STOP_GRACE: Duration = Duration::from_secs(2);
+
 /// Routes with counters of their own; the rest is summed, so that the metrics page stays small enough to scrape.
 pub const METRIC_ROUTES_MAX: usize = 1000;
 /// Upstream servers with counters of their own; the rest is summed.
@@ -113,6 +141,22 @@ pub const LOG_VALUE_BYTES_MAX: usize = 4096;
 /// Bytes of a log format.
 pub const LOG_FORMAT_BYTES_MAX: usize = 8 * 1024;
 
+/// Bytes of one configuration file: a hundred thousand routes fit.
+pub const CONFIG_FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Files of one configuration.
+pub const CONFIG_FILES_MAX: usize = 4096;
+/// How deeply `include` may nest.
+pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 16;
+/// Bytes of a file that a `static` integration answers with: it is held in memory.
+pub const STATIC_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of a token file.
+pub const TOKEN_FILE_BYTES_MAX: usize = 4096;
+/// Routes of all APIs together.
+pub const ROUTES_MAX: usize = 1_000_000;
+/// Bytes of the field lines of a fixed answer: it goes out in one small buffer.
+pub const FIXED_FIELDS_BYTES_MAX: usize = 8 * 1024;
+
+const _: () = assert!(FIXED_FIELDS_BYTES_MAX < BUFFER_BYTES, "a fixed answer's head fits a small buffer");
 const _: () = assert!(LOG_BUFFER_FULL < LOG_BUFFER_BYTES);
 const _: () = assert!(HEAD_BYTES_MIN <= HEAD_BYTES_DEFAULT && HEAD_BYTES_DEFAULT <= HEAD_BYTES_MAX);
 const _: () = assert!(BUFFER_BYTES >= HEAD_BYTES_DEFAULT, "a default head fits a small buffer");

@@ -4,13 +4,12 @@
 
 use crate::{
     base::ids::{ApiId, RouteId, UpstreamId},
-    observe::access_log::Format,
     route::Router,
 };
 use bytes::Bytes;
-
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+pub use crate::observe::access_log::Format;
 pub use crate::upstream::settings::{Balance, Retry, ServerTarget, Upstream, UpstreamServer};
 
 /// Everything the data plane knows.

@@ -1,29 +1,28 @@
-//! From routes to the flat arrays: an ordinary trie first, then equal sub-tries shared.
+//! The first half of compiling: routes are collected in an ordinary trie, conflicts are found.
 
 use super::{
-    host::{self, HostError, Hosts, Scope},
+    host::{self, HostError, Scope},
     lookup::Router,
     methods::MethodSet,
     pattern::{Kind, Pattern, PatternError},
-    table::{Edge, LINEAR_MAX, Layout, METHODS, NO_ROUTE, NONE, Node, Root, Table, fold, hash, index, word},
+    share::Sharing,
+    slots::Slots,
+    table::{NONE, fold, hash_text, index},
 };
-use crate::{base::ids::RouteId, http::method::Method};
+use crate::base::ids::RouteId;
 use ahash::AHashMap;
 use std::fmt;
 
 /// Collects routes; [`Builder::build`] makes the [`Router`].
 #[derive(Debug, Default)]
 pub struct Builder {
-    hosts: AHashMap<(Scope, String), u32>,
-    /// Literal texts, each once.
-    segments: AHashMap<Box<[u8]>, u32>,
-    /// The texts one after the other, and where each begins and how long it is.
-    text: Vec<u8>,
-    texts: Vec<(u32, u32)>,
-    /// Literal children by (node, text).
-    children: AHashMap<(u32, u32), u32>,
-    nodes: Vec<Growing>,
-    owners: Vec<Owner>,
+    /// The root of each host.
+    pub(super) hosts: AHashMap<(Scope, String), u32>,
+    pub(super) texts: Texts,
+    pub(super) nodes: Vec<Growing>,
+    pub(super) owners: Vec<Owner>,
+    /// The literal children of nodes with more than [`SIBLINGS_MAX`].
+    children: Slots,
     /// Memory that is reused from one call to the next.
     pattern: Pattern,
     places: Vec<Place>,
@@ -51,26 +50,39 @@ pub struct Conflict {
     pub methods: MethodSet,
 }
 
-/// A node while routes are added. All numbers are indices or [`NONE`].
+/// A node while routes are added. All numbers are indices or [`NONE`]. A child's index is larger than its parent's.
 #[derive(Clone, Copy, Debug)]
-struct Growing {
-    first_child: u32,
-    next_sibling: u32,
+pub(super) struct Growing {
+    parent: u32,
     /// The text before this node, if a literal leads to it.
-    segment: u32,
-    one: u32,
+    pub(super) segment: u32,
+    pub(super) first_child: u32,
+    pub(super) next_sibling: u32,
+    /// Number of literal children.
+    children: u32,
+    /// The node behind `{name}`.
+    pub(super) one: u32,
     /// First owner of the resource that ends here.
-    here: u32,
+    pub(super) here: u32,
     /// First owner of `{name+}`.
-    greedy: u32,
+    pub(super) greedy: u32,
 }
 
 /// A route on a resource, in a list of all routes of that resource.
 #[derive(Clone, Copy, Debug)]
-struct Owner {
-    methods: MethodSet,
-    id: RouteId,
-    next: u32,
+pub(super) struct Owner {
+    pub(super) methods: MethodSet,
+    pub(super) id: RouteId,
+    pub(super) next: u32,
+}
+
+/// Literal texts, each once.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    bytes: Vec<u8>,
+    /// Where each begins, and its length.
+    spans: Vec<(u32, u32)>,
+    known: Slots,
 }
 
 /// A resource: a node, and whether its `{name+}` is meant.
@@ -142,7 +154,7 @@ impl Builder {
         if let Some(&root) = self.hosts.get(&scope) {
             return root;
         }
-        let root = self.grow(NONE);
+        let root = self.grow(NONE, NONE);
         self.hosts.insert(scope, root);
         root
     }
@@ -153,7 +165,7 @@ impl Builder {
             match kind {
                 Kind::Literal => node = self.literal(node, text),
                 Kind::One if self.nodes[node as usize].one == NONE => {
-                    let child = self.grow(NONE);
+                    let child = self.grow(node, NONE);
                     self.nodes[node as usize].one = child;
                     node = child;
                 }
@@ -165,31 +177,59 @@ impl Builder {
     }
 
     fn literal(&mut self, node: u32, text: &[u8]) -> u32 {
-        let segment = match self.segments.get(text) {
-            Some(&segment) => segment,
-            None => self.intern(text),
-        };
-        if let Some(&child) = self.children.get(&(node, segment)) {
+        let segment = self.texts.intern(text);
+        if let Some(child) = self.child(node, segment) {
             return child;
         }
-        let child = self.grow(segment);
-        self.nodes[child as usize].next_sibling = self.nodes[node as usize].first_child;
-        self.nodes[node as usize].first_child = child;
-        self.children.insert((node, segment), child);
+        let child = self.grow(node, segment);
+        let parent = &mut self.nodes[node as usize];
+        let sibling = std::mem::replace(&mut parent.first_child, child);
+        parent.children += 1;
+        let many = parent.children;
+        self.nodes[child as usize].next_sibling = sibling;
+        if many > SIBLINGS_MAX {
+            self.register(child);
+        }
+        if many == SIBLINGS_MAX + 1 {
+            let mut sibling = sibling;
+            while sibling != NONE {
+                self.register(sibling);
+                sibling = self.nodes[sibling as usize].next_sibling;
+            }
+        }
         child
     }
 
-    fn intern(&mut self, text: &[u8]) -> u32 {
-        let segment = index(self.texts.len());
-        self.texts.push((index(self.text.len()), index(text.len())));
-        self.text.extend_from_slice(text);
-        self.segments.insert(text.into(), segment);
-        segment
+    fn child(&self, node: u32, segment: u32) -> Option<u32> {
+        let parent = &self.nodes[node as usize];
+        if parent.children > SIBLINGS_MAX {
+            let is =
+                |child: u32| (self.nodes[child as usize].parent, self.nodes[child as usize].segment) == (node, segment);
+            return self.children.find(child_hash(node, segment), is);
+        }
+        let mut child = parent.first_child;
+        while child != NONE && self.nodes[child as usize].segment != segment {
+            child = self.nodes[child as usize].next_sibling;
+        }
+        (child != NONE).then_some(child)
     }
 
-    fn grow(&mut self, segment: u32) -> u32 {
-        let empty = Growing { first_child: NONE, next_sibling: NONE, segment, one: NONE, here: NONE, greedy: NONE };
-        self.nodes.push(empty);
+    fn register(&mut self, child: u32) {
+        let Growing { parent, segment, .. } = self.nodes[child as usize];
+        self.children.insert(child_hash(parent, segment), child);
+    }
+
+    fn grow(&mut self, parent: u32, segment: u32) -> u32 {
+        self.nodes.push(Growing {
+            parent,
+            segment,
+            first_child: NONE,
+            next_sibling: NONE,
+            children: 0,
+            one: NONE,
+            here: NONE,
+            greedy: NONE,
+        });
         index(self.nodes.len() - 1)
     }
 
@@ -221,6 +261,28 @@ impl Builder {
     }
 }
 
+impl Texts {
+    /// The number of a text.
+    fn intern(&mut self, text: &[u8]) -> u32 {
+        let (hash, spans, bytes) = (hash_text(text), &mut self.spans, &mut self.bytes);
+        let at = |(start, len): (u32, u32)| start as usize..start as usize + len as usize;
+        if let Some(known) = self.known.find(hash, |n| bytes[at(spans[n as usize])] == *text) {
+            return known;
+        }
+        let number = index(spans.len());
+        spans.push((index(bytes.len()), index(text.len())));
+        bytes.extend_from_slice(text);
+        self.known.insert(hash, number);
+        number
+    }
+
+    /// The text of a number.
+    pub(super) fn get(&self, number: u32) -> &[u8] {
+        let (start, len) = self.spans[number as usize];
+        &self.bytes[start as usize..][..len as usize]
+    }
+}
+
 impl fmt::Display for AddError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -236,295 +298,9 @@ impl fmt::Display for AddError {
 
 impl std::error::Error for AddError {}
 
-/// The second half: the trie, bottom-up, with every sub-trie that occurs again replaced by its first occurrence.
-///
-/// Children have larger numbers than their parents, so going backwards through the nodes meets them first.
-struct Sharing {
-    from: Builder,
-    /// For each node of `from`, the shared one.
-    shared: Vec<u32>,
-    /// The shared nodes.
-    all: Vec<Shared>,
-    /// Their literal children: (text, node), sorted.
-    children: Vec<(u32, u32)>,
-    /// By hash of what they are.
-    known: AHashMap<u64, u32>,
-    layouts: Vec<Layout>,
-    layout_numbers: AHashMap<Vec<MethodSet>, u32>,
+fn child_hash(parent: u32, segment: u32) -> u64 {
+    fold(u64::from(parent) << 32 | u64::from(segment))
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shared {
-    first_child: usize,
-    children: usize,
-    one: u32,
-    here: u32,
-    greedy: u32,
-    /// Routes in the sub-trie.
-    routes: u32,
-    /// The most nodes that a lookup can visit in the sub-trie.
-    steps: u32,
-}
-
-impl Sharing {
-    fn new(from: Builder) -> Self {
-        let nodes = from.nodes.len();
-        Self {
-            from,
-            shared: vec![NONE; nodes],
-            all: Vec::new(),
-            children: Vec::new(),
-            known: AHashMap::new(),
-            layouts: Vec::new(),
-            layout_numbers: AHashMap::new(),
-        }
-    }
-
-    fn finish(mut self) -> Router {
-        let (mut children, mut sets) = (Vec::new(), Vec::new());
-        for node in (0..self.from.nodes.len()).rev() {
-            self.sort_children(node, &mut children);
-            self.shared[node] = self.share(node, &children, &mut sets);
-        }
-        let (hosts, routes) = self.number();
-        let steps = self.steps(&hosts);
-        let mut table = Table { routes, ..Table::default() };
-        self.emit(&mut table);
-        table.layouts = self.layouts;
-        table.text = self.from.text;
-        Router::new(table, Hosts::new(hosts.into_iter()), steps)
-    }
-
-    /// Collects the literal children of a node, sorted by text number, and links them in that order.
-    fn sort_children(&mut self, node: usize, children: &mut Vec<(u32, u32)>) {
-        children.clear();
-        let nodes = &mut self.from.nodes;
-        let mut child = nodes[node].first_child;
-        while child != NONE {
-            children.push((nodes[child as usize].segment, child));
-            child = nodes[child as usize].next_sibling;
-        }
-        children.sort_unstable();
-        let mut next = NONE;
-        for &(_, child) in children.iter().rev() {
-            nodes[child as usize].next_sibling = next;
-            next = child;
-        }
-        nodes[node].first_child = next;
-        for (_, child) in children {
-            *child = self.shared[*child as usize];
-        }
-    }
-
-    /// The shared node that is equal to this one.
-    fn share(&mut self, node: usize, children: &[(u32, u32)], sets: &mut Vec<MethodSet>) -> u32 {
-        let growing = self.from.nodes[node];
-        let here = self.layout(growing.here, sets);
-        let greedy = self.layout(growing.greedy, sets);
-        let one = self.shared.get(growing.one as usize).copied().unwrap_or(NONE);
-        let hash = children.iter().fold(signature(signature(u64::from(one), here), greedy), |hash, &(text, child)| {
-            signature(signature(hash, text), child)
-        });
-        let known = self.known.get(&hash).copied();
-        if let Some(shared) = known
-            && let other = self.all[shared as usize]
-            && (other.one, other.here, other.greedy) == (one, here, greedy)
-            && self.children[other.first_child..][..other.children] == *children
-        {
-            return shared;
-        }
-        let shared = self.new_shared(children, one, here, greedy);
-        if known.is_none() {
-            self.known.insert(hash, shared);
-        }
-        shared
-    }
-
-    fn new_shared(&mut self, children: &[(u32, u32)], one: u32, here: u32, greedy: u32) -> u32 {
-        let all = &self.all;
-        let literal_routes: u32 = children.iter().map(|&(_, child)| all[child as usize].routes).sum();
-        let literal_steps = children.iter().map(|&(_, child)| all[child as usize].steps).max().unwrap_or(0);
-        let (one_routes, one_steps) = all.get(one as usize).map_or((0, 0), |node| (node.routes, node.steps));
-        self.all.push(Shared {
-            first_child: self.children.len(),
-            children: children.len(),
-            one,
-            here,
-            greedy,
-            routes: literal_routes + one_routes + self.count(here) + self.count(greedy),
-            steps: 1_u32.saturating_add(literal_steps).saturating_add(one_steps),
-        });
-        self.children.extend_from_slice(children);
-        index(self.all.len() - 1)
-    }
-
-    /// The number of the layout of a list of owners.
-    fn layout(&mut self, first_owner: u32, sets: &mut Vec<MethodSet>) -> u32 {
-        if first_owner == NONE {
-            return NONE;
-        }
-        sets.clear();
-        sets.extend(self.owners(first_owner).map(|owner| owner.methods));
-        sets.sort_unstable();
-        if let Some(&layout) = self.layout_numbers.get(sets) {
-            return layout;
-        }
-        let layout = index(self.layouts.len());
-        self.layouts.push(Layout::of(sets));
-        self.layout_numbers.insert(sets.clone(), layout);
-        layout
-    }
-
-    fn owners(&self, first: u32) -> impl Iterator<Item = &Owner> {
-        let get = |owner: u32| self.from.owners.get(owner as usize);
-        std::iter::successors(get(first), move |owner| get(owner.next))
-    }
-
-    /// Routes of a layout.
-    fn count(&self, layout: u32) -> u32 {
-        self.layouts.get(layout as usize).map_or(0, |layout| index(layout.sets.len()))
-    }
-
-    /// Numbers all routes: those that end at a node first, then those of its literal children in order, then those
-    /// behind `{name}`, then `{name+}`. [`Sharing::emit`] gives the edges outputs in the same order.
-    fn number(&mut self) -> (Vec<(Scope, String, Root)>, Vec<RouteId>) {
-        let mut base = vec![0_u32; self.from.nodes.len()];
-        let mut hosts: Vec<_> = std::mem::take(&mut self.from.hosts).into_iter().collect();
-        hosts.sort_unstable();
-        let mut total = 0;
-        let mut roots = Vec::with_capacity(hosts.len());
-        for ((scope, name), node) in hosts {
-            let shared = self.shared[node as usize];
-            base[node as usize] = total;
-            roots.push((scope, name, Root { node: shared, output: total }));
-            total += self.all[shared as usize].routes;
-        }
-        let mut routes = vec![RouteId(NONE); total as usize];
-        let mut owners = Vec::new();
-        for node in 0..self.from.nodes.len() {
-            self.number_node(node, &mut base, &mut routes, &mut owners);
-        }
-        (roots, routes)
-    }
-
-    fn number_node(
-        &self,
-        node: usize,
-        base: &mut [u32],
-        routes: &mut [RouteId],
-        owners: &mut Vec<(MethodSet, RouteId)>,
-    ) {
-        let growing = self.from.nodes[node];
-        let mut next = base[node];
-        next += self.number_owners(growing.here, next, routes, owners);
-        let mut child = growing.first_child;
-        while child != NONE {
-            base[child as usize] = next;
-            next += self.all[self.shared[child as usize] as usize].routes;
-            child = self.from.nodes[child as usize].next_sibling;
-        }
-        if growing.one != NONE {
-            base[growing.one as usize] = next;
-            next += self.all[self.shared[growing.one as usize] as usize].routes;
-        }
-        self.number_owners(growing.greedy, next, routes, owners);
-    }
-
-    fn number_owners(
-        &self,
-        first: u32,
-        at: u32,
-        routes: &mut [RouteId],
-        owners: &mut Vec<(MethodSet, RouteId)>,
-    ) -> u32 {
-        owners.clear();
-        owners.extend(self.owners(first).map(|owner| (owner.methods, owner.id)));
-        owners.sort_unstable();
-        for (slot, &(_, id)) in routes[at as usize..].iter_mut().zip(owners.iter()) {
-            *slot = id;
-        }
-        index(owners.len())
-    }
-
-    /// The most nodes that one lookup can visit: at each of them a path takes at most one literal edge, and `{name}`.
-    fn steps(&self, hosts: &[(Scope, String, Root)]) -> u32 {
-        let most = |wanted| {
-            let of_scope = hosts.iter().filter(|(scope, _, _)| *scope == wanted);
-            of_scope.map(|(_, _, root)| self.all[root.node as usize].steps).max().unwrap_or(0)
-        };
-        [Scope::Exact, Scope::Wildcard, Scope::Any].into_iter().map(most).fold(0, u32::saturating_add)
-    }
-
-    /// Writes the nodes and their edges.
-    fn emit(&self, table: &mut Table) {
-        let mut list = Vec::new();
-        for shared in &self.all {
-            list.clear();
-            let mut output = self.count(shared.here);
-            for &(segment, child) in &self.children[shared.first_child..][..shared.children] {
-                list.push(self.edge(segment, child, output));
-                output += self.all[child as usize].routes;
-            }
-            let behind_one = self.all.get(shared.one as usize).map_or(0, |one| one.routes);
-            let edges = index(table.edges.len());
-            let hashed = list.len() > LINEAR_MAX;
-            if hashed {
-                self.emit_hashed(&list, &mut table.edges);
-            } else {
-                table.edges.extend_from_slice(&list);
-            }
-            table.nodes.push(Node {
-                edges,
-                edges_len: index(table.edges.len()) - edges,
-                here: shared.here,
-                one: shared.one,
-                one_output: output,
-                greedy: shared.greedy,
-                greedy_output: output + behind_one,
-                hashed,
-            });
-        }
-    }
-
-    fn edge(&self, segment: u32, child: u32, output: u32) -> Edge {
-        let (text, len) = self.from.texts[segment as usize];
-        let key = word(&self.from.text[text as usize..][..len as usize]);
-        Edge { key, len, text, child, output }
-    }
-
-    /// Open addressing with a load of at most two thirds.
-    fn emit_hashed(&self, list: &[Edge], edges: &mut Vec<Edge>) {
-        let start = edges.len();
-        let slots = (list.len() + list.len() / 2).next_power_of_two();
-        edges.resize(start + slots, Edge::FREE);
-        for edge in list {
-            let text = &self.from.text[edge.text as usize..][..edge.len as usize];
-            let mut slot = hash(edge.key, text.len(), text.get(8..).unwrap_or_default()) & (slots - 1);
-            while edges[start + slot].child != NONE {
-                slot = (slot + 1) & (slots - 1);
-            }
-            edges[start + slot] = *edge;
-        }
-    }
-}
-
-impl Layout {
-    /// The layout of a resource whose routes have these sets.
-    fn of(sets: &[MethodSet]) -> Self {
-        let mut routes = [NO_ROUTE; METHODS];
-        for method in Method::NAMED.into_iter().chain([Method::Other]) {
-            let named = sets.iter().position(|set| set.names(method));
-            let any = || sets.iter().position(|set| set.is_any());
-            if let Some(n) = named.or_else(any).and_then(|n| u8::try_from(n).ok()) {
-                routes[method as usize] = n;
-            }
-        }
-        let methods = sets.iter().fold(MethodSet::EMPTY, |all, set| all.union(*set));
-        Self { routes, methods, sets: sets.to_vec() }
-    }
-}
-
-/// One more number in the hash of a node.
-fn signature(hash: u64, n: u32) -> u64 {
-    fold(hash.rotate_left(23) ^ u64::from(n))
-}
+/// Up to this many literal children are found by going through them.
+const SIBLINGS_MAX: u32 = 6;

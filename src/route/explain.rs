@@ -60,11 +60,7 @@ impl Router {
         let mut steps = Vec::new();
         for (host, root) in self.hosts.patterns(host) {
             let mut tour = Tour { router: self, path: &path[..end], method, host, pattern: String::new(), steps };
-            let found = if start >= end {
-                tour.end(root.node, root.output)
-            } else {
-                tour.segment(root.node, start, root.output)
-            };
+            let found = tour.node(root.node, if start < end { start } else { end + 1 }, root.output);
             steps = tour.steps;
             if found {
                 break;
@@ -86,13 +82,16 @@ impl Router {
 
     fn list(&self, host: &Option<String>, node: u32, output: u32, pattern: &mut String, entries: &mut Vec<Entry>) {
         let node = &self.table.nodes[node as usize];
-        self.list_layout(host, node.here, output, if pattern.is_empty() { "/" } else { pattern }, entries);
-        let mut edges: Vec<_> = self.table.literals(node).collect();
-        edges.sort_by_key(|edge| self.table.text(edge));
+        let entered = pattern.len();
+        if node.prefix_len > 0 {
+            push(pattern, self.table.prefix(node));
+        }
+        self.list_layout(host, node.here, output, pattern, entries);
+        let mut edges: Vec<_> = self.table.literals(node).map(|edge| (self.table.text(edge), edge)).collect();
+        edges.sort_by(|a, b| a.0.cmp(&b.0));
         let mark = pattern.len();
-        for edge in edges {
-            pattern.push('/');
-            pattern.push_str(&String::from_utf8_lossy(self.table.text(edge)));
+        for (text, edge) in edges {
+            push(pattern, &text);
             self.list(host, edge.child, output + edge.output, pattern, entries);
             pattern.truncate(mark);
         }
@@ -101,9 +100,11 @@ impl Router {
             self.list(host, node.one, output + node.one_output, pattern, entries);
             pattern.truncate(mark);
         }
-        pattern.push_str("/{+}");
-        self.list_layout(host, node.greedy, output + node.greedy_output, pattern, entries);
-        pattern.truncate(mark);
+        if let Some(greedy) = self.table.greedies.get(node.greedy as usize) {
+            pattern.push_str("/{+}");
+            self.list_layout(host, greedy.layout, output + greedy.output, pattern, entries);
+        }
+        pattern.truncate(entered);
     }
 
     fn list_layout(&self, host: &Option<String>, layout: u32, output: u32, pattern: &str, entries: &mut Vec<Entry>) {
@@ -112,7 +113,7 @@ impl Router {
         };
         for (n, methods) in layout.sets.iter().enumerate() {
             let route = self.table.routes[output as usize + n];
-            entries.push(Entry { host: host.clone(), pattern: pattern.to_owned(), methods: *methods, route });
+            entries.push(Entry { host: host.clone(), pattern: or_root(pattern), methods: *methods, route });
         }
     }
 }
@@ -129,34 +130,61 @@ struct Tour<'a> {
 }
 
 impl Tour<'_> {
-    fn segment(&mut self, node: u32, at: usize, output: u32) -> bool {
+    fn node(&mut self, node: u32, mut at: usize, output: u32) -> bool {
+        let entered = self.pattern.len();
         let table = &self.router.table;
-        let here: &Node = &table.nodes[node as usize];
+        let node = &table.nodes[node as usize];
+        let prefix = table.prefix(node);
+        let mut found = false;
+        if prefix.is_empty() || self.prefix(prefix, &mut at) {
+            found = if at > self.path.len() { self.end(node, output) } else { self.segment(node, at, output) };
+        }
+        self.pattern.truncate(entered);
+        found
+    }
+
+    fn prefix(&mut self, prefix: &[u8], at: &mut usize) -> bool {
+        for want in prefix.split(|&b| b == b'/') {
+            if *at > self.path.len() {
+                self.note(Verdict::NoRouteHere);
+                return false;
+            }
+            let text = &self.path[*at..][..Segment::scan(self.path, *at).len];
+            if text != want {
+                self.note(Verdict::DeadEnd(String::from_utf8_lossy(text).into_owned()));
+                return false;
+            }
+            push(&mut self.pattern, text);
+            *at += text.len() + 1;
+        }
+        true
+    }
+
+    fn segment(&mut self, node: &Node, at: usize, output: u32) -> bool {
+        let table = &self.router.table;
         let segment = Segment::scan(self.path, at);
         let text = &self.path[at..at + segment.len];
+        let next = at + text.len() + 1;
         let mark = self.pattern.len();
-        let literal = if text.is_empty() { None } else { table.child(here, segment, self.path, at) };
+        let literal = if text.is_empty() { None } else { table.child(node, segment, self.path, at) };
         if let Some(edge) = literal {
-            self.pattern.push('/');
-            self.pattern.push_str(&String::from_utf8_lossy(text));
-            if self.below(edge.child, at + text.len(), output + edge.output) {
+            push(&mut self.pattern, text);
+            if self.node(edge.child, next, output + edge.output) {
                 return true;
             }
             self.pattern.truncate(mark);
         }
-        let one = here.one != NONE && !text.is_empty();
+        let one = node.one != NONE && !text.is_empty();
         if one {
             self.pattern.push_str("/{}");
-            if self.below(here.one, at + text.len(), output + here.one_output) {
+            if self.node(node.one, next, output + node.one_output) {
                 return true;
             }
             self.pattern.truncate(mark);
         }
-        if here.greedy != NONE {
+        if let Some(greedy) = table.greedies.get(node.greedy as usize) {
             self.pattern.push_str("/{+}");
-            let found = self.resource(here.greedy, output + here.greedy_output);
-            self.pattern.truncate(mark);
-            return found;
+            return self.resource(greedy.layout, output + greedy.output);
         }
         if literal.is_none() && !one {
             self.note(Verdict::DeadEnd(String::from_utf8_lossy(text).into_owned()));
@@ -164,12 +192,8 @@ impl Tour<'_> {
         false
     }
 
-    fn below(&mut self, node: u32, end: usize, output: u32) -> bool {
-        if end >= self.path.len() { self.end(node, output) } else { self.segment(node, end + 1, output) }
-    }
-
-    fn end(&mut self, node: u32, output: u32) -> bool {
-        match self.router.table.nodes[node as usize].here {
+    fn end(&mut self, node: &Node, output: u32) -> bool {
+        match node.here {
             NONE => self.note(Verdict::NoRouteHere),
             layout => return self.resource(layout, output),
         }
@@ -190,9 +214,17 @@ impl Tour<'_> {
     }
 
     fn note(&mut self, verdict: Verdict) {
-        let pattern = if self.pattern.is_empty() { "/".to_owned() } else { self.pattern.clone() };
-        self.steps.push(Step { host: self.host.clone(), pattern, verdict });
+        self.steps.push(Step { host: self.host.clone(), pattern: or_root(&self.pattern), verdict });
     }
+}
+
+fn push(pattern: &mut String, text: &[u8]) {
+    pattern.push('/');
+    pattern.push_str(&String::from_utf8_lossy(text));
+}
+
+fn or_root(pattern: &str) -> String {
+    if pattern.is_empty() { "/" } else { pattern }.to_owned()
 }
 
 impl fmt::Display for Step {

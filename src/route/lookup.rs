@@ -3,7 +3,7 @@
 use super::{
     host::Hosts,
     methods::MethodSet,
-    table::{NONE, Root, Segment, Table},
+    table::{NONE, Node, Root, Segment, Table},
 };
 use crate::{
     base::{ids::RouteId, limits::PATH_PARAMETERS_MAX, span::Span},
@@ -117,6 +117,7 @@ impl Router {
             return Outcome::NotFound;
         };
         let allowed = MethodSet::EMPTY;
+        let start = if start < end { start } else { end + 1 };
         let mut walk = Walk { table: &self.table, path: &path[..end], whole: path.len(), method, params, allowed };
         for root in self.hosts.roots(host).into_iter().flatten() {
             if let Some(id) = walk.root(root, start) {
@@ -162,83 +163,80 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn root(&mut self, root: Root, start: usize) -> Option<RouteId> {
-        if start >= self.path.len() {
-            return self.end(root.node, root.output);
-        }
-        let found = self.segment(root.node, start, root.output);
+    fn root(&mut self, root: Root, at: usize) -> Option<RouteId> {
+        let found = self.node(root.node, at, root.output);
         if found.is_none() {
             self.params.clear();
         }
         found
     }
 
-    /// Matches the path from `at`, which is not its end, against the sub-trie of a node.
+    /// Matches the path from `at`, where a segment begins, or from behind its end, against the sub-trie of a node.
     ///
     /// A call of its own is made only for a choice that has a less specific alternative; the last choice goes on in the
     /// loop. Every call goes down at least one level, so they nest no deeper than the longest pattern. A sub-trie is a
-    /// tree, so no (node, place in the path) is visited twice.
-    fn segment(&mut self, mut node: u32, mut at: usize, mut output: u32) -> Option<RouteId> {
+    /// tree, so no (node, place in the path) is visited twice. If nothing is found, parameters are left over.
+    fn node(&mut self, mut number: u32, mut at: usize, mut output: u32) -> Option<RouteId> {
         loop {
-            let here = self.table.nodes.get(node as usize)?;
+            let node = self.table.nodes.get(number as usize)?;
+            if node.prefix_len > 0 {
+                at = self.prefix(node, at)?;
+            }
+            if at > self.path.len() {
+                return self.resource(node.here, output);
+            }
             let segment = Segment::scan(self.path, at);
-            let end = at + segment.len;
-            if segment.len > 0 {
-                if let Some(edge) = self.table.child(here, segment, self.path, at) {
-                    if here.one == NONE && here.greedy == NONE && end < self.path.len() {
-                        (node, at, output) = (edge.child, end + 1, output + edge.output);
-                        continue;
-                    }
-                    let found = self.below(edge.child, end, output + edge.output);
-                    if found.is_some() {
-                        return found;
-                    }
+            let next = at + segment.len + 1;
+            let literal = if segment.len > 0 { self.table.child(node, segment, self.path, at) } else { None };
+            if let Some(edge) = literal {
+                if node.one == NONE && node.greedy == NONE {
+                    (number, at, output) = (edge.child, next, output + edge.output);
+                    continue;
                 }
-                if here.one != NONE {
-                    let mark = self.params.len;
-                    self.params.push(at, end);
-                    if here.greedy == NONE && end < self.path.len() {
-                        (node, at, output) = (here.one, end + 1, output + here.one_output);
-                        continue;
-                    }
-                    let found = self.below(here.one, end, output + here.one_output);
-                    if found.is_some() {
-                        return found;
-                    }
-                    self.params.len = mark;
+                let found = self.attempt(edge.child, next, output + edge.output);
+                if found.is_some() {
+                    return found;
                 }
             }
-            return self.greedy(here.greedy, at, output + here.greedy_output);
+            if node.one != NONE && segment.len > 0 {
+                let mark = self.params.len;
+                self.params.push(at, next - 1);
+                if node.greedy == NONE {
+                    (number, at, output) = (node.one, next, output + node.one_output);
+                    continue;
+                }
+                let found = self.attempt(node.one, next, output + node.one_output);
+                if found.is_some() {
+                    return found;
+                }
+                self.params.len = mark;
+            }
+            return self.greedy(node.greedy, at, output);
         }
     }
 
-    /// Goes on behind the segment that ends at `end`; leaves the parameters as they were if nothing is found.
-    #[inline]
-    fn below(&mut self, node: u32, end: usize, output: u32) -> Option<RouteId> {
-        if end >= self.path.len() {
-            return self.end(node, output);
-        }
+    /// Goes on in a sub-trie that has an alternative: leaves the parameters as they were if nothing is found.
+    fn attempt(&mut self, node: u32, at: usize, output: u32) -> Option<RouteId> {
         let mark = self.params.len;
-        let found = self.segment(node, end + 1, output);
+        let found = self.node(node, at, output);
         if found.is_none() {
             self.params.len = mark;
         }
         found
     }
 
-    /// The path ends at a node.
+    /// Where the segment behind the prefix begins, if the path has the prefix.
     #[inline]
-    fn end(&mut self, node: u32, output: u32) -> Option<RouteId> {
-        let layout = self.table.nodes.get(node as usize)?.here;
-        self.resource(layout, output)
+    fn prefix(&self, node: &Node, at: usize) -> Option<usize> {
+        let end = at + node.prefix_len as usize;
+        let whole = self.path.get(end).is_none_or(|&b| b == b'/');
+        (whole && self.path.get(at..end)? == self.table.prefix(node)).then_some(end + 1)
     }
 
     #[inline]
-    fn greedy(&mut self, layout: u32, at: usize, output: u32) -> Option<RouteId> {
-        if layout == NONE {
-            return None;
-        }
-        let found = self.resource(layout, output);
+    fn greedy(&mut self, number: u32, at: usize, output: u32) -> Option<RouteId> {
+        let greedy = self.table.greedies.get(number as usize)?;
+        let found = self.resource(greedy.layout, output + greedy.output);
         if found.is_some() {
             self.params.push(at, self.whole);
         }

@@ -44,6 +44,9 @@ mod methods;
 mod naive;
 mod normalise;
 mod pattern;
+mod perfect;
+mod share;
+mod slots;
 mod table;
 
 pub use build::{AddError, Builder, Conflict};

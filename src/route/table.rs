@@ -1,10 +1,12 @@
 //! The flat arrays of a compiled trie, and the two things done with them at every step: cut off a segment, find its child.
 
-use super::methods::MethodSet;
+use super::{methods::MethodSet, perfect::Perfect};
 use crate::{base::ids::RouteId, http::method::Method};
 
 /// No node, no layout, no slot.
 pub(super) const NONE: u32 = u32::MAX;
+/// Instead of a number of edges: they are in a hash table.
+pub(super) const HASHED: u32 = u32::MAX;
 /// Up to this many literal children are compared one after the other; more are hashed.
 pub(super) const LINEAR_MAX: usize = 4;
 /// Entries of a layout's table: one per method, `Other` included.
@@ -20,35 +22,46 @@ pub(super) struct Root {
 }
 
 /// A place between two segments. Equal sub-tries are one node: numbers of routes are outputs of the edges, added up.
+///
+/// A node is entered by its prefix: literal segments that leave no choice and end no route. So `/v1/users/{id}` costs
+/// one comparison up to its parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Node {
-    /// First literal edge.
+    /// Where the prefix begins in `text`.
+    pub(super) prefix: u32,
+    /// Length of the prefix: segments joined by slashes, none at the ends; zero if there is none.
+    pub(super) prefix_len: u32,
+    /// First literal edge behind the prefix, or the index into `perfect` if there are many.
     pub(super) edges: u32,
-    /// Number of literal edges if they are a list; of slots, a power of two, if they are a hash table.
+    /// Number of literal edges, or [`HASHED`].
     pub(super) edges_len: u32,
-    /// The layout of the resource that ends here, with output zero.
+    /// The layout of the resource that ends behind the prefix, with output zero.
     pub(super) here: u32,
     /// The node behind `{name}`.
     pub(super) one: u32,
     /// What is added behind `{name}`.
     pub(super) one_output: u32,
-    /// The layout of `{name+}`.
+    /// Index into `greedies` for `{name+}`.
     pub(super) greedy: u32,
-    /// What is added for `{name+}`.
-    pub(super) greedy_output: u32,
-    /// Whether the edges are a hash table.
-    pub(super) hashed: bool,
 }
 
-/// A literal segment and what follows it; in a hash table a free slot has no child.
+/// A resource that ends in `{name+}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Greedy {
+    pub(super) layout: u32,
+    /// What is added for it.
+    pub(super) output: u32,
+}
+
+/// A literal segment and what follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Edge {
     /// First eight bytes of the text, the first one lowest, zeros past the end.
     pub(super) key: u64,
-    /// Length of the text.
+    /// Length of the text; in a hash table a free slot has none.
     pub(super) len: u32,
-    /// Where the text begins in `text`.
-    pub(super) text: u32,
+    /// Where the bytes past the eighth begin in `text`.
+    pub(super) more: u32,
     /// The node behind it.
     pub(super) child: u32,
     /// What is added behind it.
@@ -56,8 +69,8 @@ pub(super) struct Edge {
 }
 
 impl Edge {
-    /// A free slot.
-    pub(super) const FREE: Self = Self { key: 0, len: 0, text: 0, child: NONE, output: 0 };
+    /// A free slot: no segment that is looked up is empty.
+    pub(super) const FREE: Self = Self { key: 0, len: 0, more: 0, child: NONE, output: 0 };
 }
 
 /// Which methods a resource has: the same for many resources, so kept once.
@@ -76,7 +89,10 @@ pub(super) struct Layout {
 pub(super) struct Table {
     pub(super) nodes: Vec<Node>,
     pub(super) edges: Vec<Edge>,
-    /// Texts of the edges.
+    pub(super) perfect: Vec<Perfect>,
+    pub(super) pilots: Vec<u16>,
+    pub(super) greedies: Vec<Greedy>,
+    /// Prefixes, and the ends of long texts of edges.
     pub(super) text: Vec<u8>,
     pub(super) layouts: Vec<Layout>,
     /// By output.
@@ -84,31 +100,16 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// The child behind a literal segment, which begins at `at` in `path`.
+    /// The edge of the segment that begins at `at` in `path` and is not empty.
     #[inline]
     pub(super) fn child(&self, node: &Node, segment: Segment, path: &[u8], at: usize) -> Option<&Edge> {
-        if node.hashed {
-            return self.hashed_child(node, segment, path, at);
+        if node.edges_len == HASHED {
+            let edge =
+                self.perfect.get(node.edges as usize)?.find(segment.hash(path, at), &self.pilots, &self.edges)?;
+            return self.is(edge, segment, path, at).then_some(edge);
         }
         let edges = self.edges.get(node.edges as usize..)?.get(..node.edges_len as usize)?;
         edges.iter().find(|edge| self.is(edge, segment, path, at))
-    }
-
-    #[inline]
-    fn hashed_child(&self, node: &Node, segment: Segment, path: &[u8], at: usize) -> Option<&Edge> {
-        let slots = self.edges.get(node.edges as usize..)?.get(..node.edges_len as usize)?;
-        let mask = slots.len().wrapping_sub(1);
-        let mut slot = segment.hash(path, at) & mask;
-        loop {
-            let edge = slots.get(slot)?;
-            if self.is(edge, segment, path, at) {
-                return (edge.child != NONE).then_some(edge);
-            }
-            if edge.child == NONE {
-                return None;
-            }
-            slot = (slot + 1) & mask;
-        }
     }
 
     /// Whether an edge has this text.
@@ -118,21 +119,32 @@ impl Table {
             return false;
         }
         segment.len <= 8 || {
-            let start = edge.text as usize;
-            self.text.get(start + 8..start + segment.len) == path.get(at + 8..at + segment.len)
+            let more = edge.more as usize;
+            self.text.get(more..more + segment.len - 8) == path.get(at + 8..at + segment.len)
         }
     }
 
-    /// The text of an edge.
-    pub(super) fn text(&self, edge: &Edge) -> &[u8] {
-        let start = edge.text as usize;
-        self.text.get(start..start + edge.len as usize).unwrap_or_default()
+    /// The prefix of a node.
+    #[inline]
+    pub(super) fn prefix(&self, node: &Node) -> &[u8] {
+        self.text.get(node.prefix as usize..).and_then(|text| text.get(..node.prefix_len as usize)).unwrap_or_default()
+    }
+
+    /// The text of an edge, for people.
+    pub(super) fn text(&self, edge: &Edge) -> Vec<u8> {
+        let len = edge.len as usize;
+        let mut text = edge.key.to_le_bytes()[..len.min(8)].to_vec();
+        text.extend_from_slice(&self.text[edge.more as usize..][..len.saturating_sub(8)]);
+        text
     }
 
     /// The literal edges of a node without free slots.
     pub(super) fn literals(&self, node: &Node) -> impl Iterator<Item = &Edge> {
-        let slots = &self.edges[node.edges as usize..][..node.edges_len as usize];
-        slots.iter().filter(|edge| edge.child != NONE)
+        let (start, len) = match node.edges_len {
+            HASHED => self.perfect[node.edges as usize].range(),
+            len => (node.edges as usize, len as usize),
+        };
+        self.edges[start..][..len].iter().filter(|edge| edge.len > 0)
     }
 
     /// The route that a layout has for a method, counted from `output`.
@@ -173,7 +185,7 @@ impl Segment {
 
     /// The hash of the segment.
     #[inline]
-    pub(super) fn hash(self, path: &[u8], at: usize) -> usize {
+    pub(super) fn hash(self, path: &[u8], at: usize) -> u64 {
         let more = if self.len > 8 { path.get(at + 8..at + self.len).unwrap_or_default() } else { &[] };
         hash(self.key, self.len, more)
     }
@@ -181,14 +193,17 @@ impl Segment {
 
 /// The hash of a text: its first eight bytes, its length and the bytes past the eighth.
 #[inline]
-pub(super) fn hash(key: u64, len: usize, more: &[u8]) -> usize {
+pub(super) fn hash(key: u64, len: usize, more: &[u8]) -> u64 {
     let mut hash = fold(key ^ (len as u64).rotate_right(8));
     for chunk in more.chunks(8) {
         hash = fold(hash ^ word(chunk));
     }
-    #[expect(clippy::cast_possible_truncation, reason = "the low bits are as good as any")]
-    let short = hash as usize;
-    short
+    hash
+}
+
+/// The hash of a whole text.
+pub(super) fn hash_text(text: &[u8]) -> u64 {
+    hash(word(text), text.len(), text.get(8..).unwrap_or_default())
 }
 
 /// The first up to eight bytes as a number, the first one lowest.

@@ -529,7 +529,7 @@ fn equal_sub_tries_are_kept_once() {
         add(&mut builder, &format!("POST /svc{n}/v1/users/{{id}}/orders"), 2 * n + 1).unwrap();
     }
     let router = builder.build();
-    assert_eq!(router.table.nodes.len(), 7, "the root and one chain for all");
+    assert_eq!(router.table.nodes.len(), 4, "the root and one chain for all");
     let mut params = Params::new();
     for n in 0..2000 {
         let id = |n: usize| Outcome::Found(RouteId(u32::try_from(n).unwrap()));
@@ -581,7 +581,7 @@ fn backtracking_visits_no_more_nodes_than_the_table_says() {
         add(&mut builder, &format!("GET {path}/end"), bits).unwrap();
     }
     let router = builder.build();
-    assert_eq!(router.steps_max(), 3 * 1024 - 1, "a binary tree of ten levels, and the last literals");
+    assert_eq!(router.steps_max(), 2 * 1024 - 1, "a binary tree of ten levels");
     let path = "/a".repeat(10) + "/no";
     assert_eq!(router.explain(b"", Method::Get, path.as_bytes()).len(), 1 << 10, "every way is tried once");
     let mut params = Params::new();
@@ -596,7 +596,7 @@ fn the_trie_is_the_naive_matcher_on_many_seeds() {
     let mut prng = Prng::new(42);
     for _ in 0..2000 {
         let len = usize::try_from(prng.below(600)).unwrap();
-        let data: Vec<u8> = (0..len).map(|_| prng.next().to_le_bytes()[0]).collect();
+        let data: Vec<u8> = (0..len).map(|_| prng.draw().to_le_bytes()[0]).collect();
         fuzz_route(&data);
     }
 }

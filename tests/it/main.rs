@@ -15,8 +15,10 @@
     reason = "a test program: it fails by panicking, prints why, and waits for real time on ordinary threads"
 )]
 
+mod cli;
+mod config;
 mod real;
-#[allow(dead_code, reason = "the tests that use all of it come with the data plane")]
+#[allow(dead_code, reason = "a kit: not every module uses all of it")]
 mod support;
 mod tidy;
 mod wire;

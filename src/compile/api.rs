@@ -1,0 +1,288 @@
+//! `[api.*]`: hosts, paths, methods, and the router over all of them.
+
+use super::{Sink, check_count, check_name, integration};
+use crate::{
+    base::{
+        ids::{ApiId, RouteId, UpstreamId},
+        limits,
+    },
+    config::{
+        self, Config, Diagnostic,
+        diagnostic::Code,
+        source::{Place, Text},
+    },
+    http::method::Method,
+    plan::{Api, Route},
+    route::{AddError, Builder, Conflict, MethodSet, Pattern, PatternError},
+};
+use ahash::AHashMap;
+
+/// All APIs with their routes.
+pub(super) struct Apis {
+    pub(super) apis: Vec<Api>,
+    pub(super) routes: Vec<Route>,
+    pub(super) router: Builder,
+}
+
+/// Compiles all APIs; ids are indices in the order of the files.
+pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
+    let max = usize::from(u16::MAX);
+    check_count(config.apis.len(), max, "APIs", config.apis.get(max).map(|api| api.name.place), sink);
+    let count = config.apis.iter().map(|api| api.routes.len()).sum();
+    check_count(count, limits::ROUTES_MAX, "routes", config.apis.last().map(|api| api.name.place), sink);
+    let upstreams = config.upstreams.iter().zip(0..).map(|(u, id)| (u.name.value.as_str(), UpstreamId(id)));
+    let mut compiler = Compiler {
+        sink,
+        upstreams: upstreams.collect(),
+        body_limit: config.server.limits.request_body.value,
+        apis: Apis {
+            apis: Vec::with_capacity(config.apis.len()),
+            routes: Vec::with_capacity(count),
+            router: Builder::new(),
+        },
+        places: Vec::with_capacity(count),
+        catch_alls: Vec::new(),
+    };
+    for (api, id) in config.apis.iter().zip(0..) {
+        compiler.api(api, ApiId(id));
+    }
+    compiler.roots();
+    compiler.apis
+}
+
+/// Warns about APIs that serve nothing.
+pub(super) fn warn_empty(config: &Config, sink: &Sink) {
+    for api in config.apis.iter().filter(|api| api.routes.is_empty()) {
+        let message = format!("API `{}` has no routes", api.name.value);
+        let help = format!("add `[[api.{}.route]]`", api.name.value);
+        sink.add(Diagnostic::warning(Code::NO_ROUTES, api.name.place, message).help(help));
+    }
+    if config.apis.is_empty() {
+        let place = Place::new(config::source::FileId(0), 0..0);
+        let message = "there are no APIs: every request will be answered 404";
+        sink.add(Diagnostic::warning(Code::NO_ROUTES, place, message).help("add `[api.NAME]` with routes"));
+    }
+}
+
+/// What routes need to know of everything else.
+pub(super) struct Compiler<'c> {
+    pub(super) sink: &'c Sink,
+    pub(super) upstreams: AHashMap<&'c str, UpstreamId>,
+    body_limit: u64,
+    apis: Apis,
+    /// Where the path of each route was written.
+    places: Vec<Place>,
+    /// Routes that answer the root, too, unless another one does.
+    catch_alls: Vec<CatchAll>,
+}
+
+/// What the routes of one API have in common.
+struct Common<'c> {
+    id: ApiId,
+    hosts: Vec<String>,
+    base_path: &'c str,
+    /// Hosts and base path are right, so that routes can be put into the router.
+    routable: bool,
+}
+
+impl<'c> Compiler<'c> {
+    fn api(&mut self, api: &'c config::api::Api, id: ApiId) {
+        check_name(&api.name, "an API", self.sink);
+        let hosts = self.hosts(&api.hosts);
+        let base_path = api.base_path.as_ref().and_then(|text| self.base_path(text));
+        let routable = hosts.is_some() && base_path.is_some();
+        let (hosts, base_path) = (hosts.unwrap_or_default(), base_path.unwrap_or(""));
+        let common = Common { id, hosts: hosts.clone(), base_path, routable };
+        for route in &api.routes {
+            self.route(route, &common);
+        }
+        let base_path = if base_path.is_empty() { "/".into() } else { base_path.to_owned() };
+        self.apis.apis.push(Api { name: api.name.value.clone(), hosts, base_path });
+    }
+
+    /// Host names in lower case; `None` if one of them is wrong.
+    fn hosts(&self, hosts: &[Text]) -> Option<Vec<String>> {
+        let mut good: Vec<String> = Vec::with_capacity(hosts.len());
+        let mut all_good = true;
+        for (index, text) in hosts.iter().enumerate() {
+            let name = text.value.strip_suffix('.').unwrap_or(&text.value).to_ascii_lowercase();
+            let probe = Builder::new().add(std::slice::from_ref(&text.value), "/", MethodSet::ANY, RouteId(0));
+            if let Err(AddError::Host(_, error)) = probe {
+                let message = format!("`{}` is not a host", text.value);
+                self.sink.add(Diagnostic::error(Code::BAD_HOST, text.place, message).expected(error.to_string()));
+                all_good = false;
+            } else if let Some(first) = good.iter().position(|other| *other == name) {
+                let message = format!("`{}` is listed twice", text.value);
+                let diagnostic = Diagnostic::error(Code::BAD_HOST, text.place, message);
+                let first = hosts.get(first).map_or(text.place, |t| t.place);
+                self.sink.add(diagnostic.also(first, "first here").help("remove one of them"));
+                all_good = false;
+            }
+            // Kept also when it is wrong, so that indices stay those of the list.
+            debug_assert_eq!(good.len(), index, "one name per text");
+            good.push(name);
+        }
+        all_good.then_some(good)
+    }
+
+    /// A base path without the slash at its end: `""` for `/`.
+    fn base_path(&self, text: &'c Text) -> Option<&'c str> {
+        if let Err(error) = Pattern::parse(&text.value) {
+            self.bad_pattern(Code::BAD_BASE_PATH, "a base path", text, 0, error);
+            return None;
+        }
+        if let Some(brace) = text.value.find('{') {
+            let message = format!("`{}` is not a base path", text.value);
+            let place = text.part(brace..text.value.find('}').map_or(text.value.len(), |end| end + 1));
+            let diagnostic = Diagnostic::error(Code::BAD_BASE_PATH, place, message);
+            self.sink.add(diagnostic.expected("expected no parameters here: write them into the routes' paths"));
+            return None;
+        }
+        Some(text.value.strip_suffix('/').unwrap_or(&text.value))
+    }
+
+    fn bad_pattern(&self, code: Code, what: &str, text: &Text, base: usize, error: PatternError) {
+        let at = error.at.saturating_sub(base);
+        let rest = text.value.get(at..).unwrap_or_default();
+        let end = rest.find('/').filter(|end| *end > 0).unwrap_or(rest.len()).max(usize::from(!rest.is_empty()));
+        let message = format!("`{}` is not {what}", text.value);
+        let diagnostic = Diagnostic::error(code, text.part(at..at + end), message).expected(error.kind.to_string());
+        let slash = !text.value.is_empty() && !text.value.starts_with('/') && !text.value.contains("://");
+        self.sink.add(diagnostic.maybe_help(slash.then(|| format!("write \"/{}\"", text.value))));
+    }
+
+    fn route(&mut self, route: &'c config::api::Route, common: &Common<'c>) {
+        let methods = self.methods(&route.methods);
+        let path = route.path.as_ref().and_then(|text| self.path(text, common));
+        let parameters = path.as_ref().map(|(_, parameters)| parameters.as_slice());
+        let integration = route.integration.as_ref().and_then(|i| integration::compile(i, parameters, self));
+        let (Some((path, parameters)), Some((methods, names)), Some(text)) = (path, methods, &route.path) else {
+            return;
+        };
+        if !common.routable {
+            return;
+        }
+        let id = RouteId(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
+        self.places.push(text.place);
+        match self.apis.router.add(&common.hosts, &path, methods, id) {
+            Ok(()) if is_catch_all(&text.value) => {
+                self.catch_alls.push(CatchAll {
+                    hosts: common.hosts.clone(),
+                    base: common.base_path.to_owned(),
+                    methods,
+                    id,
+                });
+            }
+            Ok(()) => {}
+            Err(AddError::Conflict(conflict)) => self.conflict(conflict, text, &path),
+            // Hosts and paths were checked before; methods are not empty.
+            Err(_) => crate::base::bug::noticed("compile: a checked route is refused"),
+        }
+        let Some(integration) = integration else { return };
+        let request_body = route.request_body.map_or(self.body_limit, |limit| limit.value);
+        let origin = route.origin.clone();
+        let api = common.id;
+        self.apis.routes.push(Route { id, api, methods: names, path, parameters, integration, request_body, origin });
+    }
+
+    /// A catch-all catches the root of its API, too, for the methods that no route of the root has: whoever writes
+    /// `ANY /{proxy+}` means everything. Anywhere else `{name+}` needs a character (reference, section 11.1).
+    fn roots(&mut self) {
+        for CatchAll { hosts, base, methods, id } in std::mem::take(&mut self.catch_alls) {
+            let root = if base.is_empty() { "/" } else { base.as_str() };
+            let each = if hosts.is_empty() { vec![&[][..]] } else { hosts.chunks(1).collect() };
+            let sets: Vec<MethodSet> =
+                if methods.is_any() { vec![methods] } else { methods.iter().map(MethodSet::of).collect() };
+            for host in each {
+                for set in &sets {
+                    // A conflict says that the root has a route of its own.
+                    let _ = self.apis.router.add(host, root, *set, id);
+                }
+            }
+        }
+    }
+
+    /// The whole path and the names of its parameters.
+    fn path(&self, text: &Text, common: &Common<'_>) -> Option<(String, Vec<String>)> {
+        let base = common.base_path;
+        let whole = if text.value.starts_with('/') { format!("{base}{}", text.value) } else { text.value.clone() };
+        match Pattern::parse(&whole) {
+            Ok(pattern) => Some((whole, pattern.parameters().map(str::to_owned).collect())),
+            Err(error) => {
+                let base = if text.value.starts_with('/') { base.len() } else { 0 };
+                self.bad_pattern(Code::BAD_PATH, "a path", text, base, error);
+                None
+            }
+        }
+    }
+
+    /// The set of methods and its name; `None` if there is none or one of them is wrong.
+    fn methods(&self, texts: &[Text]) -> Option<(MethodSet, String)> {
+        let (mut set, mut all_good) = (MethodSet::EMPTY, !texts.is_empty());
+        for text in texts {
+            match method(&text.value) {
+                Some(one) => set = set.union(one),
+                None => {
+                    self.bad_method(text);
+                    all_good = false;
+                }
+            }
+        }
+        let names: Vec<&str> = texts.iter().map(|text| text.value.as_str()).collect();
+        if set.is_any() && texts.len() > 1 {
+            let any = texts.iter().find(|text| text.value == "ANY");
+            let message = "ANY is every method, so nothing can stand beside it";
+            let place = any.map_or(texts[0].place, |text| text.place);
+            self.sink.add(Diagnostic::error(Code::BAD_METHOD, place, message).help("remove the others, or ANY"));
+            all_good = false;
+        }
+        all_good.then(|| (set, names.join(",")))
+    }
+
+    fn bad_method(&self, text: &Text) {
+        let message = format!("`{}` is not a method that routes can name", text.value);
+        let diagnostic = Diagnostic::error(Code::BAD_METHOD, text.place, message);
+        let upper = text.value.to_ascii_uppercase();
+        let help = if method(&upper).is_some() {
+            Some(format!("methods are written in capitals: \"{upper}\""))
+        } else {
+            let names = ROUTABLE.iter().map(|m| m.name()).chain(["ANY"]);
+            config::did_you_mean(&upper, names).or_else(|| Some("\"ANY\" takes every method, also others".into()))
+        };
+        let expected = "expected GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS or ANY";
+        self.sink.add(diagnostic.expected(expected).maybe_help(help));
+    }
+
+    fn conflict(&self, conflict: Conflict, text: &Text, path: &str) {
+        let names: Vec<&str> = conflict.methods.iter().map(Method::name).collect();
+        let methods = if conflict.methods.is_any() { "ANY".to_owned() } else { names.join(", ") };
+        let message = format!("`{methods} {path}` is already answered by another route");
+        let diagnostic = Diagnostic::error(Code::DUPLICATE_ROUTE, text.place, message);
+        let first = self.places.get(conflict.with.index()).copied().unwrap_or(text.place);
+        self.sink.add(diagnostic.also(first, "the first route").help("names of parameters do not tell routes apart"));
+    }
+}
+
+/// A route that takes everything below its API's root.
+struct CatchAll {
+    hosts: Vec<String>,
+    base: String,
+    methods: MethodSet,
+    id: RouteId,
+}
+
+/// Whether `path` is one greedy parameter directly below the root.
+fn is_catch_all(path: &str) -> bool {
+    path.strip_prefix("/{").and_then(|rest| rest.strip_suffix("+}")).is_some_and(|name| !name.contains('/'))
+}
+
+/// Methods that routes can name: Amazon API Gateway's (reference, section 11.1).
+const ROUTABLE: [Method; 7] =
+    [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Options];
+
+fn method(name: &str) -> Option<MethodSet> {
+    if name == "ANY" {
+        return Some(MethodSet::ANY);
+    }
+    ROUTABLE.iter().find(|method| method.name() == name).map(|method| MethodSet::of(*method))
+}

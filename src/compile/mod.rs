@@ -1,0 +1,154 @@
+//! Configuration to plan: everything that can be parsed, looked up or refused before the first request is, here.
+//!
+//! Invariant: a plan comes out only if nothing is wrong; what is wrong is told all at once.
+
+mod api;
+pub mod fuzz;
+mod headers;
+mod integration;
+mod log;
+mod server;
+mod summary;
+mod template;
+mod upstream;
+
+pub use summary::summary;
+
+use crate::{
+    config::{
+        self, Config, Diagnostic, Report, Severity,
+        files::{Disk, Files},
+        source::Place,
+    },
+    plan::Plan,
+};
+use std::{cell::RefCell, path::Path};
+
+/// A plan with what it was made of.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What runs.
+    pub plan: Plan,
+    /// What was written, for `show` and the admin listener.
+    pub config: Config,
+    /// Warnings, and the texts.
+    pub report: Report,
+}
+
+/// Compiles a configuration; with the plan come warnings.
+///
+/// # Errors
+/// Everything that is wrong with it, warnings not among it.
+pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let sink = Sink { broken: config.broken, all: RefCell::default() };
+    let upstreams = upstream::compile(&config.upstreams, &sink);
+    let (server, listeners) = server::compile(&config.server, &sink);
+    let admin = server::admin(config.admin.as_ref(), &listeners, &sink);
+    let apis = api::compile(config, &sink);
+    let access_log = log::access(config.access_log.as_ref(), &sink);
+    if sink.errors() == 0 {
+        upstream::warn_unused(&config.upstreams, &apis.routes, &sink);
+        api::warn_empty(config, &sink);
+    }
+    let (errors, diagnostics) = (sink.errors(), sink.all.into_inner());
+    if errors > 0 {
+        return Err(diagnostics.into_iter().filter(|d| d.severity == Severity::Error).collect());
+    }
+    let plan = Plan {
+        hash: config.hash,
+        server,
+        listeners: listeners.into_iter().map(|(_, listener)| listener).collect(),
+        upstreams,
+        apis: apis.apis,
+        routes: apis.routes,
+        router: apis.router.build(),
+        admin,
+        access_log,
+        error_log: log::error(&config.error_log),
+        prometheus: config.prometheus.value,
+    };
+    Ok((plan, diagnostics))
+}
+
+/// Loads and compiles the file `path` and what it includes; variables come from `env`. With the plan come warnings.
+///
+/// # Errors
+/// Everything that is wrong in any of the files, whether it was found while reading or while compiling.
+pub fn load_and_compile(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<(Plan, Report), Report> {
+    load_and_compile_from(&Disk, path, env)
+}
+
+/// [`load_and_compile`] with files from elsewhere.
+///
+/// # Errors
+/// Everything that is wrong in any of the files.
+pub fn load_and_compile_from(
+    files: &dyn Files,
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Plan, Report), Report> {
+    load_all(files, path, env).map(|compiled| (compiled.plan, compiled.report))
+}
+
+/// [`load_and_compile_from`], with the configuration as well.
+///
+/// # Errors
+/// Everything that is wrong in any of the files.
+pub fn load_all(files: &dyn Files, path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Compiled, Report> {
+    let config::Read { config, mut diagnostics, sources } = config::read(path, files, env);
+    let plan = match compile(&config) {
+        Ok((plan, warnings)) => {
+            // What is left of a broken text may well make sense, but not the sense that was meant: no warnings about it.
+            let whole = !diagnostics.iter().any(|d| d.severity == Severity::Error);
+            diagnostics.extend(warnings.into_iter().filter(|_| whole));
+            whole.then_some(plan)
+        }
+        Err(errors) => {
+            diagnostics.extend(errors);
+            None
+        }
+    };
+    let report = Report::new(diagnostics, sources);
+    match plan {
+        Some(plan) => Ok(Compiled { plan, config, report }),
+        None => Err(report),
+    }
+}
+
+/// Where findings go while a configuration is compiled.
+struct Sink {
+    /// What is missing may have been in a text that could not be read.
+    broken: bool,
+    all: RefCell<Vec<Diagnostic>>,
+}
+
+impl Sink {
+    fn add(&self, diagnostic: Diagnostic) {
+        self.all.borrow_mut().push(diagnostic);
+    }
+
+    fn errors(&self) -> usize {
+        self.all.borrow().iter().filter(|d| d.severity == Severity::Error).count()
+    }
+}
+
+/// Reports a name that cannot stand in logs, metrics and URLs.
+fn check_name(name: &config::source::At<String>, what: &str, sink: &Sink) {
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    let text = &name.value;
+    let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if !(starts_well && text.len() <= 64 && text.bytes().all(good)) {
+        let message = format!("`{text}` cannot be the name of {what}");
+        let expected = "expected 1 to 64 letters, digits, `_`, `-` and `.`, beginning with a letter or digit";
+        sink.add(Diagnostic::error(config::diagnostic::Code::BAD_NAME, name.place, message).expected(expected));
+    }
+}
+
+/// Reports that there are more of something than the plan's tables hold.
+fn check_count(count: usize, max: usize, what: &str, place: Option<Place>, sink: &Sink) {
+    if let (true, Some(place)) = (count > max, place) {
+        let message = format!("there are {count} {what}");
+        let diagnostic = Diagnostic::error(config::diagnostic::Code::TOO_MANY, place, message);
+        sink.add(diagnostic.expected(format!("expected at most {max}")));
+    }
+}

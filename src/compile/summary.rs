@@ -1,0 +1,135 @@
+//! A plan as text: what golden tests compare, and what two ways to write the same configuration must agree on.
+
+use crate::{
+    config::unit,
+    plan::{Integration, ListenAddress, LogOutput, PathTemplate, Piece, Plan, Route, ServerTarget, Upstream},
+};
+use std::fmt::Write;
+
+/// Everything in a plan but its hash, one line per thing, stable; the token is masked, bodies are shown by their length.
+#[must_use]
+pub fn summary(plan: &Plan) -> String {
+    let mut out = String::new();
+    server(&mut out, plan);
+    for upstream in &plan.upstreams {
+        self::upstream(&mut out, upstream);
+    }
+    for api in &plan.apis {
+        let hosts = if api.hosts.is_empty() { "*".into() } else { api.hosts.join(" ") };
+        let _ = writeln!(out, "api {}: hosts {hosts}, base path {}", api.name, api.base_path);
+    }
+    for route in &plan.routes {
+        self::route(&mut out, plan, route);
+    }
+    out
+}
+
+fn server(out: &mut String, plan: &Plan) {
+    let (server, limits) = (&plan.server, &plan.server.limits);
+    let _ = writeln!(
+        out,
+        "server: workers {}, driver {:?}, grace {}, connections {}",
+        server.workers,
+        server.driver,
+        unit::show_duration(server.shutdown_grace),
+        server.max_connections
+    );
+    for network in &server.trusted_proxies {
+        let _ = writeln!(out, "trusted: {network}");
+    }
+    let _ = writeln!(
+        out,
+        "limits: head {}, headers {}, body {}, header {}, body {}, idle {}",
+        unit::show_size(limits.request_head as u64),
+        limits.request_headers,
+        size(limits.request_body),
+        unit::show_duration(limits.header_timeout),
+        unit::show_duration(limits.body_timeout),
+        unit::show_duration(limits.idle_timeout)
+    );
+    for listener in &plan.listeners {
+        let proxied = if listener.proxy_protocol { " with PROXY" } else { "" };
+        let _ = match &listener.address {
+            ListenAddress::Tcp(address) => writeln!(out, "listen: {address}{proxied}"),
+            ListenAddress::Unix(path) => writeln!(out, "listen: unix:{}{proxied}", path.display()),
+        };
+    }
+    if let Some(admin) = &plan.admin {
+        let _ = writeln!(out, "admin: {}, token {:?}", admin.listen, admin.token);
+    }
+    if let Some(log) = &plan.access_log {
+        let output = match &log.output {
+            LogOutput::Stdout => "stdout".into(),
+            LogOutput::File(path) => path.display().to_string(),
+        };
+        let _ = writeln!(out, "access log: {output}");
+    }
+    let file = plan.error_log.file.as_ref().map_or_else(|| "stderr".into(), |path| path.display().to_string());
+    let _ = writeln!(out, "error log: {:?} to {file}", plan.error_log.level);
+    let _ = writeln!(out, "prometheus: {}", plan.prometheus);
+}
+
+fn size(bytes: u64) -> String {
+    if bytes == u64::MAX { "unlimited".into() } else { unit::show_size(bytes) }
+}
+
+fn upstream(out: &mut String, upstream: &Upstream) {
+    let retry = &upstream.retry;
+    let _ = writeln!(
+        out,
+        "upstream {}: {:?}, connect {}, idle {} for {}, attempts {}, on connect {} {:?}, budget {}",
+        upstream.name,
+        upstream.balance,
+        unit::show_duration(upstream.connect_timeout),
+        upstream.max_idle,
+        unit::show_duration(upstream.idle_timeout),
+        retry.attempts,
+        retry.on_connect,
+        retry.on_statuses,
+        retry.budget
+    );
+    for server in &upstream.servers {
+        let kind = match &server.target {
+            ServerTarget::Address(_) => "address",
+            ServerTarget::Name { .. } => "name",
+            ServerTarget::Unix(_) => "socket",
+        };
+        let _ = writeln!(out, "  {} ({kind}), weight {}", server.name, server.weight);
+    }
+}
+
+fn route(out: &mut String, plan: &Plan, route: &Route) {
+    let api = plan.apis.get(route.api.index()).map_or("?", |api| api.name.as_str());
+    let _ = write!(out, "route {} {} of {api}, body {}: ", route.methods, route.path, size(route.request_body));
+    let template = |template: &PathTemplate| self::template(template, &route.parameters);
+    let _ = match &route.integration {
+        Integration::HttpProxy(proxy) => {
+            let upstream = plan.upstreams.get(proxy.upstream.index()).map_or("?", |u| u.name.as_str());
+            let path = proxy.path.as_ref().map_or_else(String::new, |path| format!(" {}", template(path)));
+            let host =
+                proxy.host.as_ref().map_or_else(String::new, |host| format!(" as {}", String::from_utf8_lossy(host)));
+            writeln!(out, "to {upstream}{path}{host} within {}", unit::show_duration(proxy.timeout))
+        }
+        Integration::Fixed(fixed) => {
+            let fields = String::from_utf8_lossy(&fixed.fields);
+            writeln!(out, "{} {fields:?} and {} bytes", fixed.status, fixed.body.len())
+        }
+        Integration::Redirect(redirect) => {
+            let query = if redirect.keep_query { " with query" } else { "" };
+            writeln!(out, "{} to {}{query}", redirect.status, template(&redirect.location))
+        }
+    };
+}
+
+fn template(template: &PathTemplate, parameters: &[String]) -> String {
+    let mut out = String::new();
+    for piece in &template.pieces {
+        match piece {
+            Piece::Literal(bytes) => out.push_str(&String::from_utf8_lossy(bytes)),
+            Piece::Parameter(index) => {
+                let _ = write!(out, "{{{}}}", parameters.get(*index).map_or("?", String::as_str));
+            }
+        }
+    }
+    out
+}

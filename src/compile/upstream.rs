@@ -1,0 +1,210 @@
+//! `[upstream.*]`: server URLs and retry conditions.
+
+use super::{Sink, check_count, check_name, server::unix_path};
+use crate::{
+    config::{self, Diagnostic, diagnostic::Code, source::Text, upstream::Server},
+    plan::{Balance, Integration, Retry, Route, ServerTarget, Upstream, UpstreamServer},
+};
+use ahash::AHashMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// All upstreams; their ids are their indices.
+pub(super) fn compile(upstreams: &[config::upstream::Upstream], sink: &Sink) -> Vec<Upstream> {
+    let max = usize::from(u16::MAX);
+    check_count(upstreams.len(), max, "upstreams", upstreams.get(max).map(|u| u.name.place), sink);
+    upstreams.iter().map(|upstream| one(upstream, sink)).collect()
+}
+
+fn one(upstream: &config::upstream::Upstream, sink: &Sink) -> Upstream {
+    check_name(&upstream.name, "an upstream", sink);
+    let (on_connect, on_statuses) = retry_on(&upstream.retry_on, sink);
+    Upstream {
+        name: upstream.name.value.clone(),
+        servers: servers(&upstream.servers, sink),
+        balance: match upstream.balance.value {
+            "least_requests" => Balance::LeastRequests,
+            _ => Balance::RoundRobin,
+        },
+        connect_timeout: upstream.connect_timeout.value,
+        max_idle: upstream.max_idle.value,
+        idle_timeout: upstream.idle_timeout.value,
+        retry: Retry { attempts: upstream.attempts.value, on_connect, on_statuses, budget: upstream.budget.value },
+    }
+}
+
+fn servers(servers: &[Server], sink: &Sink) -> Vec<UpstreamServer> {
+    let mut seen: AHashMap<String, &Text> = AHashMap::new();
+    let mut compiled = Vec::with_capacity(servers.len());
+    for server in servers {
+        let Some((name, target)) = target(&server.url, sink) else { continue };
+        if let Some(first) = seen.insert(name.clone(), &server.url) {
+            let message = format!("`{name}` is listed twice");
+            let diagnostic = Diagnostic::error(Code::DUPLICATE_SERVER, server.url.place, message);
+            let help = "for a larger share write `{ url = \"…\", weight = 2 }`";
+            sink.add(diagnostic.also(first.place, "first here").help(help));
+        }
+        compiled.push(UpstreamServer { name, target, weight: server.weight });
+    }
+    compiled
+}
+
+/// A server's normalised name and where it is.
+fn target(url: &Text, sink: &Sink) -> Option<(String, ServerTarget)> {
+    if let Some(path) = url.value.strip_prefix("unix:") {
+        let path = unix_path(path, url, Code::BAD_SERVER, sink)?;
+        return Some((format!("unix:{}", path.display()), ServerTarget::Unix(path)));
+    }
+    match parse_url(&url.value) {
+        Ok((host, port)) => Some(located(host, port)),
+        Err(Wrong::Https) => {
+            let message = "`https://` to upstream servers is not supported yet";
+            let diagnostic = Diagnostic::error(Code::NOT_SUPPORTED, url.place, message);
+            sink.add(diagnostic.expected("comes with TLS").help("use `http://` where the network is trusted"));
+            None
+        }
+        Err(Wrong::At(range, what, help)) => {
+            let place = url.part(range);
+            let message = format!("`{}` is not an upstream server", url.value);
+            let diagnostic = Diagnostic::error(Code::BAD_SERVER, place, message).expected(what);
+            sink.add(diagnostic.maybe_help(help));
+            None
+        }
+    }
+}
+
+/// The name that keys pools and metrics, and the address or the name to resolve.
+fn located(host: String, port: u16) -> (String, ServerTarget) {
+    let literal = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    match literal {
+        Ok(ip) => {
+            let address = SocketAddr::new(ip, port);
+            (format!("http://{address}"), ServerTarget::Address(address))
+        }
+        Err(_) => (format!("http://{host}:{port}"), ServerTarget::Name { host, port }),
+    }
+}
+
+/// What is wrong with a URL.
+enum Wrong {
+    /// `https`
+    Https,
+    /// These bytes; what was expected there, and advice.
+    At(std::ops::Range<usize>, String, Option<String>),
+}
+
+/// Host (lower case, IPv6 in brackets) and port of `http://host:port`.
+fn parse_url(url: &str) -> Result<(String, u16), Wrong> {
+    let at = |range: std::ops::Range<usize>, what: &str| Wrong::At(range, what.to_owned(), None);
+    let form = "expected `http://host:port` or `unix:/path`";
+    let Some((scheme, rest)) = url.split_once("://") else {
+        let help = (!url.is_empty()).then(|| format!("write \"http://{url}\""));
+        return Err(Wrong::At(0..url.len(), form.to_owned(), help));
+    };
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" => {}
+        "https" => return Err(Wrong::Https),
+        _ => return Err(at(0..scheme.len(), form)),
+    }
+    let start = scheme.len() + 3;
+    let end = rest.find(['/', '?', '#']).map_or(url.len(), |end| start + end);
+    let (authority, tail) = (&url[start..end], &url[end..]);
+    if !matches!(tail, "" | "/") {
+        let what = match tail.as_bytes()[0] {
+            b'/' => "expected no path here: it is the request's, or the integration's `path`",
+            b'?' => "expected no query here: it is the request's",
+            _ => "expected no fragment: nothing is sent of it",
+        };
+        return Err(at(end..url.len(), what));
+    }
+    if let Some(user) = authority.find('@') {
+        return Err(at(start..start + user + 1, "expected no user or password: they are never sent"));
+    }
+    let (host, port) = host_and_port(authority, start)?;
+    Ok((host, port))
+}
+
+/// Splits `host:port`, whose first byte is byte `start` of the URL.
+fn host_and_port(authority: &str, start: usize) -> Result<(String, u16), Wrong> {
+    let end = start + authority.len();
+    let at = |range: std::ops::Range<usize>, what: &str| Wrong::At(range, what.to_owned(), None);
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(inside) => {
+            let Some((address, rest)) = inside.split_once(']') else {
+                return Err(at(start..end, "expected `]` after the IPv6 address"));
+            };
+            if address.parse::<Ipv6Addr>().is_err() {
+                return Err(at(start + 1..start + 1 + address.len(), "expected an IPv6 address"));
+            }
+            match rest.strip_prefix(':') {
+                None if !rest.is_empty() => return Err(at(end - rest.len()..end, "expected `:` and the port")),
+                port => (&authority[..address.len() + 2], port),
+            }
+        }
+        None => match authority.split_once(':') {
+            Some((_, port)) if port.contains(':') => {
+                let help = Some("an IPv6 address stands in brackets: \"http://[::1]:9000\"".to_owned());
+                return Err(Wrong::At(start..end, "expected one `:` before the port".to_owned(), help));
+            }
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    let port = match port {
+        None => 80,
+        Some(text) => match text.parse::<u16>() {
+            Ok(port) if port > 0 && text.bytes().all(|b| b.is_ascii_digit()) => port,
+            _ => return Err(at(end - text.len()..end, "expected a port from 1 to 65535")),
+        },
+    };
+    if !host.starts_with('[') && !is_host(host) {
+        return Err(at(start..start + host.len(), "expected a host name or an IP address"));
+    }
+    Ok((host.to_ascii_lowercase(), port))
+}
+
+/// A name that can be looked up, or an IPv4 address: labels of letters, digits, `-` and `_`.
+pub(super) fn is_host(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let label = |l: &str| {
+        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        (1..=63).contains(&l.len()) && l.bytes().all(good) && !l.starts_with('-') && !l.ends_with('-')
+    };
+    // A name that ends in a number is an IPv4 address or nothing (WHATWG URL, "ends in a number").
+    let numeric = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    name.len() <= 253 && name.split('.').all(label) && (!numeric || name.parse::<std::net::Ipv4Addr>().is_ok())
+}
+
+fn retry_on(conditions: &[Text], sink: &Sink) -> (bool, Vec<u16>) {
+    let (mut on_connect, mut statuses) = (false, Vec::new());
+    for condition in conditions {
+        let status = condition.value.parse::<u16>().ok().filter(|status| (400..=599).contains(status));
+        match (condition.value.as_str(), status) {
+            ("connect", _) => on_connect = true,
+            (_, Some(status)) => statuses.push(status),
+            (other, None) => {
+                let message = format!("`{other}` is not a condition for a retry");
+                let diagnostic = Diagnostic::error(Code::BAD_RETRY, condition.place, message);
+                sink.add(diagnostic.expected("expected \"connect\" or a status code from \"400\" to \"599\""));
+            }
+        }
+    }
+    statuses.sort_unstable();
+    statuses.dedup();
+    (on_connect, statuses)
+}
+
+/// Warns about upstreams that no route uses.
+pub(super) fn warn_unused(upstreams: &[config::upstream::Upstream], routes: &[Route], sink: &Sink) {
+    let mut used = vec![false; upstreams.len()];
+    for route in routes {
+        if let Integration::HttpProxy(proxy) = &route.integration
+            && let Some(used) = used.get_mut(proxy.upstream.index())
+        {
+            *used = true;
+        }
+    }
+    for (upstream, _) in upstreams.iter().zip(used).filter(|(_, used)| !used) {
+        let message = format!("upstream `{}` is never used", upstream.name.value);
+        sink.add(Diagnostic::warning(Code::UNUSED_UPSTREAM, upstream.name.place, message));
+    }
+}

@@ -1,0 +1,64 @@
+//! `[api.*]` and its routes as written.
+
+use super::{
+    integration::{self, Integration},
+    reader::Reader,
+    source::{At, Place, Text},
+};
+
+/// `[api.NAME]`
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// Its name and where it stands.
+    pub name: At<String>,
+    /// `host`, not yet checked; empty = any.
+    pub hosts: Vec<Text>,
+    /// `base_path`, not yet checked; `None` if it could not be read.
+    pub base_path: Option<Text>,
+    /// `[[api.NAME.route]]`
+    pub routes: Vec<Route>,
+}
+
+/// `[[api.NAME.route]]`
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its header.
+    pub place: Place,
+    /// `file:line` of it.
+    pub origin: String,
+    /// `method`, not yet checked.
+    pub methods: Vec<Text>,
+    /// `path`, not yet checked; `None` if it could not be read.
+    pub path: Option<Text>,
+    /// `integration`; `None` if it could not be read.
+    pub integration: Option<Integration>,
+    /// `request_body`, if it is given; `u64::MAX` = no limit.
+    pub request_body: Option<At<u64>>,
+}
+
+pub(super) fn read(root: &Reader<'_>) -> Vec<Api> {
+    let named = root.named("api");
+    named.iter().map(|(entry, table)| one(At { value: entry.key.clone(), place: entry.place }, table)).collect()
+}
+
+fn one(name: At<String>, table: &Reader<'_>) -> Api {
+    table.must_not_be_empty("host");
+    Api {
+        name,
+        hosts: table.texts("host"),
+        base_path: table.text("base_path"),
+        routes: table.tables("route").iter().map(route).collect(),
+    }
+}
+
+fn route(table: &Reader<'_>) -> Route {
+    table.must_not_be_empty("method");
+    Route {
+        place: table.place,
+        origin: table.context.sources.origin(table.place),
+        methods: table.texts("method"),
+        path: table.text("path"),
+        integration: integration::read(table),
+        request_body: table.optional_size("request_body"),
+    }
+}

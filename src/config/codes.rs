@@ -1,0 +1,191 @@
+//! The stable codes of all findings, each with a title and an explanation: what `ringgate explain RG0101` prints.
+
+/// A stable code. A number once given is never given to something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(pub u16);
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RG{:04}", self.0)
+    }
+}
+
+impl Code {
+    /// The code that `text` names, `RG0101` or `rg0101`, if there is such a code.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("RG").or_else(|| text.strip_prefix("rg"))?;
+        let code = Self(digits.parse().ok()?);
+        code.entry().map(|entry| entry.code)
+    }
+
+    /// Its line of [`TABLE`].
+    #[must_use]
+    pub fn entry(self) -> Option<&'static Entry> {
+        TABLE.iter().find(|entry| entry.code == self)
+    }
+}
+
+/// What a code means.
+#[derive(Debug)]
+pub struct Entry {
+    /// The code.
+    pub code: Code,
+    /// In a few words.
+    pub title: &'static str,
+    /// What it means, why it is refused, and what to do.
+    pub explanation: &'static str,
+}
+
+macro_rules! codes {
+    ($($name:ident = $number:literal, $title:literal, $explanation:literal;)*) => {
+        impl Code {
+            $(#[doc = $title] pub const $name: Self = Self($number);)*
+        }
+
+        /// Every code, in order.
+        pub static TABLE: &[Entry] = &[
+            $(Entry { code: Code::$name, title: $title, explanation: $explanation },)*
+        ];
+    };
+}
+
+codes! {
+    UNREADABLE = 1, "A file cannot be read",
+        "The file does not exist, is not a regular file, or this process may not read it. Paths are relative to the file \
+         that names them; the one on the command line is relative to the working directory.";
+    EMPTY = 2, "The configuration says nothing",
+        "The file is empty or holds only comments. A configuration needs at least one upstream or one API with a route. \
+         `ringgate init` writes a commented file to start from; `ringgate run` with no file at all serves a demo.";
+    NOT_UTF8 = 3, "A file is not UTF-8",
+        "TOML files are UTF-8. The place is that of the first byte that is not. Save the file as UTF-8.";
+    WIDE_BOM = 4, "A file is UTF-16 or UTF-32",
+        "The file begins with the byte order mark of UTF-16 or UTF-32. TOML files are UTF-8: save it so in your editor. \
+         (The byte order mark of UTF-8 is skipped.)";
+    TOO_LARGE = 5, "A file is too large",
+        "Configuration files and files that it names are read whole into memory, so they are bounded.";
+    INCLUDE_MISSING = 6, "An include names a file or directory that is not there",
+        "A name without `*` must exist, and so must the directory of a pattern. A pattern that matches no file is fine: \
+         it is how an empty directory of fragments looks.";
+    INCLUDE_CYCLE = 7, "A file includes itself",
+        "Following `include` leads from a file back to itself. Include each file once, from the top file.";
+    INCLUDE_BOUND = 8, "Too many files, or included too deeply",
+        "Includes may be nested and many, but not without bound; a bound this size is hit by mistake only.";
+    SYNTAX = 10, "The text is not TOML",
+        "The statement is left out and the rest of the file is still checked, so that all mistakes show at once. \
+         Values that are missing because of it are not complained about.";
+    DUPLICATE_KEY = 11, "A key is defined twice",
+        "All files of a configuration are read as if they were one: a key, or a table with a header of its own, may be \
+         defined once. Arrays of tables (`[[api.shop.route]]`) may be continued in another file.";
+    FILE_VALUE = 12, "A file named by a value cannot be used",
+        "A value names a file (`token_file`, `file`) that cannot be read, is empty, or holds what it must not.";
+    ENV_UNSET = 14, "An environment variable is not set",
+        "`${NAME}` in a string is replaced by the environment variable of that name; `${NAME:-text}` gives a default for \
+         when it is not set or empty. Write `$${` for a literal `${`.";
+    ENV_SYNTAX = 15, "A `${…}` is malformed",
+        "The forms are `${NAME}` and `${NAME:-default}`, NAME made of letters, digits and underscores, not beginning with \
+         a digit. Write `$${` for a literal `${`.";
+    UNKNOWN_KEY = 101, "A key is not known",
+        "Keys are never ignored silently: a misspelt limit would be no limit. The message names the nearest valid key. \
+         `ringgate schema` prints a JSON Schema with which editors complete and check keys while you type.";
+    NOT_SUPPORTED = 102, "A key or value is not supported yet",
+        "It belongs to the language, but this version does not implement it. It is refused rather than ignored, because a \
+         gateway that skips an authorizer or a limit is worse than one that does not start.";
+    REQUIRED = 103, "A required key is missing",
+        "The table needs this key; there is no default that would be right for everyone.";
+    WRONG_TYPE = 104, "A value has the wrong type",
+        "Durations and sizes are strings with a unit (\"250ms\", \"64KiB\"); numbers and booleans stand without quotes.";
+    OUT_OF_RANGE = 105, "A value is out of its range",
+        "The bounds are shown beside the value; the key reference has them all.";
+    BAD_CHOICE = 106, "A value is not one of those allowed",
+        "The key takes one of a fixed set of words, which are shown beside the value.";
+    BAD_DURATION = 107, "A duration is malformed",
+        "A duration is a number and a unit: ms, s, m, h or d, as in \"250ms\", \"29s\", \"1.5s\", \"5m\".";
+    BAD_SIZE = 108, "A size is malformed",
+        "A size is a number and a unit: B, KiB, MiB, GiB (powers of 1024) or kB, MB, GB (powers of 1000), as in \"64KiB\".";
+    EXCLUSIVE = 109, "Two keys exclude each other",
+        "Both say the same thing in different ways, so that it is not clear which one counts. Remove one.";
+    EMPTY_VALUE = 110, "A value must not be empty",
+        "An empty list or string here would mean nothing. Leave the key out to get its default.";
+    BAD_NAME = 111, "A name is malformed",
+        "Names of APIs and upstreams appear in logs, metrics and URLs of the admin listener: 1 to 64 letters, digits, \
+         `_`, `-` and `.`, beginning with a letter or digit.";
+    BAD_LISTEN = 201, "A listen address is malformed",
+        "An address is `IP:PORT`, `[IPv6]:PORT` or `unix:/path`. Names are not resolved for listening: \
+         write 0.0.0.0 for every IPv4 address, [::] for every IPv6 address, 127.0.0.1 for this machine only.";
+    DUPLICATE_LISTEN = 202, "A listen address is used twice",
+        "Each listener needs an address of its own. The admin listener never shares a port with traffic.";
+    BAD_NETWORK = 203, "A network is malformed",
+        "A network is an address with a prefix length in CIDR form, as in \"10.0.0.0/8\" or \"fd00::/8\"; a single address \
+         stands for itself.";
+    ADMIN_OPEN = 204, "The admin listener would be open to everyone",
+        "The admin listener shows the configuration and metrics. Beyond this machine it needs `token_file`: a file whose \
+         content clients send as `Authorization: Bearer …`.";
+    BAD_LOG_FORMAT = 207, "An access log format is malformed",
+        "The format is \"json\", \"clf\", or a template with `$context.*` names.";
+    BAD_SERVER = 301, "An upstream server is malformed",
+        "A server is `http://host:port` (the port defaults to 80) or `unix:/path`. Paths, queries and credentials do not \
+         belong here: the path is the request's, or the integration's `path`.";
+    UNKNOWN_UPSTREAM = 303, "An upstream is not defined",
+        "The integration names an upstream for which there is no `[upstream.NAME]` table in any file.";
+    DUPLICATE_SERVER = 304, "A server is listed twice in one upstream",
+        "To give a server a larger share, write `{ url = \"…\", weight = 2 }`.";
+    BAD_RETRY = 305, "A retry condition is malformed",
+        "`retry.on` takes \"connect\" (no connection could be made) and status codes from 400 to 599 as strings.";
+    UNUSED_UPSTREAM = 390, "An upstream is never used",
+        "No route's integration names it. It costs nothing, but is often a misspelt name elsewhere.";
+    BAD_HOST = 401, "A host is malformed",
+        "A host is a domain name without scheme, port or path, or `*.` and a domain name for all names below it. \
+         Leave `host` out to serve any host.";
+    BAD_BASE_PATH = 402, "A base path is malformed",
+        "A base path is `/` or begins with `/`, without parameters, query or fragment.";
+    BAD_PATH = 403, "A route's path is malformed",
+        "A path begins with `/`. A segment is literal, or `{name}` for any one segment, or, as the last one, `{name+}` for \
+         all that remains. Parameter names are letters, digits, `_`, `-` and `.`, each once per path.";
+    DUPLICATE_ROUTE = 404, "Two routes match the same requests",
+        "Same host, same method and paths that differ at most in the names of their parameters: one of them could never \
+         be reached. A specific method and ANY on one path are fine: the specific one wins.";
+    BAD_METHOD = 405, "A method is malformed",
+        "Methods are GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, in capitals, one or a list; ANY takes every method, \
+         also those not listed here.";
+    UNKNOWN_PARAMETER = 406, "A path parameter is not in the route's path",
+        "`{name}` in `path` or `location` is replaced by the part of the request's path that `{name}` or `{name+}` in the \
+         route's path matched, so it must occur there (or in the API's base path).";
+    BAD_TEMPLATE = 407, "A path or location is malformed",
+        "An integration's `path` begins with `/` and has neither query nor fragment: the client's query is appended. \
+         A `location` begins with `/`, `http://` or `https://`. Parameters are written `{name}`, also greedy ones. \
+         Other bytes must be visible ASCII, the rest percent-encoded.";
+    BAD_STATUS = 408, "A status code is not possible here",
+        "A final answer has a status from 200 to 599; a redirect one of 301, 302, 303, 307 and 308.";
+    BAD_HEADER_NAME = 409, "A header name is malformed",
+        "Header names are letters, digits and !#$%&'*+-.^_`|~ (RFC 9110 section 5.1).";
+    BAD_HEADER_VALUE = 410, "A header value is malformed",
+        "Header values hold no control characters (RFC 9110 section 5.5) and neither begin nor end with a blank.";
+    FORBIDDEN_HEADER = 411, "A header is the gateway's own business",
+        "Framing and hop-by-hop headers (Content-Length, Transfer-Encoding, Connection and the like) and Date are written \
+         by the gateway; a second one would make messages ambiguous.";
+    BODY_FORBIDDEN = 412, "An answer with this status has no body",
+        "204, 205 and 304 responses have no content (RFC 9110 section 6.4.1).";
+    TOO_MANY = 413, "Too many of something",
+        "A bound of the data plane's tables is exceeded.";
+    BAD_FORWARD_HOST = 414, "A host to send upstream is malformed",
+        "`host` of an http_proxy integration replaces the Host header: a name or an address, with `:port` if needed.";
+    NO_ROUTES = 491, "Nothing to serve",
+        "The configuration, or an API in it, has no routes: every request to it will be answered 404.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Code, TABLE};
+
+    #[test]
+    fn codes_are_unique_ordered_and_parse_back() {
+        assert!(TABLE.windows(2).all(|pair| pair[0].code < pair[1].code));
+        for entry in TABLE {
+            assert_eq!(Code::parse(&entry.code.to_string()), Some(entry.code));
+            assert!(!entry.title.is_empty() && entry.explanation.len() > 40, "{}", entry.code);
+        }
+        assert_eq!(Code::parse("RG9999"), None);
+        assert_eq!(Code::parse("0101"), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! What answers a route's requests, as written.
+
+use super::{
+    diagnostic::{Code, Diagnostic},
+    reader::{FileValue, Reader},
+    source::{At, Text},
+};
+use crate::base::limits;
+use std::time::Duration;
+
+/// `integration = { type = …, … }`
+#[derive(Clone, Debug)]
+pub enum Integration {
+    /// `http_proxy`
+    HttpProxy(HttpProxy),
+    /// `static`
+    Static(Static),
+    /// `redirect`
+    Redirect(Redirect),
+    /// `mock`
+    Mock(Mock),
+}
+
+/// `{ type = "http_proxy" }`
+#[derive(Clone, Debug)]
+pub struct HttpProxy {
+    /// `upstream`, not yet looked up.
+    pub upstream: Option<Text>,
+    /// `path`, not yet parsed.
+    pub path: Option<Text>,
+    /// `host`, not yet checked.
+    pub host: Option<Text>,
+    /// `timeout`
+    pub timeout: At<Duration>,
+}
+
+/// `{ type = "static" }`
+#[derive(Clone, Debug)]
+pub struct Static {
+    /// `status`
+    pub status: At<u16>,
+    /// `headers`, not yet checked.
+    pub headers: Vec<(At<String>, Vec<Text>)>,
+    /// `body`
+    pub body: Option<Text>,
+    /// `file`, and what is in it.
+    pub file: Option<FileValue>,
+}
+
+/// `{ type = "redirect" }`
+#[derive(Clone, Debug)]
+pub struct Redirect {
+    /// `status`
+    pub status: At<u16>,
+    /// `location`, not yet parsed.
+    pub location: Option<Text>,
+    /// `keep_query`
+    pub keep_query: At<bool>,
+}
+
+/// `{ type = "mock" }`
+#[derive(Clone, Debug)]
+pub struct Mock {
+    /// `status`
+    pub status: At<u16>,
+    /// `headers`, not yet checked.
+    pub headers: Vec<(At<String>, Vec<Text>)>,
+}
+
+pub(super) fn read(route: &Reader<'_>) -> Option<Integration> {
+    let (tag, table) = route.tagged("integration")?;
+    Some(match tag {
+        "http_proxy" => Integration::HttpProxy(HttpProxy {
+            upstream: table.text("upstream"),
+            path: table.text("path"),
+            host: table.text("host"),
+            timeout: table.duration("timeout"),
+        }),
+        "static" => Integration::Static(fixed(&table)),
+        "redirect" => Integration::Redirect(Redirect {
+            status: table.integer("status"),
+            location: table.text("location"),
+            keep_query: table.bool("keep_query"),
+        }),
+        _ => Integration::Mock(Mock { status: table.integer("status"), headers: table.map("headers") }),
+    })
+}
+
+fn fixed(table: &Reader<'_>) -> Static {
+    if let (Some(body), Some(file)) = (table.key_place("body"), table.key_place("file")) {
+        let diagnostic = Diagnostic::error(Code::EXCLUSIVE, file, "`file` and `body` exclude each other");
+        table.add(diagnostic.also(body, "`body` is given here").help("remove one of them"));
+    }
+    Static {
+        status: table.integer("status"),
+        headers: table.map("headers"),
+        body: table.text("body"),
+        file: table.file("file", limits::STATIC_FILE_BYTES_MAX),
+    }
+}

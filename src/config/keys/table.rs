@@ -1,0 +1,487 @@
+//! The table itself, in the order of the reference.
+
+use super::{Default, Kind, Status, Table, Variant, key, later, later_word, word};
+use crate::base::limits;
+use std::time::Duration;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A timeout: never zero, so that nothing waits forever or not at all.
+const TIMEOUT: Kind = Kind::Duration { min: MILLISECOND, max: HOUR };
+const COUNT: Kind = Kind::Integer { min: 0, max: 10_000_000 };
+const REQUEST_BODY: Kind = Kind::Size { min: 1, max: 1 << 50, unlimited: true };
+const STATUS: Kind = Kind::Integer { min: 200, max: 599 };
+const HEADERS: Kind = Kind::Map(&Kind::OneOrMore(&Kind::Text("a header value")));
+
+/// The whole language.
+pub static ROOT: Table = Table {
+    path: "",
+    doc: "A configuration is one TOML file and the files that it includes.",
+    keys: &[
+        key(
+            "include",
+            Kind::List(&Kind::Text("a file name, `*` in its last part")),
+            Default::List(&[]),
+            "Further files, read as if they stood in this one; relative to this file.",
+        ),
+        key("server", Kind::Table(&SERVER), Default::Nothing, "The data plane: where and how clients are served."),
+        key("admin", Kind::Table(&ADMIN), Default::Nothing, "The admin listener; without this table there is none."),
+        key("upstream", Kind::Named(&UPSTREAM), Default::Nothing, "Groups of servers that requests are sent to."),
+        key("api", Kind::Named(&API), Default::Nothing, "APIs: hosts, a base path and routes."),
+        key("log", Kind::Table(&LOG), Default::Nothing, "The access log and the error log."),
+        key("metrics", Kind::Table(&METRICS), Default::Nothing, "Where metrics go."),
+        later("authorizer", "authorizers", "Who may call."),
+        later("model", "request validation", "JSON Schemas of bodies."),
+        later("usage_plan", "usage plans", "Limits and quotas per API key."),
+        later("api_key", "usage plans", "API keys, stored hashed."),
+        later("iam_user", "IAM authorization", "Whose SigV4 signatures are accepted."),
+        later("cluster", "shared limits", "Several gateways that share limits, quotas and purges."),
+        later("tracing", "tracing", "Where spans go."),
+        later("portal", "the developer portal", "A portal with the documentation of APIs."),
+    ],
+};
+
+/// The keys of `server`.
+pub static SERVER: Table = Table {
+    path: "server",
+    doc: "The data plane.",
+    keys: &[
+        key(
+            "workers",
+            Kind::Integer { min: 0, max: 1024 },
+            Default::Integer(0),
+            "Worker threads, each pinned to its core; 0 is one per core that this process may use.",
+        ),
+        key(
+            "driver",
+            Kind::Choice(&[word("auto"), word("io_uring"), word("epoll")]),
+            Default::Text("auto"),
+            "The event loop; auto is io_uring, or epoll with a warning where io_uring is refused.",
+        ),
+        key(
+            "listen",
+            Kind::List(&Kind::Text("`IP:PORT`, `[IPv6]:PORT` or `unix:/path`")),
+            Default::List(&["127.0.0.1:8080"]),
+            "Where clients connect.",
+        ),
+        key(
+            "proxy_protocol",
+            Kind::Bool,
+            Default::Bool(false),
+            "Every connection begins with a PROXY header, version 1 or 2.",
+        ),
+        key(
+            "trusted_proxies",
+            Kind::List(&Kind::Text("a network, `10.0.0.0/8`")),
+            Default::List(&[]),
+            "Whose X-Forwarded-* fields are believed.",
+        ),
+        key(
+            "shutdown_grace",
+            Kind::Duration { min: Duration::ZERO, max: DAY },
+            Default::Duration(limits::SHUTDOWN_GRACE_DEFAULT),
+            "How long exchanges in flight may take when stopping.",
+        ),
+        key(
+            "max_connections",
+            COUNT,
+            Default::Integer(0),
+            "Client connections per worker; 0 derives it from the limit of file descriptors.",
+        ),
+        key("limits", Kind::Table(&LIMITS), Default::Nothing, "Bounds on what a client may send, and how slowly."),
+        later("tls", "TLS", "TLS listeners."),
+    ],
+};
+
+/// The keys of `server.limits`.
+pub static LIMITS: Table = Table {
+    path: "server.limits",
+    doc: "Bounds on what a client may send, and how slowly.",
+    keys: &[
+        key(
+            "request_head",
+            Kind::Size { min: limits::HEAD_BYTES_MIN as u64, max: limits::HEAD_BYTES_MAX as u64, unlimited: false },
+            Default::Size(limits::HEAD_BYTES_DEFAULT as u64),
+            "Size of a request's line and headers; past it 431 is answered.",
+        ),
+        key(
+            "request_headers",
+            Kind::Integer { min: 1, max: limits::FIELDS_MAX as i64 },
+            Default::Integer(limits::FIELDS_DEFAULT as i64),
+            "Header lines of a request; past it 431 is answered.",
+        ),
+        key(
+            "request_body",
+            REQUEST_BODY,
+            Default::Size(limits::REQUEST_BODY_DEFAULT),
+            "Size of a request's body; past it 413 is answered; 0 is no limit; a route may override it.",
+        ),
+        key(
+            "header_timeout",
+            TIMEOUT,
+            Default::Duration(limits::HEADER_TIMEOUT_DEFAULT),
+            "Time for a whole request head; past it 408 is answered.",
+        ),
+        key(
+            "body_timeout",
+            TIMEOUT,
+            Default::Duration(limits::BODY_TIMEOUT_DEFAULT),
+            "Time between two reads or two writes of a body.",
+        ),
+        key(
+            "idle_timeout",
+            Kind::Duration { min: MILLISECOND, max: DAY },
+            Default::Duration(limits::IDLE_TIMEOUT_DEFAULT),
+            "How long a connection is kept between two requests.",
+        ),
+    ],
+};
+
+/// The keys of `admin`.
+pub static ADMIN: Table = Table {
+    path: "admin",
+    doc: "The admin listener: health, metrics, effective configuration. It never shares a port with traffic.",
+    keys: &[
+        key("listen", Kind::Text("`IP:PORT`"), Default::Text("127.0.0.1:9901"), "Where it listens."),
+        key(
+            "token_file",
+            Kind::File,
+            Default::Nothing,
+            "A file with the token that clients send as `Authorization: Bearer …`; required beyond loopback.",
+        ),
+    ],
+};
+
+/// The keys of `upstream.<name>`.
+pub static UPSTREAM: Table = Table {
+    path: "upstream.<name>",
+    doc: "A group of servers that answer the same requests.",
+    keys: &[
+        key(
+            "servers",
+            Kind::List(&Kind::Either(&Kind::Text("`http://host:port` or `unix:/path`"), &Kind::Table(&WEIGHTED))),
+            Default::Required,
+            "Its servers; the port of a URL defaults to 80.",
+        ),
+        key(
+            "balance",
+            Kind::Choice(&[
+                word("round_robin"),
+                word("least_requests"),
+                later_word("random", "more balancers"),
+                later_word("hash:", "more balancers"),
+            ]),
+            Default::Text("round_robin"),
+            "How a server is chosen; least_requests takes the better of two chosen at random.",
+        ),
+        key(
+            "connect_timeout",
+            TIMEOUT,
+            Default::Duration(limits::CONNECT_TIMEOUT_DEFAULT),
+            "Time to connect to one address.",
+        ),
+        key(
+            "keepalive",
+            Kind::Table(&KEEPALIVE),
+            Default::Nothing,
+            "Idle connections that are kept for later requests.",
+        ),
+        key("retry", Kind::Table(&RETRY), Default::Nothing, "When a request is sent to another server."),
+        later("health", "active health checks", "Probes that take a server out and bring it back."),
+        later("circuit_breaker", "circuit breakers", "When an upstream is given a rest."),
+        later("tls", "TLS", "TLS to the servers."),
+        later("zone", "failover", "Where the servers are."),
+        later("failover", "failover", "Upstreams that are tried when this one is down."),
+    ],
+};
+
+/// The keys of `upstream.<name>.servers[]`.
+pub static WEIGHTED: Table = Table {
+    path: "upstream.<name>.servers[]",
+    doc: "A server with a share of its own.",
+    keys: &[
+        key("url", Kind::Text("`http://host:port` or `unix:/path`"), Default::Required, "Where the server is."),
+        key(
+            "weight",
+            Kind::Integer { min: 1, max: 1000 },
+            Default::Integer(1),
+            "Its share of the requests, relative to the other servers'.",
+        ),
+    ],
+};
+
+/// The keys of `upstream.<name>.keepalive`.
+pub static KEEPALIVE: Table = Table {
+    path: "upstream.<name>.keepalive",
+    doc: "Idle connections that are kept for later requests.",
+    keys: &[
+        key(
+            "max_idle",
+            Kind::Integer { min: 0, max: 1_000_000 },
+            Default::Integer(limits::KEEPALIVE_MAX_IDLE_DEFAULT as i64),
+            "How many are kept per worker, over all servers; 0 keeps none.",
+        ),
+        key(
+            "idle_timeout",
+            Kind::Duration { min: MILLISECOND, max: DAY },
+            Default::Duration(limits::KEEPALIVE_IDLE_TIMEOUT_DEFAULT),
+            "How long one is kept; stay below what the servers allow.",
+        ),
+    ],
+};
+
+/// The keys of `upstream.<name>.retry`.
+pub static RETRY: Table = Table {
+    path: "upstream.<name>.retry",
+    doc: "When a request is sent to another server.",
+    keys: &[
+        key(
+            "attempts",
+            Kind::Integer { min: 1, max: 10 },
+            Default::Integer(2),
+            "How often a request is tried in all; 1 is no retry.",
+        ),
+        key(
+            "on",
+            Kind::List(&Kind::Text("\"connect\" or a status code like \"503\"")),
+            Default::List(&["connect"]),
+            "What is retried: no connection, or these answers to requests that may be repeated.",
+        ),
+        key(
+            "budget",
+            Kind::Float { min: 0.0, max: 1.0 },
+            Default::Float(limits::RETRY_BUDGET_DEFAULT),
+            "Retries per request on average, so that retries never multiply an overload; 0.2 is one in five.",
+        ),
+    ],
+};
+
+/// The keys of `api.<name>`.
+pub static API: Table = Table {
+    path: "api.<name>",
+    doc: "An API: hosts, a base path and routes.",
+    keys: &[
+        key(
+            "host",
+            Kind::OneOrMore(&Kind::Text("a domain name, or `*.` and one")),
+            Default::List(&[]),
+            "The host names that it answers to; left out: any.",
+        ),
+        key("base_path", Kind::Text("a path"), Default::Text("/"), "What every path of its routes begins with."),
+        key("route", Kind::Tables(&ROUTE), Default::Nothing, "Its routes."),
+        later("openapi", "OpenAPI", "A document that its routes come from."),
+        later("type", "the three API kinds", "Which of Amazon API Gateway's API kinds it behaves like."),
+        later("stage", "stages", "Its stage."),
+        later("variables", "stages", "Stage variables."),
+        later("binary_media_types", "mapped integrations", "Media types that are not text."),
+        later("minimum_compression_size", "compression", "From which size answers are compressed."),
+        later("api_key_source", "usage plans", "Where the API key is read from."),
+        later("request_ids", "request ids", "Whether requests get an id."),
+        later("throttle", "throttling", "Rate and burst of the whole API."),
+        later("cors", "CORS", "Cross-origin requests."),
+        later("policy_file", "resource policies", "A resource policy."),
+        later("canary", "canary releases", "A share of the traffic that goes elsewhere."),
+        later("gateway_response", "gateway responses", "What the gateway's own answers look like."),
+    ],
+};
+
+/// The keys of `api.<name>.route[]`.
+pub static ROUTE: Table = Table {
+    path: "api.<name>.route[]",
+    doc: "One route: which requests, and what answers them.",
+    keys: &[
+        key(
+            "method",
+            Kind::OneOrMore(&Kind::Text("a method or \"ANY\"")),
+            Default::Required,
+            "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS, one or a list; ANY is every method.",
+        ),
+        key(
+            "path",
+            Kind::Text("a path with `{name}` and `{name+}`"),
+            Default::Required,
+            "The path below the base path; {name} is one segment, {name+} the rest.",
+        ),
+        key("integration", Kind::Tagged(INTEGRATIONS), Default::Required, "What answers."),
+        key(
+            "request_body",
+            REQUEST_BODY,
+            Default::Words("that of `[server.limits]`"),
+            "Size of a request's body; past it 413 is answered; 0 is no limit.",
+        ),
+        later("authorizer", "authorizers", "Who may call."),
+        later("scopes", "authorizers", "Scopes that the caller needs."),
+        later("roles", "authorizers", "Roles of which the caller needs one."),
+        later("api_key", "usage plans", "Whether an API key is required."),
+        later("throttle", "throttling", "Rate and burst."),
+        later("cache", "caching", "How long answers are stored."),
+        later("request_validator", "request validation", "What of a request is checked."),
+        later("models", "request validation", "Schemas of bodies."),
+        later("request_parameters", "mapped integrations", "What is sent upstream in place of what."),
+        later("request_templates", "mapped integrations", "Templates for request bodies."),
+        later("passthrough_behavior", "mapped integrations", "What happens without a template."),
+        later("response", "mapped integrations", "How answers are mapped."),
+    ],
+};
+
+static INTEGRATIONS: &[Variant] = &[
+    Variant { name: "http_proxy", table: &HTTP_PROXY, status: Status::Supported },
+    Variant { name: "static", table: &STATIC, status: Status::Supported },
+    Variant { name: "redirect", table: &REDIRECT, status: Status::Supported },
+    Variant { name: "mock", table: &MOCK, status: Status::Supported },
+    Variant { name: "http", table: &NOTHING, status: Status::Later("mapped integrations") },
+    Variant { name: "lambda_proxy", table: &NOTHING, status: Status::Later("AWS integrations") },
+    Variant { name: "aws_proxy", table: &NOTHING, status: Status::Later("AWS integrations") },
+    Variant { name: "lambda", table: &NOTHING, status: Status::Later("AWS integrations") },
+    Variant { name: "aws", table: &NOTHING, status: Status::Later("AWS integrations") },
+];
+
+static NOTHING: Table = Table { path: "", doc: "", keys: &[] };
+
+/// The keys of `api.<name>.route[].integration, type = "http_proxy"`.
+pub static HTTP_PROXY: Table = Table {
+    path: "api.<name>.route[].integration, type = \"http_proxy\"",
+    doc: "Streams the request to an upstream and its answer back.",
+    keys: &[
+        key("upstream", Kind::Text("the name of an upstream"), Default::Required, "Where to."),
+        key(
+            "path",
+            Kind::Text("a path with `{name}`"),
+            Default::Words("the request's path"),
+            "The path to send; {name} is replaced by the route's path parameter; the request's query follows.",
+        ),
+        key(
+            "host",
+            Kind::Text("a host, with `:port` if needed"),
+            Default::Words("the request's host"),
+            "The Host header to send.",
+        ),
+        key(
+            "timeout",
+            TIMEOUT,
+            Default::Duration(limits::INTEGRATION_TIMEOUT_DEFAULT),
+            "Time until the answer's head is there, all attempts together.",
+        ),
+    ],
+};
+
+/// The keys of `api.<name>.route[].integration, type = "static"`.
+pub static STATIC: Table = Table {
+    path: "api.<name>.route[].integration, type = \"static\"",
+    doc: "Answers with a fixed status, headers and body.",
+    keys: &[
+        key("status", STATUS, Default::Integer(200), "The status code."),
+        key("headers", HEADERS, Default::Nothing, "Headers; a list makes several lines."),
+        key(
+            "body",
+            Kind::Text("any text"),
+            Default::Nothing,
+            "The body; `content-type` defaults to plain text in UTF-8.",
+        ),
+        key(
+            "file",
+            Kind::File,
+            Default::Nothing,
+            "A file that holds the body, read when the configuration is; `content-type` defaults to what its name says.",
+        ),
+    ],
+};
+
+/// The keys of `api.<name>.route[].integration, type = "redirect"`.
+pub static REDIRECT: Table = Table {
+    path: "api.<name>.route[].integration, type = \"redirect\"",
+    doc: "Sends the client elsewhere.",
+    keys: &[
+        key("status", Kind::Integer { min: 300, max: 399 }, Default::Integer(302), "301, 302, 303, 307 or 308."),
+        key(
+            "location",
+            Kind::Text("a path or URL with `{name}`"),
+            Default::Required,
+            "Where to; {name} is replaced by the route's path parameter.",
+        ),
+        key("keep_query", Kind::Bool, Default::Bool(true), "Whether the request's query is appended."),
+    ],
+};
+
+/// The keys of `api.<name>.route[].integration, type = "mock"`.
+pub static MOCK: Table = Table {
+    path: "api.<name>.route[].integration, type = \"mock\"",
+    doc: "Answers with a fixed status and headers, and no body.",
+    keys: &[
+        key("status", STATUS, Default::Integer(200), "The status code."),
+        key("headers", HEADERS, Default::Nothing, "Headers; a list makes several lines."),
+    ],
+};
+
+/// The keys of `log`.
+pub static LOG: Table = Table {
+    path: "log",
+    doc: "The access log and the error log.",
+    keys: &[
+        key(
+            "access",
+            Kind::Table(&ACCESS_LOG),
+            Default::Nothing,
+            "A line per request; without this table there is none.",
+        ),
+        key(
+            "error",
+            Kind::Table(&ERROR_LOG),
+            Default::Nothing,
+            "What goes wrong, and what an operator wants to see once.",
+        ),
+    ],
+};
+
+/// The keys of `log.access`.
+pub static ACCESS_LOG: Table = Table {
+    path: "log.access",
+    doc: "A line per request, written by a thread of its own.",
+    keys: &[
+        key(
+            "output",
+            Kind::Text("\"stdout\", \"off\" or a file name"),
+            Default::Text("stdout"),
+            "Where lines go: \"stdout\", a file that SIGUSR1 reopens, or \"off\".",
+        ),
+        key(
+            "format",
+            Kind::Text("\"json\", \"clf\" or a template"),
+            Default::Text("json"),
+            "What a line looks like: \"json\", \"clf\" (Common Log Format), or a template with `$context.*` names.",
+        ),
+    ],
+};
+
+/// The keys of `log.error`.
+pub static ERROR_LOG: Table = Table {
+    path: "log.error",
+    doc: "What goes wrong, and what an operator wants to see once.",
+    keys: &[
+        key(
+            "level",
+            Kind::Choice(&[word("error"), word("warn"), word("info"), word("debug")]),
+            Default::Text("info"),
+            "The least important level that is shown.",
+        ),
+        key(
+            "output",
+            Kind::Text("\"stderr\" or a file name"),
+            Default::Text("stderr"),
+            "Where lines go: \"stderr\", or a file that SIGUSR1 reopens.",
+        ),
+    ],
+};
+
+/// The keys of `metrics`.
+pub static METRICS: Table = Table {
+    path: "metrics",
+    doc: "Where metrics go.",
+    keys: &[
+        key("prometheus", Kind::Bool, Default::Bool(true), "Whether the admin listener serves /metrics."),
+        later("cloudwatch", "CloudWatch", "Metrics to CloudWatch."),
+        later("emf", "CloudWatch", "Metrics in CloudWatch's embedded format."),
+    ],
+};

@@ -1,0 +1,608 @@
+//! Reads typed values out of the tree, by the key table: what is unknown, not supported yet, missing, of the wrong type or
+//! out of range is reported here, once, and the default stands in for it.
+
+use super::{
+    diagnostic::{Code, Diagnostic},
+    files::Files,
+    keys::{self, Choice, Default, Key, Kind, Status, Variant, reference},
+    source::{At, Place, Sources, Text},
+    tree::{Entry, Node, Sink, Table, Value},
+    unit,
+};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// What reading needs besides the tree.
+pub(super) struct Context<'a> {
+    /// Where findings go.
+    pub(super) sink: &'a Sink,
+    /// For files that values name.
+    pub(super) files: &'a dyn Files,
+    /// The directory of each file, by its id.
+    pub(super) directories: &'a [PathBuf],
+    /// The texts.
+    pub(super) sources: &'a Sources,
+    /// Some statement of some file could not be read, so that what is missing may not be the user's omission.
+    pub(super) broken: bool,
+}
+
+impl Context<'_> {
+    /// `path` as seen from the file that `place` is in.
+    pub(super) fn resolve(&self, path: &str, place: Place) -> PathBuf {
+        let directory = self.directories.get(usize::from(place.file.0)).map_or(Path::new(""), PathBuf::as_path);
+        directory.join(path)
+    }
+}
+
+/// A file that a value named, and its content.
+#[derive(Clone, Debug)]
+pub struct FileValue {
+    /// Relative to the working directory, or absolute.
+    pub path: PathBuf,
+    /// As written.
+    pub written: Text,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+/// One table being read.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    table: &'a Table,
+    keys: &'static keys::Table,
+    /// Where the table begins.
+    pub(super) place: Place,
+    /// The free name in its path.
+    name: &'a str,
+    /// Surroundings.
+    pub(super) context: &'a Context<'a>,
+}
+
+impl<'a> Reader<'a> {
+    /// Begins to read `table`, whose keys are `keys`; reports those that it must not have.
+    pub(super) fn open(
+        table: &'a Table,
+        keys: &'static keys::Table,
+        place: Place,
+        name: &'a str,
+        context: &'a Context<'a>,
+    ) -> Self {
+        let reader = Self { table, keys, place, name, context };
+        for entry in &table.entries {
+            match keys.get(&entry.key) {
+                None if entry.key == "type" && matches!(table.get("type"), Some(e) if is_tag(keys, e)) => {}
+                None => reader.unknown(entry),
+                Some(Key { status: Status::Later(with), .. }) => reader.later(entry, with),
+                Some(_) => {}
+            }
+        }
+        reader
+    }
+
+    /// The table under `key`, or an empty one.
+    pub(super) fn table(&self, key: &'static str) -> Option<Self> {
+        let entry = self.table.get(key)?;
+        let Kind::Table(keys) = self.spec(key)?.kind else { return None };
+        self.open_node(&entry.node, entry.place, keys)
+    }
+
+    /// The table that a list's element is.
+    pub(super) fn element(&self, node: &'a Node, keys: &'static keys::Table) -> Option<Self> {
+        self.open_node(node, node.place, keys)
+    }
+
+    fn open_node(&self, node: &'a Node, key: Place, keys: &'static keys::Table) -> Option<Self> {
+        match &node.value {
+            Value::Table(table) => {
+                let place = if node.place.file == key.file { node.place } else { key };
+                Some(Self::open(table, keys, place, self.name, self.context))
+            }
+            _ => {
+                self.wrong_type(node, "a table");
+                None
+            }
+        }
+    }
+
+    /// Every named table under `key`, with its entry.
+    pub(super) fn named(&self, key: &'static str) -> Vec<(&'a Entry, Self)> {
+        let (Some(entry), Some(spec)) = (self.table.get(key), self.spec(key)) else { return Vec::new() };
+        let (Value::Table(all), Kind::Named(keys)) = (&entry.node.value, &spec.kind) else {
+            self.wrong_type(&entry.node, &format!("tables with names, `[{key}.NAME]`"));
+            return Vec::new();
+        };
+        let mut tables = Vec::with_capacity(all.entries.len());
+        for entry in &all.entries {
+            match &entry.node.value {
+                Value::Table(table) => {
+                    let place = if entry.node.place.file == entry.place.file { entry.node.place } else { entry.place };
+                    let inner = Self { name: &entry.key, ..*self };
+                    tables.push((entry, Self::open(table, keys, place, inner.name, self.context)));
+                }
+                _ => self.wrong_type(&entry.node, &format!("a table, `[{key}.{}]`", entry.key)),
+            }
+        }
+        tables
+    }
+
+    /// Every table of the array of tables under `key`.
+    pub(super) fn tables(&self, key: &'static str) -> Vec<Self> {
+        let (Some(entry), Some(spec)) = (self.table.get(key), self.spec(key)) else { return Vec::new() };
+        let Kind::Tables(keys) = &spec.kind else { return Vec::new() };
+        match &entry.node.value {
+            Value::Tables(nodes) | Value::List(nodes) => {
+                nodes.iter().filter_map(|node| self.open_node(node, node.place, keys)).collect()
+            }
+            Value::Table(_) => {
+                let header = self.keys.path.replace("<name>", self.name);
+                let diagnostic = self.wrong(&entry.node, "an array of tables");
+                self.add(diagnostic.help(format!("write the header with two brackets: `[[{header}.{key}]]`")));
+                Vec::new()
+            }
+            _ => {
+                self.wrong_type(&entry.node, "an array of tables");
+                Vec::new()
+            }
+        }
+    }
+
+    /// The tagged table under `key`: its `type` and a reader for the rest.
+    pub(super) fn tagged(&self, key: &'static str) -> Option<(&'static str, Self)> {
+        let entry = self.required_entry(key)?;
+        let Kind::Tagged(variants) = self.spec(key)?.kind else { return None };
+        let Value::Table(table) = &entry.node.value else {
+            self.wrong_type(&entry.node, "a table, `{ type = \"http_proxy\", … }`");
+            return None;
+        };
+        let place = if entry.node.place.file == entry.place.file { entry.node.place } else { entry.place };
+        let Some(tag) = table.get("type") else {
+            if !self.context.broken {
+                let message = format!("`type` is missing in `{key}`");
+                self.add(Diagnostic::error(Code::REQUIRED, place, message).expected(variant_names(variants)));
+            }
+            return None;
+        };
+        let text = match &tag.node.value {
+            Value::Text(text) => text,
+            _ => {
+                self.wrong_type(&tag.node, "a string");
+                return None;
+            }
+        };
+        let Some(variant) = variants.iter().find(|v| v.name == text.value) else {
+            let names = variants.iter().filter(|v| v.status == Status::Supported).map(|v| v.name);
+            let message = format!("there is no integration type `{}`", text.value);
+            let diagnostic = Diagnostic::error(Code::BAD_CHOICE, text.place, message).expected(variant_names(variants));
+            self.add(diagnostic.maybe_help(did_you_mean(&text.value, names)));
+            return None;
+        };
+        if let Status::Later(with) = variant.status {
+            self.add(not_supported(text.place, &format!("integration type `{}`", variant.name), with));
+            return None;
+        }
+        Some((variant.name, Self::open(table, variant.table, place, self.name, self.context)))
+    }
+
+    /// A boolean.
+    pub(super) fn bool(&self, key: &'static str) -> At<bool> {
+        let default = matches!(self.default(key), Some(Default::Bool(true)));
+        self.value(key, default, |node, _| match &node.value {
+            Value::Bool(value) => Ok(*value),
+            Value::Text(text) if text.value == "true" || text.value == "false" => {
+                Err(self.wrong(node, "true or false").help("write it without quotes"))
+            }
+            _ => Err(self.wrong(node, "true or false")),
+        })
+    }
+
+    /// A whole number; it fits `T` because its range in the key table does.
+    pub(super) fn integer<T: TryFrom<i64> + std::default::Default>(&self, key: &'static str) -> At<T> {
+        let default = if let Some(Default::Integer(value)) = self.default(key) { *value } else { 0 };
+        let found = self.value(key, default, |node, kind| match (&node.value, kind) {
+            (Value::Integer(value), Kind::Integer { min, max }) if value >= min && value <= max => Ok(*value),
+            (Value::Integer(_), _) => Err(out_of_range(node, kind)),
+            (Value::Text(text), _) if text.value.parse::<i64>().is_ok() => {
+                Err(self.wrong(node, &reference::value(kind)).help("write it without quotes"))
+            }
+            _ => Err(self.wrong(node, &reference::value(kind))),
+        });
+        At { value: T::try_from(found.value).unwrap_or_default(), place: found.place }
+    }
+
+    /// A number.
+    pub(super) fn float(&self, key: &'static str) -> At<f64> {
+        let default = if let Some(Default::Float(value)) = self.default(key) { *value } else { 0.0 };
+        self.value(key, default, |node, kind| {
+            let value = match &node.value {
+                Value::Float(value) => *value,
+                // Exact for every number that the range allows.
+                Value::Integer(value) => i32::try_from(*value).map_or(f64::MAX, f64::from),
+                _ => return Err(self.wrong(node, &reference::value(kind))),
+            };
+            match kind {
+                Kind::Float { min, max } if value >= *min && value <= *max => Ok(value),
+                _ => Err(out_of_range(node, kind)),
+            }
+        })
+    }
+
+    /// A duration.
+    pub(super) fn duration(&self, key: &'static str) -> At<Duration> {
+        let default = if let Some(Default::Duration(value)) = self.default(key) { *value } else { Duration::ZERO };
+        self.value(key, default, |node, kind| match (&node.value, kind) {
+            (Value::Text(text), Kind::Duration { min, max }) => match unit::duration(&text.value) {
+                Some(value) if value >= *min && value <= *max => Ok(value),
+                Some(_) => Err(out_of_range(node, kind)),
+                None => {
+                    let message = format!("`{}` is not a duration", text.value);
+                    let expected = "expected a number and a unit: ms, s, m, h or d, as in \"250ms\" or \"29s\"";
+                    Err(Diagnostic::error(Code::BAD_DURATION, text.place, message).expected(expected))
+                }
+            },
+            (Value::Integer(value), _) => {
+                Err(self.wrong(node, "a duration with its unit").help(format!("write \"{value}s\" for seconds")))
+            }
+            _ => Err(self.wrong(node, "a duration like \"29s\"")),
+        })
+    }
+
+    /// A size in bytes; `u64::MAX` for no limit.
+    pub(super) fn size(&self, key: &'static str) -> At<u64> {
+        let default = if let Some(Default::Size(value)) = self.default(key) { *value } else { u64::MAX };
+        self.value(key, default, |node, kind| self.size_of(node, kind))
+    }
+
+    /// A size in bytes, if there is one.
+    pub(super) fn optional_size(&self, key: &'static str) -> Option<At<u64>> {
+        self.table.get(key).map(|_| self.size(key))
+    }
+
+    fn size_of(&self, node: &Node, kind: &Kind) -> Result<u64, Diagnostic> {
+        let Kind::Size { min, max, unlimited } = kind else { return Ok(u64::MAX) };
+        match &node.value {
+            Value::Integer(0) if *unlimited => Ok(u64::MAX),
+            Value::Integer(value) => {
+                let diagnostic = self.wrong(node, "a size with its unit");
+                Err(diagnostic.help(format!("write \"{value}B\" for bytes")))
+            }
+            Value::Text(text) => match unit::size(&text.value) {
+                _ if *unlimited && text.value == "0" => Ok(u64::MAX),
+                Some(0) if *unlimited => Ok(u64::MAX),
+                Some(value) if value >= *min && value <= *max => Ok(value),
+                Some(_) => Err(out_of_range(node, kind)),
+                None => {
+                    let message = format!("`{}` is not a size", text.value);
+                    let expected = "expected a number and a unit, as in \"64KiB\" or \"10MB\"";
+                    Err(Diagnostic::error(Code::BAD_SIZE, text.place, message).expected(expected))
+                }
+            },
+            _ => Err(self.wrong(node, "a size like \"64KiB\"")),
+        }
+    }
+
+    /// One of the key's words.
+    pub(super) fn choice(&self, key: &'static str) -> At<&'static str> {
+        let default = if let Some(Default::Text(value)) = self.default(key) { *value } else { "" };
+        self.value(key, default, |node, kind| {
+            let Kind::Choice(choices) = kind else { return Ok(default) };
+            let Value::Text(text) = &node.value else { return Err(self.wrong(node, &reference::value(kind))) };
+            choose(text, choices, kind)
+        })
+    }
+
+    /// A string, the default if it is left out and has one.
+    pub(super) fn text(&self, key: &'static str) -> Option<Text> {
+        let Some(entry) = self.table.get(key) else {
+            return match self.default(key) {
+                Some(Default::Text(value)) => {
+                    let (value, place) = ((*value).to_owned(), self.place);
+                    Some(Text { value, place, exact: false, from_env: false })
+                }
+                Some(Default::Required) => self.missing(key),
+                _ => None,
+            };
+        };
+        self.text_of(&entry.node, self.spec(key))
+    }
+
+    fn text_of(&self, node: &Node, spec: Option<&Key>) -> Option<Text> {
+        match &node.value {
+            Value::Text(text) => Some(text.clone()),
+            _ => {
+                let what = spec.map_or_else(String::new, |spec| reference::value(&spec.kind));
+                self.wrong_type(node, &format!("a string: {what}"));
+                None
+            }
+        }
+    }
+
+    /// A list of strings, or a single one where that is allowed; the default if it is left out.
+    pub(super) fn texts(&self, key: &'static str) -> Vec<Text> {
+        let Some(spec) = self.spec(key) else { return Vec::new() };
+        let Some(entry) = self.table.get(key) else {
+            let place = self.place;
+            return match &spec.default {
+                Default::List(values) => {
+                    let text = |v: &&str| Text { value: (*v).to_owned(), place, exact: false, from_env: false };
+                    values.iter().map(text).collect()
+                }
+                Default::Required => {
+                    let _: Option<()> = self.missing(key);
+                    Vec::new()
+                }
+                _ => Vec::new(),
+            };
+        };
+        self.texts_of(&entry.node, &spec.kind)
+    }
+
+    fn texts_of(&self, node: &Node, kind: &Kind) -> Vec<Text> {
+        let one_allowed = matches!(kind, Kind::OneOrMore(_));
+        match &node.value {
+            Value::List(nodes) => nodes.iter().filter_map(|node| self.text_in_list(node)).collect(),
+            Value::Text(text) if one_allowed => vec![text.clone()],
+            Value::Text(text) => {
+                let diagnostic = self.wrong(node, "a list");
+                self.add(diagnostic.help(format!("write [\"{}\"]", text.value)));
+                Vec::new()
+            }
+            _ => {
+                self.wrong_type(node, if one_allowed { "a string or a list of strings" } else { "a list of strings" });
+                Vec::new()
+            }
+        }
+    }
+
+    fn text_in_list(&self, node: &Node) -> Option<Text> {
+        match &node.value {
+            Value::Text(text) => Some(text.clone()),
+            Value::Integer(value) => {
+                self.add(self.wrong(node, "a string").help(format!("write \"{value}\"")));
+                None
+            }
+            _ => {
+                self.wrong_type(node, "a string");
+                None
+            }
+        }
+    }
+
+    /// The elements of a required list, whatever they are; reports one that is empty.
+    pub(super) fn elements(&self, key: &'static str) -> &'a [Node] {
+        let Some(entry) = self.required_entry(key) else { return &[] };
+        match &entry.node.value {
+            Value::List(nodes) | Value::Tables(nodes) if !nodes.is_empty() => nodes,
+            Value::List(_) => {
+                self.must_not_be_empty(key);
+                &[]
+            }
+            Value::Text(text) => {
+                let diagnostic = self.wrong(&entry.node, "a list");
+                self.add(diagnostic.help(format!("write [\"{}\"]", text.value)));
+                &[]
+            }
+            _ => {
+                self.wrong_type(&entry.node, "a list");
+                &[]
+            }
+        }
+    }
+
+    /// Reports `key` if it is there and an empty list.
+    pub(super) fn must_not_be_empty(&self, key: &'static str) {
+        if let Some(entry) = self.table.get(key)
+            && matches!(&entry.node.value, Value::List(nodes) if nodes.is_empty())
+        {
+            let message = format!("`{key}` must not be empty");
+            let diagnostic = Diagnostic::error(Code::EMPTY_VALUE, entry.node.place, message);
+            self.add(diagnostic.expected("expected at least one element"));
+        }
+    }
+
+    /// Free names with one or more strings each: headers. With the place of each name.
+    pub(super) fn map(&self, key: &'static str) -> Vec<(At<String>, Vec<Text>)> {
+        let (Some(entry), Some(spec)) = (self.table.get(key), self.spec(key)) else { return Vec::new() };
+        let (Value::Table(table), Kind::Map(inner)) = (&entry.node.value, &spec.kind) else {
+            self.wrong_type(&entry.node, "a table of strings");
+            return Vec::new();
+        };
+        let pair = |e: &Entry| (At { value: e.key.clone(), place: e.place }, self.texts_of(&e.node, inner));
+        table.entries.iter().map(pair).collect()
+    }
+
+    /// The content of the file that `key` names; at most `limit` bytes.
+    pub(super) fn file(&self, key: &'static str, limit: usize) -> Option<FileValue> {
+        let written = self.text(key)?;
+        let path = self.context.resolve(&written.value, written.place);
+        let error = |message: String| {
+            self.add(Diagnostic::error(Code::FILE_VALUE, written.place, message));
+            None
+        };
+        match self.context.files.read(&path, limit) {
+            Ok(bytes) if bytes.len() > limit => {
+                error(format!("`{}` is larger than {}", path.display(), unit::show_size(limit as u64)))
+            }
+            Ok(bytes) => Some(FileValue { path, written, bytes }),
+            Err(e) => error(format!("cannot read `{}`: {}", path.display(), super::load::reason(&e))),
+        }
+    }
+
+    /// Where `key` was written, if it was.
+    pub(super) fn key_place(&self, key: &str) -> Option<Place> {
+        self.table.get(key).map(|entry| entry.place)
+    }
+
+    /// Notes a finding.
+    pub(super) fn add(&self, diagnostic: Diagnostic) {
+        self.context.sink.add(diagnostic);
+    }
+
+    fn spec(&self, key: &'static str) -> Option<&'static Key> {
+        let spec = self.keys.get(key);
+        debug_assert!(spec.is_some(), "`{key}` is read, so it must be in the key table");
+        spec
+    }
+
+    fn default(&self, key: &'static str) -> Option<&'static Default> {
+        self.spec(key).map(|spec| &spec.default)
+    }
+
+    fn value<T>(
+        &self,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(&Node, &Kind) -> Result<T, Diagnostic>,
+    ) -> At<T> {
+        let (Some(entry), Some(spec)) = (self.table.get(key), self.spec(key)) else {
+            return At { value: default, place: self.place };
+        };
+        let place = entry.node.place;
+        if matches!(entry.node.value, Value::Broken) {
+            return At { value: default, place };
+        }
+        match read(&entry.node, &spec.kind) {
+            Ok(value) => At { value, place },
+            Err(diagnostic) => {
+                self.add(diagnostic);
+                At { value: default, place }
+            }
+        }
+    }
+
+    fn required_entry(&self, key: &'static str) -> Option<&'a Entry> {
+        let entry = self.table.get(key);
+        if entry.is_none() && matches!(self.default(key), Some(Default::Required)) {
+            let _: Option<()> = self.missing(key);
+        }
+        entry
+    }
+
+    fn missing<T>(&self, key: &'static str) -> Option<T> {
+        if !self.context.broken {
+            let message = format!("`{key}` is missing in {}", self.title());
+            let diagnostic = Diagnostic::error(Code::REQUIRED, self.place, message);
+            let what = self.spec(key).map_or_else(String::new, |spec| reference::value(&spec.kind));
+            self.add(diagnostic.expected(format!("expected `{key}` here: {what}")));
+        }
+        None
+    }
+
+    fn unknown(&self, entry: &Entry) {
+        let names = || self.keys.keys.iter().map(|key| key.name);
+        let message = format!("unknown key `{}` in {}", entry.key, self.title());
+        let mut diagnostic = Diagnostic::error(Code::UNKNOWN_KEY, entry.place, message);
+        if let Some(help) = did_you_mean(&entry.key, names()) {
+            diagnostic = diagnostic.help(help);
+        } else if let Some(table) = elsewhere(&entry.key) {
+            diagnostic = diagnostic.help(format!("`{}` belongs to {}", entry.key, table.header()));
+        } else {
+            let supported = self.keys.keys.iter().filter(|key| key.status == Status::Supported);
+            let known: Vec<String> = supported.map(|key| format!("`{}`", key.name)).collect();
+            if !known.is_empty() {
+                diagnostic = diagnostic.help(format!("the keys here are {}", known.join(", ")));
+            }
+        }
+        self.add(diagnostic);
+    }
+
+    fn later(&self, entry: &Entry, with: &str) {
+        let what = if self.keys.path.is_empty() {
+            format!("`{}`", entry.key)
+        } else {
+            format!("`{}` in {}", entry.key, self.title())
+        };
+        self.add(not_supported(entry.place, &what, with));
+    }
+
+    /// The table as its header is written, its own name put in.
+    fn title(&self) -> String {
+        self.keys.header().replace("<name>", self.name)
+    }
+
+    fn wrong(&self, node: &Node, expected: &str) -> Diagnostic {
+        let message = format!("this is {}", node.value.type_name());
+        Diagnostic::error(Code::WRONG_TYPE, node.place, message).expected(format!("expected {expected}"))
+    }
+
+    fn wrong_type(&self, node: &Node, expected: &str) {
+        if !matches!(node.value, Value::Broken) {
+            self.add(self.wrong(node, expected));
+        }
+    }
+}
+
+/// A tagged table's `type` is not among its variant's keys.
+fn is_tag(keys: &keys::Table, entry: &Entry) -> bool {
+    keys.path.contains("type = ") && matches!(entry.node.value, Value::Text(_))
+}
+
+fn variant_names(variants: &[Variant]) -> String {
+    let names = variants.iter().filter(|v| v.status == Status::Supported).map(|v| v.name);
+    format!("expected `type` to be {}", reference::words(names))
+}
+
+fn choose(text: &Text, choices: &[Choice], kind: &Kind) -> Result<&'static str, Diagnostic> {
+    // A word that ends in a colon stands for all that begin so.
+    let is = |c: &&Choice| c.name == text.value || (c.name.ends_with(':') && text.value.starts_with(c.name));
+    match choices.iter().find(is) {
+        Some(Choice { name, status: Status::Supported }) => Ok(name),
+        Some(Choice { status: Status::Later(with), .. }) => {
+            Err(not_supported(text.place, &format!("\"{}\"", text.value), with))
+        }
+        None => {
+            let names = choices.iter().filter(|c| c.status == Status::Supported).map(|c| c.name);
+            let message = format!("`{}` is not possible here", text.value);
+            let diagnostic = Diagnostic::error(Code::BAD_CHOICE, text.place, message);
+            let diagnostic = diagnostic.expected(format!("expected {}", reference::value(kind)));
+            Err(diagnostic.maybe_help(did_you_mean(&text.value, names)))
+        }
+    }
+}
+
+fn out_of_range(node: &Node, kind: &Kind) -> Diagnostic {
+    let diagnostic = Diagnostic::error(Code::OUT_OF_RANGE, node.place, "this is out of range");
+    diagnostic.expected(format!("expected {}", reference::value(kind)))
+}
+
+fn not_supported(place: Place, what: &str, with: &str) -> Diagnostic {
+    Diagnostic::error(Code::NOT_SUPPORTED, place, format!("{what} is not supported yet"))
+        .expected(format!("comes with {with}"))
+        .help("remove it: this version would not do what it says")
+}
+
+/// The table that has a key of that name, if exactly one kind of table has.
+fn elsewhere(key: &str) -> Option<&'static keys::Table> {
+    let mut tables = keys::tables().into_iter().filter(|table| table.get(key).is_some());
+    let found = tables.next()?;
+    tables.next().is_none().then_some(found)
+}
+
+/// "did you mean `x`?", if something is near enough.
+pub(crate) fn did_you_mean<'n>(wrong: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
+    nearest(wrong, names).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// The name nearest to `wrong`, if it is near enough to be what was meant.
+pub(crate) fn nearest<'n>(wrong: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let lower = wrong.to_lowercase().replace('-', "_");
+    let far = lower.chars().count().div_ceil(3).min(3);
+    let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase().replace('-', "_"));
+    let best = names.filter(|name| *name != wrong).map(|name| (distance(name), name)).min_by_key(|(d, _)| *d)?;
+    (best.0 <= far).then_some(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn the_nearest_name_is_near() {
+        let names = || ["listen", "workers", "driver", "max_connections"].into_iter();
+        assert_eq!(nearest("lisen", names()), Some("listen"));
+        assert_eq!(nearest("maxConnections", names()), Some("max_connections"));
+        assert_eq!(nearest("max-connections", names()), Some("max_connections"));
+        assert_eq!(nearest("certificate", names()), None);
+    }
+}

@@ -1,0 +1,319 @@
+//! The effective configuration: everything that was written and every default, secrets masked, stable to the byte.
+
+use super::{
+    Config,
+    api::Route,
+    integration::Integration,
+    json::Json,
+    log::Output,
+    source::{At, Text},
+    unit,
+    upstream::Upstream,
+};
+use std::fmt::Write;
+
+/// What stands in for a value that nobody may see.
+const MASK: &str = "***";
+
+/// As TOML, which loads to the same plan again (where nothing is masked and files are found).
+#[must_use]
+pub fn toml(config: &Config) -> String {
+    let mut out = String::new();
+    if let Json::Object(members) = document(config) {
+        table(&mut out, "", &members);
+    }
+    out
+}
+
+/// As JSON on one line, with the configuration's hash.
+#[must_use]
+pub fn json(config: &Config) -> String {
+    let mut document = document(config);
+    if let Json::Object(members) = &mut document {
+        members.insert(0, ("config_hash".into(), Json::Text(format!("{:016x}", config.hash))));
+    }
+    document.compact()
+}
+
+fn document(config: &Config) -> Json {
+    let mut root = Json::object([("server", server(config))]);
+    if let Some(admin) = &config.admin {
+        let mut shown = Json::object([]);
+        put_text(&mut shown, "listen", admin.listen.as_ref());
+        if let Some(file) = &admin.token_file {
+            shown.put("token_file", Json::text(file.path.display().to_string()));
+        }
+        root.put("admin", shown);
+    }
+    let named = |all: Vec<(String, Json)>| Json::Object(all);
+    if !config.upstreams.is_empty() {
+        let all = config.upstreams.iter().map(|u| (u.name.value.clone(), upstream(u)));
+        root.put("upstream", named(all.collect()));
+    }
+    if !config.apis.is_empty() {
+        let all = config.apis.iter().map(|api| {
+            let mut shown = Json::object([]);
+            if !api.hosts.is_empty() {
+                shown.put("host", texts(&api.hosts));
+            }
+            put_text(&mut shown, "base_path", api.base_path.as_ref());
+            shown.put("route", Json::List(api.routes.iter().map(route).collect()));
+            (api.name.value.clone(), shown)
+        });
+        root.put("api", named(all.collect()));
+    }
+    let mut log = Json::object([]);
+    if let Some(access) = &config.access_log {
+        let output = output(&access.output, "stdout");
+        log.put("access", Json::object([("output", output), ("format", text(&access.format))]));
+    }
+    let error = &config.error_log;
+    let level = Json::text(error.level.value);
+    log.put("error", Json::object([("level", level), ("output", output(&error.output, "stderr"))]));
+    root.put("log", log);
+    root.put("metrics", Json::object([("prometheus", Json::Bool(config.prometheus.value))]));
+    root
+}
+
+fn server(config: &Config) -> Json {
+    let (server, limits) = (&config.server, &config.server.limits);
+    Json::object([
+        ("workers", Json::number(server.workers.value)),
+        ("driver", Json::text(server.driver.value)),
+        ("listen", texts(&server.listen)),
+        ("proxy_protocol", Json::Bool(server.proxy_protocol.value)),
+        ("trusted_proxies", texts(&server.trusted_proxies)),
+        ("shutdown_grace", duration(&server.shutdown_grace)),
+        ("max_connections", Json::number(server.max_connections.value)),
+        (
+            "limits",
+            Json::object([
+                ("request_head", size(limits.request_head.value)),
+                ("request_headers", Json::number(limits.request_headers.value)),
+                ("request_body", size(limits.request_body.value)),
+                ("header_timeout", duration(&limits.header_timeout)),
+                ("body_timeout", duration(&limits.body_timeout)),
+                ("idle_timeout", duration(&limits.idle_timeout)),
+            ]),
+        ),
+    ])
+}
+
+fn upstream(upstream: &Upstream) -> Json {
+    let servers = upstream.servers.iter().map(|server| {
+        if server.weight == 1 {
+            return text(&server.url);
+        }
+        Json::object([("url", text(&server.url)), ("weight", Json::number(server.weight))])
+    });
+    let max_idle = Json::number(upstream.max_idle.value);
+    Json::object([
+        ("servers", Json::List(servers.collect())),
+        ("balance", Json::text(upstream.balance.value)),
+        ("connect_timeout", duration(&upstream.connect_timeout)),
+        ("keepalive", Json::object([("max_idle", max_idle), ("idle_timeout", duration(&upstream.idle_timeout))])),
+        (
+            "retry",
+            Json::object([
+                ("attempts", Json::number(upstream.attempts.value)),
+                ("on", texts(&upstream.retry_on)),
+                ("budget", Json::Float(upstream.budget.value)),
+            ]),
+        ),
+    ])
+}
+
+fn route(route: &Route) -> Json {
+    let method = match route.methods.as_slice() {
+        [one] => text(one),
+        all => texts(all),
+    };
+    let mut shown = Json::object([("method", method)]);
+    put_text(&mut shown, "path", route.path.as_ref());
+    if let Some(limit) = route.request_body {
+        shown.put("request_body", size(limit.value));
+    }
+    if let Some(integration) = &route.integration {
+        shown.put("integration", self::integration(integration));
+    }
+    shown
+}
+
+fn integration(integration: &Integration) -> Json {
+    let mut shown = Json::object([]);
+    match integration {
+        Integration::HttpProxy(proxy) => {
+            shown.put("type", Json::text("http_proxy"));
+            put_text(&mut shown, "upstream", proxy.upstream.as_ref());
+            put_text(&mut shown, "path", proxy.path.as_ref());
+            put_text(&mut shown, "host", proxy.host.as_ref());
+            shown.put("timeout", duration(&proxy.timeout));
+        }
+        Integration::Static(fixed) => {
+            shown.put("type", Json::text("static"));
+            shown.put("status", Json::number(fixed.status.value));
+            put_headers(&mut shown, &fixed.headers);
+            if let Some(body) = &fixed.body {
+                shown.put("body", masked(body));
+            }
+            if let Some(file) = &fixed.file {
+                shown.put("file", Json::text(file.path.display().to_string()));
+            }
+        }
+        Integration::Redirect(redirect) => {
+            shown.put("type", Json::text("redirect"));
+            shown.put("status", Json::number(redirect.status.value));
+            put_text(&mut shown, "location", redirect.location.as_ref());
+            shown.put("keep_query", Json::Bool(redirect.keep_query.value));
+        }
+        Integration::Mock(mock) => {
+            shown.put("type", Json::text("mock"));
+            shown.put("status", Json::number(mock.status.value));
+            put_headers(&mut shown, &mock.headers);
+        }
+    }
+    shown
+}
+
+fn put_headers(shown: &mut Json, headers: &[(At<String>, Vec<Text>)]) {
+    if headers.is_empty() {
+        return;
+    }
+    let values = |values: &[Text]| match values {
+        [one] => masked(one),
+        all => Json::List(all.iter().map(masked).collect()),
+    };
+    let headers = headers.iter().map(|(name, texts)| (name.value.clone(), values(texts)));
+    shown.put("headers", Json::Object(headers.collect()));
+}
+
+/// A value that is sent to clients; what comes from the environment may be a secret.
+fn masked(text: &Text) -> Json {
+    if text.from_env { Json::text(MASK) } else { self::text(text) }
+}
+
+/// A string as it must be written, so that `${` stays what it is.
+fn text(text: &Text) -> Json {
+    Json::Text(text.value.replace("${", "$${"))
+}
+
+fn texts(all: &[Text]) -> Json {
+    Json::List(all.iter().map(text).collect())
+}
+
+fn put_text(shown: &mut Json, key: &str, value: Option<&Text>) {
+    if let Some(value) = value {
+        shown.put(key, text(value));
+    }
+}
+
+fn duration(value: &At<std::time::Duration>) -> Json {
+    Json::Text(unit::show_duration(value.value))
+}
+
+fn size(bytes: u64) -> Json {
+    if bytes == u64::MAX { Json::Integer(0) } else { Json::Text(unit::show_size(bytes)) }
+}
+
+fn output(output: &Output, standard: &str) -> Json {
+    match output {
+        Output::Off => Json::text("off"),
+        Output::Standard => Json::text(standard),
+        Output::File(path) => Json::text(path.display().to_string().replace("${", "$${")),
+    }
+}
+
+/// Writes a table: first what fits on a line, then its tables with headers.
+fn table(out: &mut String, path: &str, members: &[(String, Json)]) {
+    let is_table = |name: &str, value: &Json| {
+        let inline = matches!(name, "integration" | "keepalive" | "retry" | "headers");
+        matches!(value, Json::Object(_)) && !inline
+    };
+    let is_tables = |name: &str, value: &Json| matches!(value, Json::List(_)) && name == "route";
+    for (name, value) in members.iter().filter(|(n, v)| !is_table(n, v) && !is_tables(n, v)) {
+        let _ = write!(out, "{} = ", key(name));
+        inline(out, value);
+        out.push('\n');
+    }
+    for (name, value) in members {
+        let path = if path.is_empty() { key(name) } else { format!("{path}.{}", key(name)) };
+        match value {
+            Json::Object(members) if is_table(name, value) => {
+                if members.is_empty() || members.iter().any(|(n, v)| !is_table(n, v)) {
+                    header(out, &format!("[{path}]"));
+                }
+                table(out, &path, members);
+            }
+            Json::List(values) if is_tables(name, value) => {
+                for value in values {
+                    header(out, &format!("[[{path}]]"));
+                    if let Json::Object(members) = value {
+                        table(out, &path, members);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn header(out: &mut String, header: &str) {
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    out.push_str(header);
+    out.push('\n');
+}
+
+fn inline(out: &mut String, value: &Json) {
+    match value {
+        Json::Object(members) => {
+            out.push('{');
+            for (index, (name, value)) in members.iter().enumerate() {
+                let _ = write!(out, "{}{} = ", if index == 0 { " " } else { ", " }, key(name));
+                inline(out, value);
+            }
+            out.push_str(if members.is_empty() { "}" } else { " }" });
+        }
+        Json::List(values) => {
+            out.push('[');
+            for (index, value) in values.iter().enumerate() {
+                out.push_str(if index == 0 { "" } else { ", " });
+                inline(out, value);
+            }
+            out.push(']');
+        }
+        Json::Text(text) => quoted(out, text),
+        Json::Bool(value) => drop(write!(out, "{value}")),
+        Json::Integer(value) => drop(write!(out, "{value}")),
+        Json::Float(value) => drop(write!(out, "{value:?}")),
+    }
+}
+
+/// A key, in quotes if it is not a bare one.
+fn key(name: &str) -> String {
+    let bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if bare {
+        return name.to_owned();
+    }
+    let mut out = String::new();
+    quoted(&mut out, name);
+    out
+}
+
+/// A basic string (TOML 1.0, "String").
+fn quoted(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() => drop(write!(out, "\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}

@@ -1,0 +1,72 @@
+//! `ringgate check`: everything that is wrong with a configuration, at once.
+
+use super::{
+    CONFIG_DEFAULT, Exit,
+    arguments::{Matches, UsageError},
+    terminal::Terminal,
+};
+use crate::{compile::Compiled, config::Report, control::source::Source, plan::Plan};
+use std::{ffi::OsStr, path::PathBuf};
+
+/// `ringgate check [FILE]`
+pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageError> {
+    let named = match (matches.positional(0), matches.value("config")) {
+        (Some(_), Some(_)) => return Err(matches.wrong("the file is named twice")),
+        (positional, option) => positional.or(option),
+    };
+    let source = Source::File(PathBuf::from(named.map_or(OsStr::new(CONFIG_DEFAULT), |name| name)));
+    let (plan, report) = match source.load() {
+        Ok(Compiled { plan, report, .. }) => (Some(plan), report),
+        Err(report) => (None, report),
+    };
+    if matches.text("format")? == Some("json") {
+        terminal.out.line(&report.render_json());
+    } else {
+        terminal.err.text(&report.render_human(terminal.err.color()));
+        if let Some(plan) = &plan {
+            let ok = terminal.out.green("ok");
+            terminal.out.line(&format!("{ok}: {}", summary(plan)));
+        }
+    }
+    let denied = matches.has("deny-warnings") && report.warnings() > 0;
+    Ok(if plan.is_none() || denied { Exit::Invalid } else { Exit::Done })
+}
+
+/// `3 routes, 1 upstream, hash 0123456789abcdef`
+pub(crate) fn summary(plan: &Plan) -> String {
+    let routes = count(plan.routes.len(), "route");
+    format!("{routes}, {}, hash {:016x}", count(plan.upstreams.len(), "upstream"), plan.hash)
+}
+
+/// `1 route`, `2 routes`
+pub(crate) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// The plan of a command that needs one; shows what is wrong, or the warnings, where people see it.
+pub(super) fn plan(source: &Source, terminal: &mut Terminal) -> Option<Plan> {
+    compiled(source, terminal).map(|compiled| compiled.plan)
+}
+
+/// The same, with the configuration.
+pub(super) fn compiled(source: &Source, terminal: &mut Terminal) -> Option<Compiled> {
+    let show = |report: &Report, terminal: &mut Terminal| {
+        let text = report.render_human(terminal.err.color());
+        terminal.err.text(&text);
+    };
+    match source.load() {
+        Ok(compiled) => {
+            show(&compiled.report, terminal);
+            Some(compiled)
+        }
+        Err(report) => {
+            show(&report, terminal);
+            None
+        }
+    }
+}
+
+/// The file that `--config` names, or the default one.
+pub(super) fn source(matches: &Matches) -> Source {
+    Source::File(PathBuf::from(matches.value("config").map_or(OsStr::new(CONFIG_DEFAULT), |name| name)))
+}

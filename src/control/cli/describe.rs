@@ -1,0 +1,60 @@
+//! Plans in words, for `routes` and `explain`.
+
+use crate::plan::{Balance, Integration, PathTemplate, Piece, Plan, Retry, Route, Upstream};
+
+/// The integration's type as it is written.
+pub(super) fn kind(route: &Route) -> &'static str {
+    match &route.integration {
+        Integration::HttpProxy(_) => "http_proxy",
+        Integration::Fixed(fixed) if fixed.body.is_empty() => "mock",
+        Integration::Fixed(_) => "static",
+        Integration::Redirect(_) => "redirect",
+    }
+}
+
+/// The integration in a few words: `http_proxy to orders`.
+pub(super) fn integration(plan: &Plan, route: &Route) -> String {
+    let what = match &route.integration {
+        Integration::HttpProxy(proxy) => format!("to {}", plan.upstreams[proxy.upstream.index()].name),
+        Integration::Fixed(fixed) => fixed.status.to_string(),
+        Integration::Redirect(redirect) => {
+            format!("{} to {}", redirect.status, template(&redirect.location, &route.parameters))
+        }
+    };
+    format!("{} {what}", kind(route))
+}
+
+/// The upstream that a route forwards to.
+pub(super) fn upstream<'a>(plan: &'a Plan, route: &Route) -> Option<&'a Upstream> {
+    match &route.integration {
+        Integration::HttpProxy(proxy) => plan.upstreams.get(proxy.upstream.index()),
+        Integration::Fixed(_) | Integration::Redirect(_) => None,
+    }
+}
+
+/// `/internal/{id}`
+pub(super) fn template(template: &PathTemplate, parameters: &[String]) -> String {
+    let piece = |piece: &Piece| match piece {
+        Piece::Literal(text) => String::from_utf8_lossy(text).into_owned(),
+        Piece::Parameter(index) => format!("{{{}}}", parameters.get(*index).map_or("?", String::as_str)),
+    };
+    template.pieces.iter().map(piece).collect()
+}
+
+/// How a server is chosen.
+pub(super) const fn balance(balance: Balance) -> &'static str {
+    match balance {
+        Balance::RoundRobin => "round_robin",
+        Balance::LeastRequests => "least_requests",
+    }
+}
+
+/// `2 attempts, on connect, 502, 503`
+pub(super) fn retry(retry: &Retry) -> String {
+    if retry.attempts <= 1 {
+        return "never retried".to_owned();
+    }
+    let connect = retry.on_connect.then(|| "connect".to_owned());
+    let on: Vec<String> = connect.into_iter().chain(retry.on_statuses.iter().map(u16::to_string)).collect();
+    format!("up to {} attempts, on {}", retry.attempts, on.join(", "))
+}

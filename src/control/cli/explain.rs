@@ -1,0 +1,293 @@
+//! `ringgate explain`: one request through the real parser and the real router, told aloud; nothing is sent.
+
+mod render;
+
+use super::{
+    Exit,
+    arguments::{Matches, UsageError},
+    check,
+    terminal::Terminal,
+};
+use crate::{
+    base::span::Span,
+    config::codes::Code,
+    h1::{
+        error::ParseError,
+        parse::{self, HeadLimits, Parsed},
+    },
+    http::{head::RequestHead, method::Method},
+    plan::{Fixed, HttpProxy, Integration, PathTemplate, Piece, Plan, Redirect, Route},
+    route::{MethodSet, Outcome, Params, Step, normalise},
+    upstream::request::Outgoing,
+};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// `ringgate explain METHOD URL`, or a diagnostic's code.
+pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageError> {
+    let (first, second) = (matches.positional_text(0)?, matches.positional_text(1)?);
+    let asked = match (first, second) {
+        (Some(code), None) if looks_like_code(code) => return Ok(explain_code(code, terminal)),
+        (Some(url), None) if url.starts_with('/') || url.contains("://") => Asked::new(matches, "GET", url)?,
+        (Some(method), Some(url)) => Asked::new(matches, method, url)?,
+        _ => return Err(matches.wrong("which request? METHOD URL, or a diagnostic's code")),
+    };
+    let Some(plan) = check::plan(&check::source(matches), terminal) else { return Ok(Exit::Invalid) };
+    let explained = explain(&plan, &asked);
+    if matches.text("format")? == Some("json") {
+        terminal.out.line(&render::json(&plan, &asked, &explained).pretty());
+    } else {
+        render::human(&plan, &asked, &explained, &mut terminal.out);
+    }
+    Ok(if explained.is_answered() { Exit::Done } else { Exit::Invalid })
+}
+
+fn looks_like_code(text: &str) -> bool {
+    let digits = text.strip_prefix("RG").or_else(|| text.strip_prefix("rg"));
+    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn explain_code(text: &str, terminal: &mut Terminal) -> Exit {
+    let Some(entry) = Code::parse(text).and_then(Code::entry) else {
+        let mark = terminal.err.red("error");
+        terminal.err.line(&format!("{mark}: there is no diagnostic with the code {text}"));
+        return Exit::Invalid;
+    };
+    let code = terminal.out.bold(&entry.code.to_string());
+    terminal.out.line(&format!("{code}: {}\n\n{}", entry.title, render::wrap(entry.explanation, 100)));
+    Exit::Done
+}
+
+/// The request that is asked about.
+struct Asked {
+    /// As it would come over the wire, without its body.
+    bytes: Vec<u8>,
+    body_bytes: usize,
+    client: IpAddr,
+}
+
+impl Asked {
+    fn new(matches: &Matches, method: &str, url: &str) -> Result<Self, UsageError> {
+        let (authority, target) = split(url).ok_or_else(|| {
+            matches.wrong(format!("`{url}` is neither a path (beginning with /) nor a URL (beginning with http://)"))
+        })?;
+        let headers = matches.texts("header")?;
+        for header in &headers {
+            if !header.contains(':') || header.contains(['\r', '\n']) {
+                return Err(matches.wrong(format!("`{header}` is no header: 'NAME: VALUE'")));
+            }
+        }
+        let body = matches.text("data")?;
+        let has =
+            |name: &str| headers.iter().any(|h| h.split(':').next().is_some_and(|n| n.eq_ignore_ascii_case(name)));
+        let mut text = format!("{method} {target} HTTP/1.1\r\n");
+        if !has("host") {
+            text.push_str(&format!("Host: {}\r\n", authority.unwrap_or("localhost")));
+        }
+        for header in &headers {
+            text.push_str(&format!("{header}\r\n"));
+        }
+        if let Some(body) = body
+            && !has("content-length")
+            && !has("transfer-encoding")
+        {
+            text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        text.push_str("\r\n");
+        let client = match matches.text("client")? {
+            None => Ipv4Addr::LOCALHOST.into(),
+            Some(text) => text.parse().map_err(|_| matches.wrong(format!("`{text}` is no IP address")))?,
+        };
+        Ok(Self { bytes: text.into_bytes(), body_bytes: body.map_or(0, str::len), client })
+    }
+
+    fn text(&self, span: Span) -> String {
+        String::from_utf8_lossy(span.of(&self.bytes)).into_owned()
+    }
+}
+
+/// The authority and the target of a URL, a path, or `*`.
+fn split(url: &str) -> Option<(Option<&str>, &str)> {
+    if url.starts_with('/') || url == "*" {
+        return Some((None, url));
+    }
+    let (scheme, rest) = url.split_once("://")?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at(end);
+    Some((Some(authority), if target.is_empty() { "/" } else { target }))
+}
+
+/// What happens to a request.
+enum Explained<'p> {
+    /// It breaks a rule of the wire and is refused before anything else.
+    Malformed(ParseError),
+    /// It is understood, and routed or not.
+    Routed(Routed<'p>),
+}
+
+struct Routed<'p> {
+    head: RequestHead,
+    /// The path that was matched, if it was not the client's own.
+    normal: Option<Vec<u8>>,
+    steps: Vec<Step>,
+    verdict: Verdict<'p>,
+}
+
+enum Verdict<'p> {
+    /// The path cannot be normalised.
+    BadPath,
+    NotFound,
+    /// These methods would have been answered.
+    MethodNotAllowed(MethodSet),
+    Found {
+        route: &'p Route,
+        /// Names and values.
+        parameters: Vec<(String, String)>,
+        answer: Answer<'p>,
+    },
+}
+
+enum Answer<'p> {
+    /// The body is announced to be larger than the route takes.
+    TooLarge,
+    /// The request goes on, with this head.
+    Forwarded {
+        proxy: &'p HttpProxy,
+        head: Vec<u8>,
+    },
+    Fixed(&'p Fixed),
+    Redirected {
+        redirect: &'p Redirect,
+        location: Vec<u8>,
+    },
+}
+
+impl Explained<'_> {
+    /// Whether a route answers, or would if the body were smaller.
+    const fn is_answered(&self) -> bool {
+        matches!(self, Self::Routed(Routed { verdict: Verdict::Found { .. }, .. }))
+    }
+}
+
+fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
+    let limits = &plan.server.limits;
+    let limits = HeadLimits { bytes: limits.request_head, fields: limits.request_headers };
+    let mut head = RequestHead::with_capacity(limits.fields);
+    match parse::request(&asked.bytes, limits, &mut head) {
+        Ok(Parsed::Complete(end)) if end == asked.bytes.len() => {}
+        Ok(_) => return Explained::Malformed(ParseError::new(crate::h1::error::ErrorKind::RequestLine, 0)),
+        Err(error) => return Explained::Malformed(error),
+    }
+    let mut normal = Vec::new();
+    let mut routed = Routed { head, normal: None, steps: Vec::new(), verdict: Verdict::NotFound };
+    let path = match routed.head.path.of(&asked.bytes) {
+        path if routed.head.path_needs_care => {
+            if normalise(path, &mut normal).is_err() {
+                routed.verdict = Verdict::BadPath;
+                return Explained::Routed(routed);
+            }
+            routed.normal = Some(normal.clone());
+            normal.as_slice()
+        }
+        b"" => b"/",
+        path => path,
+    };
+    let host = routed.head.host_name.of(&asked.bytes);
+    routed.steps = plan.router.explain(host, routed.head.method, path);
+    let mut params = Params::new();
+    routed.verdict = match plan.router.lookup(host, routed.head.method, path, &mut params) {
+        _ if matches!(routed.head.method, Method::Connect | Method::Trace) => {
+            Verdict::MethodNotAllowed(MethodSet::EMPTY)
+        }
+        Outcome::NotFound => Verdict::NotFound,
+        Outcome::MethodNotAllowed(methods) => Verdict::MethodNotAllowed(methods),
+        Outcome::Found(id) => {
+            let route = &plan.routes[id.index()];
+            let values: Vec<&[u8]> = params.as_slice().iter().map(|span| span.of(path)).collect();
+            let named = route.parameters.iter().zip(&values);
+            let parameters =
+                named.map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned())).collect();
+            Verdict::Found { route, parameters, answer: answer(plan, route, asked, &routed.head, &values) }
+        }
+    };
+    Explained::Routed(routed)
+}
+
+fn answer<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHead, values: &[&[u8]]) -> Answer<'p> {
+    if head.content_length.is_some_and(|length| length > route.request_body) {
+        return Answer::TooLarge;
+    }
+    match &route.integration {
+        Integration::Fixed(fixed) => Answer::Fixed(fixed),
+        Integration::Redirect(redirect) => {
+            let mut location = fill(&redirect.location, values);
+            if redirect.keep_query {
+                add_query(&mut location, head, asked);
+            }
+            Answer::Redirected { redirect, location }
+        }
+        Integration::HttpProxy(proxy) => {
+            let target = proxy.path.as_ref().map(|template| {
+                let mut target = fill(template, values);
+                add_query(&mut target, head, asked);
+                target
+            });
+            let client = asked.client.to_string();
+            let outgoing = Outgoing {
+                head,
+                bytes: &asked.bytes,
+                target: target.as_deref(),
+                host: proxy.host.as_deref(),
+                client: client.as_bytes(),
+                trusted: plan.server.trusted_proxies.iter().any(|net| net.contains(&asked.client)),
+            };
+            let mut sent = Vec::new();
+            outgoing.encode(&mut sent);
+            Answer::Forwarded { proxy, head: sent }
+        }
+    }
+}
+
+fn fill(template: &PathTemplate, values: &[&[u8]]) -> Vec<u8> {
+    let piece = |piece: &Piece| match piece {
+        Piece::Literal(text) => text.to_vec(),
+        Piece::Parameter(index) => values.get(*index).copied().unwrap_or_default().to_vec(),
+    };
+    template.pieces.iter().flat_map(piece).collect()
+}
+
+fn add_query(target: &mut Vec<u8>, head: &RequestHead, asked: &Asked) {
+    if head.has_query {
+        target.push(if target.contains(&b'?') { b'&' } else { b'?' });
+        target.extend_from_slice(head.query.of(&asked.bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{looks_like_code, split};
+
+    #[test]
+    fn a_url_has_an_authority_a_path_has_none() {
+        for (url, expect) in [
+            ("/a?b", Some((None, "/a?b"))),
+            ("http://h:80/a?b", Some((Some("h:80"), "/a?b"))),
+            ("https://h", Some((Some("h"), "/"))),
+            ("http://h?q", Some((Some("h"), "?q"))),
+            ("*", Some((None, "*"))),
+            ("ftp://h/", None),
+            ("orders/7", None),
+        ] {
+            assert_eq!(split(url), expect, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_told_from_a_path() {
+        for (text, expect) in [("RG0102", true), ("rg1", true), ("RG", false), ("RGX", false), ("/RG0102", false)] {
+            assert_eq!(looks_like_code(text), expect, "{text}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! An explanation as text for people and as JSON for tools.
+
+use super::{
+    super::{
+        describe,
+        terminal::{Stream, table},
+    },
+    Answer, Asked, Explained, Routed, Verdict,
+};
+use crate::{
+    config::{
+        json::Json,
+        unit::{show_duration, show_size},
+    },
+    plan::{Plan, Route},
+    route::{Step, Verdict as Tried},
+};
+use std::fmt::Write;
+
+/// For people.
+pub(super) fn human(plan: &Plan, asked: &Asked, explained: &Explained<'_>, out: &mut Stream) {
+    let routed = match explained {
+        Explained::Malformed(error) => {
+            let verdict = out.red("refused");
+            let line = String::from_utf8_lossy(asked.bytes.split(|b| *b == b'\r').next().unwrap_or_default());
+            out.line(&format!("{line}\n"));
+            let (status, rule) = (error.kind.status(), error.kind.label());
+            out.line(&format!("{verdict}  {status}, before routing: the request breaks the rule `{rule}`"));
+            return;
+        }
+        Explained::Routed(routed) => routed,
+    };
+    let head = &routed.head;
+    let host = asked.text(head.host);
+    out.line(&format!("{} {}, host {host}\n", asked.text(head.method_token), asked.text(head.target)));
+    let mut rows = verdict(plan, asked, routed, out);
+    rows.extend(considered(&routed.steps, plan, &asked.text(head.host_name)));
+    if let Verdict::Found { answer, route, .. } = &routed.verdict {
+        rows.extend(answered(plan, answer, route));
+    }
+    out.text(&table(&rows));
+    if let Verdict::Found { answer, .. } = &routed.verdict {
+        out.text(&message(answer));
+    }
+}
+
+fn row(name: &str, value: impl Into<String>) -> Vec<String> {
+    vec![name.to_owned(), value.into()]
+}
+
+fn verdict(plan: &Plan, asked: &Asked, routed: &Routed<'_>, out: &Stream) -> Vec<Vec<String>> {
+    let refused = |what: &str| vec![row("route", format!("{}: {what}", out.red("none")))];
+    let mut rows = match &routed.verdict {
+        Verdict::BadPath => refused("400, the path is malformed or leads out of the root"),
+        Verdict::NotFound => refused("404, no route has this host and path"),
+        Verdict::MethodNotAllowed(methods) if methods.is_empty() => refused("405, this method is never forwarded"),
+        Verdict::MethodNotAllowed(methods) => refused(&format!("405, only {methods} are answered here")),
+        Verdict::Found { route, parameters, .. } => {
+            let mut rows = vec![row("route", named(plan, route))];
+            rows.extend(parameters.iter().map(|(name, value)| row("parameter", format!("{name} = {value}"))));
+            let length = routed.head.content_length.unwrap_or(asked.body_bytes as u64);
+            let most =
+                if route.request_body == u64::MAX { "any size".to_owned() } else { show_size(route.request_body) };
+            rows.push(row("body", format!("{length} bytes; at most {most}")));
+            rows
+        }
+    };
+    if let Some(normal) = &routed.normal {
+        rows.insert(1, row("matched as", String::from_utf8_lossy(normal)));
+    }
+    rows
+}
+
+fn named(plan: &Plan, route: &Route) -> String {
+    let api = &plan.apis[route.api.index()].name;
+    format!("{} {} of api {api}, {}", route.methods, route.path, route.origin)
+}
+
+/// What the router tried, a line each.
+fn considered(steps: &[Step], plan: &Plan, host: &str) -> Vec<Vec<String>> {
+    if steps.is_empty() {
+        let mut hosts: Vec<&str> = plan.apis.iter().flat_map(|api| &api.hosts).map(String::as_str).collect();
+        hosts.dedup();
+        let known =
+            if hosts.is_empty() { String::new() } else { format!("; there are routes for {}", hosts.join(", ")) };
+        return vec![row("tried", format!("nothing: no route is for host {host}{known}"))];
+    }
+    steps.iter().map(|step| row("tried", format!("{}: {}", place(step), tried(step, plan)))).collect()
+}
+
+fn place(step: &Step) -> String {
+    let host = step.host.as_deref().map_or_else(|| "any host".to_owned(), |host| format!("host {host}"));
+    format!("{host}, {}", if step.pattern.is_empty() { "/" } else { &step.pattern })
+}
+
+fn tried(step: &Step, plan: &Plan) -> String {
+    match &step.verdict {
+        Tried::Chosen { named: true, .. } => "chosen, it names the method".to_owned(),
+        Tried::Chosen { route, named: false } => match plan.routes.get(route.index()) {
+            Some(route) if route.methods == "ANY" => "chosen, it takes any method".to_owned(),
+            _ => "chosen".to_owned(),
+        },
+        Tried::WrongMethod(methods) => format!("has only {methods}"),
+        Tried::NoRouteHere => "no route ends here".to_owned(),
+        Tried::DeadEnd(segment) if segment.is_empty() => "nothing matches an empty segment".to_owned(),
+        Tried::DeadEnd(segment) => format!("nothing goes on with `{segment}`"),
+    }
+}
+
+fn answered(plan: &Plan, answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>> {
+    let mut rows = vec![row("answered by", describe::integration(plan, route))];
+    match answer {
+        Answer::TooLarge => rows.push(row("refused", "413, the body is larger than the route takes")),
+        Answer::Fixed(_) | Answer::Redirected { .. } => {}
+        Answer::Forwarded { proxy, .. } => {
+            let upstream = &plan.upstreams[proxy.upstream.index()];
+            for server in &upstream.servers {
+                rows.push(row("server", format!("{}, weight {}", server.name, server.weight)));
+            }
+            rows.push(row("balance", describe::balance(upstream.balance)));
+            let (connect, answer) = (show_duration(upstream.connect_timeout), show_duration(proxy.timeout));
+            rows.push(row("time", format!("{connect} for a connection, {answer} until the answer begins")));
+            rows.push(row("retry", describe::retry(&upstream.retry)));
+        }
+    }
+    rows
+}
+
+/// The message that goes out, upstream or to the client.
+fn message(answer: &Answer<'_>) -> String {
+    let indented = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.lines().filter(|line| !line.is_empty()).fold(String::new(), |all, line| all + "  " + line + "\n")
+    };
+    match answer {
+        Answer::TooLarge => String::new(),
+        Answer::Forwarded { head, .. } => format!("\nsent upstream\n{}", indented(head)),
+        Answer::Fixed(fixed) => {
+            let length = fixed.body.len();
+            format!(
+                "\nsent to the client\n  {}\n{}  ({length} bytes of content)\n",
+                fixed.status,
+                indented(&fixed.fields)
+            )
+        }
+        Answer::Redirected { redirect, location } => {
+            let location = String::from_utf8_lossy(location);
+            format!("\nsent to the client\n  {}\n  Location: {location}\n", redirect.status)
+        }
+    }
+}
+
+/// For tools.
+pub(super) fn json(plan: &Plan, asked: &Asked, explained: &Explained<'_>) -> Json {
+    let routed = match explained {
+        Explained::Malformed(error) => {
+            return Json::object([
+                ("status", Json::number(error.kind.status())),
+                ("rule", Json::text(error.kind.label())),
+            ]);
+        }
+        Explained::Routed(routed) => routed,
+    };
+    let mut object = Json::object([
+        ("method", Json::text(asked.text(routed.head.method_token))),
+        ("target", Json::text(asked.text(routed.head.target))),
+        ("host", Json::text(asked.text(routed.head.host))),
+    ]);
+    let tried = routed.steps.iter().map(|step| Json::text(format!("{}: {}", place(step), tried(step, plan))));
+    object.put("tried", Json::List(tried.collect()));
+    match &routed.verdict {
+        Verdict::BadPath => object.put("status", Json::number(400)),
+        Verdict::NotFound => object.put("status", Json::number(404)),
+        Verdict::MethodNotAllowed(methods) => {
+            object.put("status", Json::number(405));
+            object.put("allow", Json::texts(methods.iter().map(crate::http::method::Method::name)));
+        }
+        Verdict::Found { route, parameters, answer } => {
+            object.put("route", route_json(plan, route));
+            let parameters = parameters.iter().map(|(name, value)| (name.clone(), Json::text(value)));
+            object.put("parameters", Json::Object(parameters.collect()));
+            answer_json(plan, answer, &mut object);
+        }
+    }
+    object
+}
+
+fn route_json(plan: &Plan, route: &Route) -> Json {
+    Json::object([
+        ("methods", Json::texts(route.methods.split(','))),
+        ("path", Json::text(&route.path)),
+        ("api", Json::text(&plan.apis[route.api.index()].name)),
+        ("integration", Json::text(describe::kind(route))),
+        ("origin", Json::text(&route.origin)),
+    ])
+}
+
+fn answer_json(plan: &Plan, answer: &Answer<'_>, object: &mut Json) {
+    match answer {
+        Answer::TooLarge => object.put("status", Json::number(413)),
+        Answer::Fixed(fixed) => object.put("status", Json::number(fixed.status)),
+        Answer::Redirected { redirect, location } => {
+            object.put("status", Json::number(redirect.status));
+            object.put("location", Json::text(String::from_utf8_lossy(location)));
+        }
+        Answer::Forwarded { proxy, head } => {
+            let upstream = &plan.upstreams[proxy.upstream.index()];
+            object.put("upstream", Json::text(&upstream.name));
+            object.put("servers", Json::texts(upstream.servers.iter().map(|server| server.name.clone())));
+            let head = String::from_utf8_lossy(head);
+            object.put("sent", Json::texts(head.lines().filter(|line| !line.is_empty())));
+        }
+    }
+}
+
+/// `text` in lines of at most `width` characters, where words allow; its own line ends stay.
+pub(super) fn wrap(text: &str, width: usize) -> String {
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split_whitespace() {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+                lines.push(std::mem::take(&mut line));
+            }
+            let gap = if line.is_empty() { "" } else { " " };
+            let _ = write!(line, "{gap}{word}");
+        }
+        lines.push(line);
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrap;
+
+    #[test]
+    fn text_is_wrapped_at_words() {
+        assert_eq!(wrap("one two three\n\nfour", 7), "one two\nthree\n\nfour");
+        assert_eq!(wrap("immeasurable", 3), "immeasurable");
+    }
+}

@@ -1,0 +1,47 @@
+//! `ringgate routes`: the table as the router has it.
+
+use super::{
+    Exit,
+    arguments::{Matches, UsageError},
+    check, describe,
+    terminal::{Terminal, table},
+};
+use crate::{config::json::Json, plan::Plan, route::Entry};
+
+/// `ringgate routes`
+pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageError> {
+    let Some(plan) = check::plan(&check::source(matches), terminal) else { return Ok(Exit::Invalid) };
+    let entries = plan.router.routes();
+    if matches.text("format")? == Some("json") {
+        let list = Json::List(entries.iter().map(|entry| json(&plan, entry)).collect());
+        terminal.out.line(&list.pretty());
+        return Ok(Exit::Done);
+    }
+    let heading = ["METHODS", "HOST", "PATH", "ANSWERED BY", "DEFINED"].map(str::to_owned).to_vec();
+    let rows: Vec<Vec<String>> =
+        std::iter::once(heading).chain(entries.iter().map(|entry| row(&plan, entry))).collect();
+    terminal.out.text(&table(&rows));
+    Ok(Exit::Done)
+}
+
+fn row(plan: &Plan, entry: &Entry) -> Vec<String> {
+    let route = &plan.routes[entry.route.index()];
+    let host = entry.host.clone().unwrap_or_else(|| "any".to_owned());
+    vec![route.methods.clone(), host, route.path.clone(), describe::integration(plan, route), route.origin.clone()]
+}
+
+fn json(plan: &Plan, entry: &Entry) -> Json {
+    let route = &plan.routes[entry.route.index()];
+    let mut object = Json::object([("methods", Json::texts(route.methods.split(',')))]);
+    if let Some(host) = &entry.host {
+        object.put("host", Json::text(host));
+    }
+    object.put("path", Json::text(&route.path));
+    object.put("api", Json::text(&plan.apis[route.api.index()].name));
+    object.put("integration", Json::text(describe::kind(route)));
+    if let Some(upstream) = describe::upstream(plan, route) {
+        object.put("upstream", Json::text(&upstream.name));
+    }
+    object.put("origin", Json::text(&route.origin));
+    object
+}

@@ -1,0 +1,296 @@
+//! The commands and their options, once: parsing, help and completions are made from this table.
+
+/// A command.
+#[derive(Debug)]
+pub(super) struct Verb {
+    /// Its name.
+    pub name: &'static str,
+    /// Other names for it.
+    pub aliases: &'static [&'static str],
+    /// What it does, for the list of commands.
+    pub about: &'static str,
+    /// What follows its name: `[--config FILE]`.
+    pub usage: &'static str,
+    /// The most positional arguments it takes.
+    pub positionals: usize,
+    /// Its options, besides `--help`.
+    pub options: &'static [Opt],
+    /// The rest of its help page.
+    pub notes: &'static str,
+}
+
+/// An option of a command.
+#[derive(Debug)]
+pub(super) struct Opt {
+    /// `--long`
+    pub long: &'static str,
+    /// `-s`
+    pub short: Option<char>,
+    /// How its value is called; `None` for a switch.
+    pub value: Option<&'static str>,
+    /// The values it takes; empty = any.
+    pub choices: &'static [&'static str],
+    /// What it does.
+    pub about: &'static str,
+}
+
+const CONFIG: Opt = Opt {
+    long: "config",
+    short: Some('c'),
+    value: Some("FILE"),
+    choices: &[],
+    about: "the configuration (default: ringgate.toml)",
+};
+
+const FORMAT: Opt = Opt {
+    long: "format",
+    short: None,
+    value: Some("FORMAT"),
+    choices: &["human", "json"],
+    about: "human (default) or json",
+};
+
+/// Every command, in the order in which help lists them.
+pub(super) const VERBS: &[Verb] = &[
+    Verb {
+        name: "run",
+        aliases: &["start", "serve"],
+        about: "serve (the default); without a file, a built-in demo",
+        usage: "[--config FILE]",
+        positionals: 0,
+        options: &[CONFIG],
+        notes: "\
+Without --config, ringgate.toml of the current directory is used; if there is none, a demo API is
+served on 127.0.0.1:8080 together with an upstream of its own, and what to curl is printed.
+
+Signals
+  SIGHUP            reload the configuration; an invalid one changes nothing
+  SIGTERM, SIGINT   finish what is in flight (server.shutdown_grace), then stop; a second one stops at once
+  SIGUSR1           reopen the log files
+
+Exit codes: 0 stopped, 1 configuration wrong, 2 usage, 3 could not start (port taken, no permission).",
+    },
+    Verb {
+        name: "check",
+        aliases: &["validate", "test"],
+        about: "say everything that is wrong with a configuration",
+        usage: "[FILE] [--format human|json] [--deny-warnings]",
+        positionals: 1,
+        options: &[
+            CONFIG,
+            FORMAT,
+            Opt { long: "deny-warnings", short: None, value: None, choices: &[], about: "warnings count as errors" },
+        ],
+        notes: "\
+Loads and compiles everything that `run` would, binds nothing, and reports all errors of all files at
+once. `ringgate -t FILE` is the same.
+
+Exit codes: 0 valid, 1 not valid, 2 usage.",
+    },
+    Verb {
+        name: "routes",
+        aliases: &[],
+        about: "list the routes in the order in which they win",
+        usage: "[--config FILE] [--format human|json]",
+        positionals: 0,
+        options: &[CONFIG, FORMAT],
+        notes: "\
+For a given request: an exact host before a wildcard before any; then, segment by segment, fixed text
+before {name} before {name+}; then a method by name before ANY. `ringgate explain` shows it at work.",
+    },
+    Verb {
+        name: "explain",
+        aliases: &["match"],
+        about: "which route a request takes, why, and what is sent upstream",
+        usage: "METHOD URL [-H 'NAME: VALUE']... [-d BODY] | CODE",
+        positionals: 2,
+        options: &[
+            CONFIG,
+            Opt {
+                long: "header",
+                short: Some('H'),
+                value: Some("'NAME: VALUE'"),
+                choices: &[],
+                about: "a field of the request, as with curl; may be repeated",
+            },
+            Opt { long: "data", short: Some('d'), value: Some("BODY"), choices: &[], about: "the request's body" },
+            Opt {
+                long: "client",
+                short: None,
+                value: Some("ADDRESS"),
+                choices: &[],
+                about: "where the request comes from (default: 127.0.0.1)",
+            },
+            FORMAT,
+        ],
+        notes: "\
+Nothing is sent, and no running gateway is asked: the configuration is compiled as `run` would, and
+the request goes through the same parser and router. URL is a path or a whole URL.
+
+  ringgate explain GET /orders/7 -H 'Host: shop.example.com'
+  ringgate explain RG0102            what a diagnostic's code means
+
+Exit codes: 0 a route was found, 1 none was, or the configuration is wrong, 2 usage.",
+    },
+    Verb {
+        name: "show",
+        aliases: &[],
+        about: "print the effective configuration, defaults filled in, secrets masked",
+        usage: "[--config FILE]",
+        positionals: 0,
+        options: &[CONFIG],
+        notes: "",
+    },
+    Verb {
+        name: "init",
+        aliases: &[],
+        about: "write a commented configuration to begin with",
+        usage: "[FILE]",
+        positionals: 1,
+        options: &[],
+        notes: "\
+Writes FILE (default: ringgate.toml) and, beside it, ringgate.schema.json, with which editors complete
+and check it. Never overwrites a configuration.",
+    },
+    Verb {
+        name: "schema",
+        aliases: &[],
+        about: "print the JSON Schema of the configuration language",
+        usage: "",
+        positionals: 0,
+        options: &[],
+        notes: "",
+    },
+    Verb {
+        name: "reload",
+        aliases: &[],
+        about: "make a running gateway read its configuration again",
+        usage: "[--config FILE | --pid PID]",
+        positionals: 0,
+        options: &[
+            CONFIG,
+            Opt {
+                long: "pid",
+                short: Some('p'),
+                value: Some("PID"),
+                choices: &[],
+                about: "the gateway's process, instead of its configuration",
+            },
+        ],
+        notes: "\
+Finds the gateway that runs with this configuration, asks it to reload, waits, and reports. An invalid
+configuration is shown as `check` would; the gateway keeps the old one.
+
+Exit codes: 0 the new configuration serves, 1 it was refused or no such gateway runs, 2 usage.",
+    },
+    Verb {
+        name: "proxy",
+        aliases: &["reverse-proxy"],
+        about: "forward everything to one place, without a file",
+        usage: "--listen ADDRESS --to ADDRESS",
+        positionals: 0,
+        options: &[
+            Opt {
+                long: "listen",
+                short: Some('l'),
+                value: Some("ADDRESS"),
+                choices: &[],
+                about: "where to listen: 127.0.0.1:8080, :8080 (all addresses), 8080 (loopback)",
+            },
+            Opt {
+                long: "to",
+                short: Some('t'),
+                value: Some("ADDRESS"),
+                choices: &[],
+                about: "where to: 127.0.0.1:3000, http://host:3000, unix:/run/app.sock, 3000 (loopback)",
+            },
+        ],
+        notes: "  ringgate proxy --listen :8080 --to 127.0.0.1:3000",
+    },
+    Verb {
+        name: "version",
+        aliases: &[],
+        about: "print the version; --verbose: build, kernel, io_uring features",
+        usage: "[--verbose]",
+        positionals: 0,
+        options: &[Opt {
+            long: "verbose",
+            short: Some('v'),
+            value: None,
+            choices: &[],
+            about: "build, kernel, io_uring features found",
+        }],
+        notes: "",
+    },
+    Verb {
+        name: "completions",
+        aliases: &["completion"],
+        about: "print a completion script",
+        usage: "bash|zsh|fish",
+        positionals: 1,
+        options: &[],
+        notes: "\
+  source <(ringgate completions bash)
+  ringgate completions zsh > \"${fpath[1]}/_ringgate\"
+  ringgate completions fish > ~/.config/fish/completions/ringgate.fish",
+    },
+    Verb {
+        name: "help",
+        aliases: &[],
+        about: "print this, or the help of one command",
+        usage: "[COMMAND]",
+        positionals: 1,
+        options: &[],
+        notes: "",
+    },
+];
+
+/// The command called `name`, or known by it.
+pub(super) fn find(name: &str) -> Option<&'static Verb> {
+    VERBS.iter().find(|verb| verb.name == name || verb.aliases.contains(&name))
+}
+
+/// The command or option nearest to what was typed, if one is near.
+pub(super) fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    names
+        .map(|name| (strsim::damerau_levenshtein(typed, name), name))
+        .filter(|(distance, name)| *distance <= name.len().max(typed.len()) / 3 + 1 && *distance < name.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{VERBS, find, nearest};
+
+    #[test]
+    fn names_and_aliases_are_unique() {
+        let mut all: Vec<&str> = VERBS.iter().flat_map(|v| v.aliases.iter().chain([&v.name])).copied().collect();
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+        assert!(all.iter().all(|name| find(name).is_some()));
+    }
+
+    #[test]
+    fn short_options_are_unique_within_a_command_and_not_help() {
+        for verb in VERBS {
+            let mut shorts: Vec<char> = verb.options.iter().filter_map(|o| o.short).collect();
+            let count = shorts.len();
+            shorts.sort_unstable();
+            shorts.dedup();
+            assert_eq!(shorts.len(), count, "{}", verb.name);
+            assert!(!shorts.contains(&'h'), "{}", verb.name);
+        }
+    }
+
+    #[test]
+    fn the_nearest_name_is_near() {
+        let names = || VERBS.iter().map(|v| v.name);
+        for (typed, expect) in [("chekc", Some("check")), ("rutes", Some("routes")), ("relaod", Some("reload"))] {
+            assert_eq!(nearest(typed, names()).as_deref(), expect, "{typed}");
+        }
+        assert_eq!(nearest("frobnicate", names()), None);
+    }
+}

@@ -1,0 +1,19 @@
+//! Everything that is not the data plane, on its own threads: the command line, start and stop, reload, names, the demo.
+//!
+//! Invariant: nothing here runs on a core. What a core needs reaches it as a message (a plan, addresses, "drain"), and what
+//! blocks (files, names, people's terminals) blocks a thread of this room only.
+
+pub mod admin;
+pub mod cli;
+mod demo;
+mod listeners;
+mod logs;
+mod names;
+mod notify;
+mod ports;
+mod reload;
+pub mod resolver;
+mod run;
+mod signals;
+mod socket;
+mod source;

@@ -1,0 +1,270 @@
+//! A gateway's life: start in order, serve until told otherwise, drain, end. The main thread does nothing else.
+
+use super::{
+    cli::{Exit, Terminal, kernel, summary},
+    demo, listeners,
+    listeners::Admin,
+    logs::Logs,
+    names::Names,
+    notify::Notify,
+    resolver::Update,
+    signals::{self, Asked},
+    socket::{self, Outcome, Reply, Served},
+    source::Source,
+};
+use crate::{
+    base::{
+        clock::unix_now,
+        limits::{CONTROL_TICK, LOG_STOP_GRACE, START_WAIT},
+    },
+    compile::Compiled,
+    config,
+    observe::{
+        error_log::{Level, log},
+        registry::Registry,
+    },
+    plan::{ListenAddress, Plan},
+    worker::{self, Workers},
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread::Builder,
+    time::Duration,
+};
+
+/// What the main thread waits for.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A signal.
+    Asked(Asked),
+    /// Someone waits for the outcome of a reload.
+    Reload(Sender<Reply>),
+    /// What is known about the name of upstream servers has changed.
+    Name(Update),
+    /// All cores have ended.
+    Drained,
+}
+
+/// A gateway that serves, as its main thread sees it.
+pub(super) struct Gateway {
+    pub(super) source: Source,
+    pub(super) plan: Arc<Plan>,
+    pub(super) workers: Workers,
+    pub(super) registry: Arc<Registry>,
+    pub(super) names: Names,
+    pub(super) logs: Logs,
+    pub(super) admin: Admin,
+    pub(super) notify: Notify,
+    /// Until it ends, `ringgate reload` finds us.
+    served: Option<Served>,
+}
+
+/// Serves `source` until a signal ends it.
+pub(super) fn run(source: Source, terminal: &mut Terminal) -> Exit {
+    let Compiled { plan, config, report } = match source.load() {
+        Ok(compiled) => compiled,
+        Err(report) => {
+            let text = report.render_human(terminal.err.color());
+            terminal.err.text(&text);
+            return Exit::Invalid;
+        }
+    };
+    let warnings = report.render_human(terminal.err.color());
+    terminal.err.text(&warnings);
+    let shown = config::show::json(&config);
+    // What follows lives for long: the texts that the plan was made of need not.
+    drop((config, report));
+    let (events, inbox) = channel();
+    match start(source, Arc::new(plan), &shown, &events) {
+        Ok(gateway) => {
+            if gateway.source.is_demo() {
+                terminal.out.text(&demo::invitation(&gateway.plan));
+            }
+            gateway.serve(&inbox, events)
+        }
+        Err(why) => {
+            let mark = terminal.err.red("error");
+            terminal.err.line(&format!("{mark}: {why}"));
+            Exit::NoStart
+        }
+    }
+}
+
+/// Starts everything, in the order in which it is needed; `Err` is a sentence for people.
+fn start(source: Source, plan: Arc<Plan>, shown: &str, events: &Sender<Event>) -> Result<Gateway, String> {
+    raise_descriptor_limit();
+    watch_signals(events)?;
+    let registry = Registry::new();
+    let mut logs = Logs::start(&plan, &registry)?;
+    let admin = Admin::start(&plan, shown, &registry)?;
+    listeners::probe(plan.listeners.iter().map(|listener| &listener.address), hint(&source))?;
+    let mut names = Names::new(events.clone());
+    let addresses = names.watch(&plan);
+    let start =
+        worker::Start { plan: Arc::clone(&plan), registry: Arc::clone(&registry), access: logs.sink(), addresses };
+    let workers = worker::start(start).map_err(|error| listeners::explain(&error, hint(&source)))?;
+    wait_until_ready(&workers)?;
+    registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
+    let served = serve_socket(&source, events);
+    let notify = Notify::from_environment();
+    tell(&plan, &workers);
+    logs.started(&plan)?;
+    admin.ready();
+    notify.ready();
+    Ok(Gateway { source, plan, workers, registry, names, logs, admin, notify, served })
+}
+
+/// What else can be done about a port that is taken.
+fn hint(source: &Source) -> &'static str {
+    if source.is_demo() { demo::OTHER_PORT } else { "" }
+}
+
+/// As many connections as the system allows: two descriptors for each.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // It stays what it was otherwise, and accepting pauses at it.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    }
+}
+
+fn watch_signals(events: &Sender<Event>) -> Result<(), String> {
+    let events = events.clone();
+    let watch = signals::watch(move |asked| {
+        // The main thread ends last.
+        let _ = events.send(Event::Asked(asked));
+    });
+    watch.map_err(|error| format!("cannot listen to signals: {error}"))
+}
+
+fn wait_until_ready(workers: &Workers) -> Result<(), String> {
+    let step = Duration::from_millis(1);
+    for _ in 0..START_WAIT.as_millis() {
+        if workers.ready() {
+            return Ok(());
+        }
+        if !workers.alive() {
+            break;
+        }
+        std::thread::park_timeout(step);
+    }
+    Err("a worker could not start its event loop; the lines above say why".to_owned())
+}
+
+/// The socket of `ringgate reload`; a gateway without one serves just as well.
+fn serve_socket(source: &Source, events: &Sender<Event>) -> Option<Served> {
+    let events = events.clone();
+    let reload = move || {
+        let (reply, answer) = channel();
+        let sent = events.send(Event::Reload(reply)).is_ok();
+        let answer = if sent { answer.recv().ok() } else { None };
+        answer.unwrap_or_else(|| Reply { outcome: Outcome::Failed, text: "the gateway is stopping\n".to_owned() })
+    };
+    match socket::serve(&socket::folder(), format!("{}\n", source.identity()), reload) {
+        Ok(served) => Some(served),
+        Err(error) => {
+            log(Level::Warn, format_args!("`ringgate reload` will not find this process (SIGHUP works): {error}"));
+            None
+        }
+    }
+}
+
+/// The lines of a start: one per listener, one about the machine, one about the configuration.
+fn tell(plan: &Plan, workers: &Workers) {
+    for listener in &plan.listeners {
+        match &listener.address {
+            ListenAddress::Tcp(address) => log(Level::Info, format_args!("listening on http://{address}")),
+            ListenAddress::Unix(path) => log(Level::Info, format_args!("listening on unix:{}", path.display())),
+        }
+    }
+    if let Some(admin) = &plan.admin {
+        log(Level::Info, format_args!("admin on http://{}", admin.listen));
+    }
+    let backend = workers.backend();
+    if let Some(note) = &backend.note {
+        log(Level::Warn, format_args!("{} is used: {note}", backend.kind));
+    }
+    let flags = if backend.flags.is_empty() { String::new() } else { format!(" {}", backend.flags) };
+    let plural = if workers.count() == 1 { "" } else { "s" };
+    log(Level::Info, format_args!("{} worker{plural}, {}{flags}, {}", workers.count(), backend.kind, kernel()));
+    log(Level::Info, format_args!("config ok, {}", summary(plan)));
+}
+
+impl Gateway {
+    /// Waits for events until one ends it.
+    fn serve(mut self, inbox: &Receiver<Event>, events: Sender<Event>) -> Exit {
+        loop {
+            match inbox.recv_timeout(CONTROL_TICK) {
+                Ok(Event::Asked(Asked::Reload)) => drop(self.reload()),
+                Ok(Event::Asked(Asked::ReopenLogs)) => self.logs.reopen(),
+                Ok(Event::Asked(Asked::Upgrade)) => {
+                    log(Level::Warn, format_args!("SIGUSR2: handing over to a new binary is not supported yet"));
+                }
+                Ok(Event::Asked(Asked::Stop(_))) => return self.stop(inbox, events),
+                // Whoever asked may have gone.
+                Ok(Event::Reload(reply)) => drop(reply.send(self.reload())),
+                Ok(Event::Name(update)) => self.names.changed(&update, &self.workers),
+                Ok(Event::Drained) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
+                    self.workers.sweep();
+                    if !self.workers.alive() {
+                        log(
+                            Level::Error,
+                            format_args!("a worker has died: stopping, so that a supervisor starts anew"),
+                        );
+                        return self.finish(Exit::Broken);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets exchanges finish for as long as the plan allows; a second signal cuts them.
+    fn stop(mut self, inbox: &Receiver<Event>, events: Sender<Event>) -> Exit {
+        let grace = self.plan.server.shutdown_grace;
+        self.notify.stopping();
+        self.admin.draining();
+        self.served = None;
+        log(Level::Info, format_args!("stopping: exchanges may finish for {} s", grace.as_secs()));
+        self.workers.drain(grace);
+        let workers = self.workers;
+        let joined = Builder::new().name("ringgate-join".to_owned()).spawn(move || {
+            workers.join();
+            drop(events.send(Event::Drained));
+        });
+        if let Err(error) = joined {
+            log(Level::Error, format_args!("cannot wait for the workers: {error}"));
+            return Exit::Broken;
+        }
+        let mut exit = Exit::Done;
+        loop {
+            match inbox.recv() {
+                Ok(Event::Drained) | Err(_) => break,
+                Ok(Event::Asked(Asked::Stop(signal))) => {
+                    log(Level::Warn, format_args!("a second signal: stopping at once"));
+                    exit = Exit::Cut(signal);
+                    break;
+                }
+                Ok(Event::Asked(Asked::ReopenLogs)) => self.logs.reopen(),
+                Ok(Event::Reload(reply)) => {
+                    let text = "the gateway is stopping\n".to_owned();
+                    drop(reply.send(Reply { outcome: Outcome::Failed, text }));
+                }
+                Ok(Event::Asked(Asked::Reload | Asked::Upgrade) | Event::Name(_)) => {}
+            }
+        }
+        log(Level::Info, format_args!("stopped"));
+        self.logs.stop(LOG_STOP_GRACE);
+        exit
+    }
+
+    /// Ends at once.
+    fn finish(self, exit: Exit) -> Exit {
+        self.notify.stopping();
+        self.logs.stop(LOG_STOP_GRACE);
+        exit
+    }
+}
