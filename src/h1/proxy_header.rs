@@ -59,29 +59,22 @@ pub fn parse(buf: &[u8]) -> Result<Header, ParseError> {
 /// `PROXY TCP4 source destination port port CRLF`.
 fn version_1(buf: &[u8]) -> Result<Header, ParseError> {
     let window = buf.get(..V1_BYTES_MAX).unwrap_or(buf);
-    let line = match window.iter().position(|&b| b == b'\n') {
-        Some(lf) => window.get(..lf).and_then(|line| line.strip_suffix(b"\r")),
-        None if window.len() == V1_BYTES_MAX => return refuse(V1_BYTES_MAX),
-        None => return early_v1_error(window),
-    };
-    let Some(line) = line.and_then(|line| std::str::from_utf8(line).ok()) else { return refuse(0) };
-    let consumed = line.len() + 2;
-    match addresses_v1(line) {
+    let line_bytes = window.iter().position(|&b| !(b.is_ascii_graphic() || b == b' ')).unwrap_or(window.len());
+    let (line, after) = window.split_at_checked(line_bytes).unwrap_or((window, &[]));
+    match after {
+        [] | [b'\r'] if window.len() == V1_BYTES_MAX => return refuse(V1_BYTES_MAX),
+        [] | [b'\r'] => return Ok(Header::Partial),
+        [b'\r', b'\n', ..] => {}
+        _ => return refuse(line_bytes),
+    }
+    let unknown = Proxied { consumed: line_bytes + 2, source: None, destination: None };
+    match std::str::from_utf8(line).ok().and_then(addresses_v1) {
         Some(Endpoints::Known { source, destination }) => {
             let (source, destination) = (Some(source), Some(destination));
-            Ok(Header::Complete(Proxied { consumed, source, destination }))
+            Ok(Header::Complete(Proxied { source, destination, ..unknown }))
         }
-        Some(Endpoints::Unknown) => Ok(Header::Complete(Proxied { consumed, source: None, destination: None })),
+        Some(Endpoints::Unknown) => Ok(Header::Complete(unknown)),
         None => refuse(V1_START.len()),
-    }
-}
-
-/// A version 1 line that has not ended may already have bytes that it cannot have.
-fn early_v1_error(window: &[u8]) -> Result<Header, ParseError> {
-    let odd = |&b: &u8| !(b.is_ascii_graphic() || b == b' ');
-    match window.iter().position(odd) {
-        Some(at) if window.get(at..) != Some(b"\r") => refuse(at),
-        _ => Ok(Header::Partial),
     }
 }
 
@@ -95,9 +88,8 @@ enum Endpoints {
 fn addresses_v1(line: &str) -> Option<Endpoints> {
     let mut words = line.split(' ');
     let (protocol, family) = (words.next()?, words.next()?);
-    let is_plain = line.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
     match (protocol, family) {
-        ("PROXY", "UNKNOWN") if is_plain => return Some(Endpoints::Unknown),
+        ("PROXY", "UNKNOWN") => return Some(Endpoints::Unknown),
         ("PROXY", "TCP4" | "TCP6") => {}
         _ => return None,
     }
