@@ -82,7 +82,7 @@ pub fn upstream(
 ) -> Result<Delivered, Box<Rest>> {
     let client = context.client;
     let core = &*client.core;
-    let now = core.net.now();
+    let now = core.net.recent();
     let request = context.request.head;
     let Answer { lease, buffer, head_start, head_end, filled, .. } = answer;
     let received = buffer.get(head_start..filled).unwrap_or_default();
@@ -276,7 +276,7 @@ fn encode_local(
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"Date: ");
-    core.date(core.net.now(), out);
+    core.date(core.net.recent(), out);
     out.extend_from_slice(b"\r\n");
     connection(version, keep).encode(out);
     out.extend_from_slice(b"\r\n");
