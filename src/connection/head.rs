@@ -78,6 +78,7 @@ pub async fn exchanges(client: &Client) -> After {
 /// One exchange: the head of `length` bytes stands at the start of the input.
 async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize, started: Instant) -> After {
     let core = &*client.core;
+    let _counted = InFlight::new(core);
     let Work { request: head, response, parameters, path, target } = work;
     let bytes = input.bytes.get(input.start..input.end).unwrap_or_default();
     let (head_bytes, prefix) = bytes.split_at_checked(length).unwrap_or((bytes, b""));
@@ -104,7 +105,6 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     };
     let scratch = Scratch { response: &mut *response, parameters, path, target };
     let (opened, reply) = exchange::run(core, request, &mut body, scratch).await;
-    body.timeout = opened.epoch().plan.server.limits.body_timeout;
     let context = write::Context { client, request, parameters, normal: path };
     let delivered = match reply {
         Reply::Upstream(answer) => match write::upstream(&context, &opened, &mut body, response, answer) {
@@ -126,6 +126,24 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     input.start += used;
     input.put_back(&over);
     after
+}
+
+/// Counts a request for as long as it has no answer.
+struct InFlight<'a>(&'a Core);
+
+impl<'a> InFlight<'a> {
+    #[inline]
+    fn new(core: &'a Core) -> Self {
+        core.metrics.requests_in_flight.increment();
+        Self(core)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.metrics.requests_in_flight.decrement();
+    }
 }
 
 impl Input {

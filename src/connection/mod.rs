@@ -3,7 +3,9 @@
 //! Invariant: a connection that waits for its client holds no buffer and no exchange; whatever goes wrong in an exchange,
 //! a panic included, costs this connection only.
 
+pub mod fuzz;
 pub mod head;
+pub mod naive;
 pub mod preface;
 pub mod relay;
 pub mod write;
@@ -11,7 +13,7 @@ pub mod write;
 use crate::{
     base::ids::ListenerId,
     exchange::{Core, context::ClientAddress},
-    io::{Alarm, Stream, task::FuturePool},
+    io::{Alarm, Stream, stream::Peek, task::FuturePool},
 };
 use std::{
     cell::Cell,
@@ -80,7 +82,8 @@ pub async fn work(client: Rc<Client>) -> After {
 async fn wait_for_bytes(client: &Client) -> bool {
     let core = &client.core;
     if core.draining.get() {
-        return false;
+        // What has already arrived is still answered.
+        return client.stream.peek() == Peek::Bytes;
     }
     let epoch = core.epoch();
     let limits = &epoch.plan.server.limits;

@@ -5,6 +5,7 @@
 pub mod admit;
 pub mod context;
 pub mod finish;
+pub mod fuzz;
 pub mod integrate;
 pub mod local;
 pub mod reject;
@@ -38,6 +39,7 @@ pub async fn run(
 ) -> (Opened, Reply) {
     let mut opened = Opened::new(core.epoch(), &request);
     let epoch = opened.epoch();
+    body.timeout = epoch.plan.server.limits.body_timeout;
     let found = route::find(&epoch.plan, &request, work.parameters, work.path);
     let route = match found {
         Ok(route) => route,
