@@ -9,6 +9,7 @@ use crate::{
     exchange::{self, Core, Opened, Outcome, Rejection, Reply, Request, Work, context::Scratch, finish::finish},
     h1::parse::{self, HeadLimits, Parsed},
     http::head::Framing,
+    io::stream::Peek,
     observe::event::Reason,
     upstream::body::RequestBody,
 };
@@ -117,6 +118,9 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     let used = length + body.used;
     let over = body.pump.as_mut().map(crate::upstream::pump::Pump::take_over).unwrap_or_default();
     let Delivered { mut outcome, after, linger } = delivered;
+    // A client that was not the one to end this may have sent its next request: to close on that is to destroy the response.
+    let surprised = after == After::Close && outcome.reason == Reason::Ok && head.keep_alive;
+    let linger = linger || surprised && (used < bytes.len() || client.stream.peek() == Peek::Bytes);
     outcome.request_bytes = body.content();
     finish(core, opened, head, head_bytes, &client.address, outcome);
     client.served.set(client.served.get().saturating_add(1));

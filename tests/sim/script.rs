@@ -12,7 +12,6 @@ pub(crate) struct Ask {
     pub(crate) bytes: Vec<u8>,
     /// The content that the upstream must see.
     pub(crate) content: Vec<u8>,
-    pub(crate) modern: bool,
     pub(crate) close: bool,
     pub(crate) answer: Answer,
 }
@@ -140,7 +139,7 @@ pub(crate) fn ask(chance: &mut Chance, id: usize, kind_world: bool) -> Ask {
     bytes.extend_from_slice(b"\r\n");
     bytes.extend_from_slice(&body);
     let answer = answer(chance, id, method, kind_world);
-    Ask { id, method, kind, bytes, content, modern, close, answer }
+    Ask { id, method, kind, bytes, content, close, answer }
 }
 
 /// The content and how it goes on the wire; the fields that say so are added to `head`.
@@ -211,7 +210,7 @@ fn bad_head(chance: &mut Chance, id: usize) -> Ask {
     };
     let answer = answer(chance, id, "GET", true);
     let bytes = text.into_bytes();
-    Ask { id, method: "GET", kind: Kind::BadHead(status), bytes, content: Vec::new(), modern: true, close: true, answer }
+    Ask { id, method: "GET", kind: Kind::BadHead(status), bytes, content: Vec::new(), close: true, answer }
 }
 
 fn answer(chance: &mut Chance, id: usize, method: &str, kind_world: bool) -> Answer {

@@ -54,14 +54,8 @@ pub(crate) struct Stage {
     executor: RefCell<Executor>,
     nursery: Rc<RefCell<Vec<Task>>>,
     serve: Box<dyn Fn(Rc<Client>) -> Task>,
-    listening: RefCell<Vec<(Rc<Queue>, Box<dyn Fn(&Stage, Socket2)>)>>,
+    listening: RefCell<Vec<(Rc<Queue>, Box<dyn Fn(&Stage, Rc<Socket>)>)>>,
     swept: Cell<u64>,
-}
-
-/// A connection that an upstream has taken, and which server it was.
-pub(crate) struct Socket2 {
-    pub(crate) socket: Rc<Socket>,
-    pub(crate) number: usize,
 }
 
 pub(crate) fn plan(text: &str) -> Arc<Plan> {
@@ -108,7 +102,7 @@ impl Stage {
     }
 
     /// `serve` is called for each connection that comes to `address`.
-    pub(crate) fn listen(&self, address: SocketAddr, serve: impl Fn(&Stage, Socket2) + 'static) {
+    pub(crate) fn listen(&self, address: SocketAddr, serve: impl Fn(&Stage, Rc<Socket>) + 'static) {
         self.listening.borrow_mut().push((self.world.listen(address), Box::new(serve)));
     }
 
@@ -145,10 +139,10 @@ impl Stage {
             assert!(executor.run(2_000_000), "something spins");
             drop(executor);
             let mut came = false;
-            for (number, (queue, serve)) in self.listening.borrow().iter().enumerate() {
+            for (queue, serve) in &*self.listening.borrow() {
                 while let Some(socket) = queue.take() {
                     came = true;
-                    serve(self, Socket2 { socket, number });
+                    serve(self, socket);
                 }
             }
             if !came && self.nursery.borrow().is_empty() {

@@ -3,7 +3,7 @@
 use super::{
     check,
     script::{self, Ask, Chance, Then, Worth},
-    stage::{self, Ending, Heard, Socket2, Stage, hear, say, server},
+    stage::{self, Ending, Heard, Stage, hear, say, server},
 };
 use ringgate::{
     connection::naive::{self, Message, Reading},
@@ -122,7 +122,7 @@ pub(crate) fn play(seed: u64) -> End {
     let asked: Rc<RefCell<Vec<Rc<Asked>>>> = Rc::default();
     for n in 1..=3 {
         let (all, asked) = (Rc::clone(&all), Rc::clone(&asked));
-        stage.listen(server(n), move |stage, Socket2 { socket, .. }| {
+        stage.listen(server(n), move |stage, socket| {
             let log = Rc::new(Asked::default());
             asked.borrow_mut().push(Rc::clone(&log));
             stage.spawn(upstream(Rc::clone(&stage.core.net), socket, log, Rc::clone(&all)));
@@ -151,7 +151,18 @@ fn asks(chance: &mut Chance, kind: bool) -> Vec<Vec<Ask>> {
         id += 1;
         script::ask(chance, id - 1, kind)
     };
-    (0..clients).map(|_| (0..=chance.below(6)).map(|_| ask(chance)).collect()).collect()
+    let mut client = |_| {
+        let mut asks = Vec::new();
+        for _ in 0..=chance.below(6) {
+            asks.push(ask(chance));
+            // Who says that this is the last one is not to send another one (RFC 9112 §9.6), but some do.
+            if asks.last().is_some_and(|ask| ask.close) && (kind || chance.one_in(2)) {
+                break;
+            }
+        }
+        asks
+    };
+    (0..clients).map(&mut client).collect()
 }
 
 /// Swaps plans and drains, when chance says so. Returns whether it drained.
