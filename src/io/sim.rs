@@ -5,7 +5,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, VecDeque},
     future::Future,
-    io,
+    io::{self, Read},
     net::SocketAddr,
     pin::Pin,
     rc::Rc,
@@ -179,8 +179,8 @@ impl Socket {
             return if way.ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         }
         let count = self.wire.some_of(way.bytes.len().min(into.len()));
-        for (to, from) in into.iter_mut().zip(way.bytes.drain(..count)) {
-            *to = from;
+        if let Some(into) = into.get_mut(..count) {
+            way.bytes.read_exact(into)?;
         }
         wake(&mut way.writer);
         Ok(count)
@@ -203,7 +203,7 @@ impl Socket {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let count = self.wire.some_of(room);
-        way.bytes.extend(bytes.iter().take(count));
+        way.bytes.extend(bytes.get(..count).unwrap_or_default());
         wake(&mut way.reader);
         Ok(count)
     }
