@@ -101,6 +101,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         interim: crate::upstream::request::is_modern(head.version),
         used: 0,
         pump: None,
+        flowing: false,
         untouched: head.framing != Framing::None,
         small: 0,
     };

@@ -28,6 +28,8 @@ pub struct RequestBody<'a> {
     pub used: usize,
     /// The rest of it, once `prefix` was not all, or what a socket did not take of the request at once.
     pub pump: Option<Pump>,
+    /// Something beyond `prefix` may have been read and sent: it cannot be had again.
+    pub flowing: bool,
     /// Nobody has asked for it yet.
     pub untouched: bool,
     /// Content bytes of a body that was all in `prefix`.
@@ -72,7 +74,7 @@ impl<'a> RequestBody<'a> {
     /// Whether it can be sent again: nothing was read that is not still in `prefix`.
     #[must_use]
     pub fn is_replayable(&self) -> bool {
-        self.is_empty() || self.untouched || self.pump.is_none()
+        self.is_empty() || !self.flowing
     }
 
     /// Back to the beginning, for another attempt.

@@ -423,10 +423,13 @@ impl Call<'_> {
         }
         let client = body.client;
         let timeout = body.timeout;
+        body.flowing = true;
         let sink = body.sink();
         // Kept with the body: as long as something of the request is not sent, the connection is good for nothing else.
         let pump = body.pump.get_or_insert_with(|| Pump::new(Transcoder::new(Framing::None, sink, false), u64::MAX));
-        pump.hold(left);
+        if !left.is_empty() {
+            pump.hold(left);
+        }
         loop {
             let step = match pump.step(client, &lease.stream, &self.net.buffers) {
                 Ok(Step::Done) => return Ok(()),

@@ -67,15 +67,19 @@ pub(crate) enum Worth {
     Silence,
 }
 
-pub(crate) struct Chance(pub(crate) Prng);
+pub(crate) struct Chance {
+    prng: Prng,
+    /// Bytes of the largest body.
+    pub(crate) largest: usize,
+}
 
 impl Chance {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Prng::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(17)))
+        Self { prng: Prng::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(17)), largest: usize::MAX }
     }
 
     pub(crate) fn below(&mut self, n: usize) -> usize {
-        self.0.below(n as u64) as usize
+        self.prng.below(n as u64) as usize
     }
 
     pub(crate) fn one_in(&mut self, n: usize) -> bool {
@@ -88,7 +92,7 @@ impl Chance {
 
     pub(crate) fn size(&mut self) -> usize {
         let most = self.pick(&[1, 2, 20, 20, 300, 300, 3000, 9000, 40_000]);
-        self.below(most)
+        self.below(most.min(self.largest))
     }
 
     pub(crate) fn content(&mut self, id: usize, size: usize) -> Vec<u8> {
@@ -104,7 +108,7 @@ pub(crate) fn ask(chance: &mut Chance, id: usize, kind_world: bool) -> Ask {
         2 => Kind::Missing,
         3 => return bad_head(chance, id),
         4 if !kind_world => Kind::BadBody,
-        5 if !kind_world => Kind::TooLarge,
+        5 if !kind_world && chance.largest > 70_000 => Kind::TooLarge,
         _ => Kind::Proxied,
     };
     let method = match kind {
@@ -148,10 +152,7 @@ fn body(chance: &mut Chance, id: usize, method: &str, modern: bool, kind: &Kind,
     if bodiless {
         return (Vec::new(), Vec::new());
     }
-    let mut size = chance.size();
-    if *kind == Kind::TooLarge {
-        size = 70_000 + chance.below(5000);
-    }
+    let size = if *kind == Kind::TooLarge { 70_000 + chance.below(5000) } else { chance.size() };
     let content = chance.content(id, size);
     let chunked = *kind == Kind::BadBody || modern && chance.one_in(2);
     if modern && size > 0 && chance.one_in(6) {
