@@ -325,7 +325,7 @@ enum Extension {
 
 impl Extension {
     /// The state after the byte `b`, unless that may not come.
-    const fn after(self, b: u8) -> Option<Self> {
+    fn after(self, b: u8) -> Option<Self> {
         let white = matches!(b, b' ' | b'\t');
         match (self, b) {
             (Self::BeforeSemicolon | Self::Value | Self::AfterQuoted, b' ' | b'\t') => Some(Self::BeforeSemicolon),
