@@ -43,11 +43,13 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
         },
         places: Vec::with_capacity(count),
         dangling: RefCell::default(),
+        catch_alls: Vec::new(),
     };
     for (api, id) in config.apis.iter().zip(0..) {
         compiler.api(api, ApiId(id));
     }
     integration::report_dangling(&compiler);
+    compiler.roots();
     compiler.apis
 }
 
@@ -75,6 +77,8 @@ pub(super) struct Compiler<'c> {
     places: Vec<Place>,
     /// Upstreams that are named but not defined, with the places that name them.
     pub(super) dangling: RefCell<BTreeMap<&'c str, Vec<Place>>>,
+    /// Routes that answer the root, too, unless another one does.
+    catch_alls: Vec<CatchAll>,
 }
 
 /// What the routes of one API have in common.
@@ -170,6 +174,14 @@ impl<'c> Compiler<'c> {
         let id = RouteId(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
         self.places.push(text.place);
         match self.apis.router.add(&common.hosts, &path, methods, id) {
+            Ok(()) if is_catch_all(&text.value) => {
+                self.catch_alls.push(CatchAll {
+                    hosts: common.hosts.clone(),
+                    base: common.base_path.to_owned(),
+                    methods,
+                    id,
+                });
+            }
             Ok(()) => {}
             Err(AddError::Conflict(conflict)) => self.conflict(conflict, text, &path),
             // Hosts and paths were checked before; methods are not empty.
@@ -180,6 +192,23 @@ impl<'c> Compiler<'c> {
         let origin = route.origin.clone();
         let api = common.id;
         self.apis.routes.push(Route { id, api, methods: names, path, parameters, integration, request_body, origin });
+    }
+
+    /// A catch-all catches the root of its API, too, for the methods that no route of the root has: whoever writes
+    /// `ANY /{proxy+}` means everything. Anywhere else `{name+}` needs a character (reference, section 11.1).
+    fn roots(&mut self) {
+        for CatchAll { hosts, base, methods, id } in std::mem::take(&mut self.catch_alls) {
+            let root = if base.is_empty() { "/" } else { base.as_str() };
+            let each = if hosts.is_empty() { vec![&[][..]] } else { hosts.chunks(1).collect() };
+            let sets: Vec<MethodSet> =
+                if methods.is_any() { vec![methods] } else { methods.iter().map(MethodSet::of).collect() };
+            for host in each {
+                for set in &sets {
+                    // A conflict says that the root has a route of its own.
+                    let _ = self.apis.router.add(host, root, *set, id);
+                }
+            }
+        }
     }
 
     /// The whole path and the names of its parameters.
@@ -245,6 +274,19 @@ impl<'c> Compiler<'c> {
                 .help("neither names of parameters nor a slash at the end tell routes apart"),
         );
     }
+}
+
+/// A route that takes everything below its API's root.
+struct CatchAll {
+    hosts: Vec<String>,
+    base: String,
+    methods: MethodSet,
+    id: RouteId,
+}
+
+/// Whether `path` is one greedy parameter directly below the root.
+fn is_catch_all(path: &str) -> bool {
+    path.strip_prefix("/{").and_then(|rest| rest.strip_suffix("+}")).is_some_and(|name| !name.contains('/'))
 }
 
 /// Methods that routes can name: Amazon API Gateway's (reference, section 11.1).

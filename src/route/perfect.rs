@@ -1,9 +1,9 @@
 //! A hash table without collisions: one slot to look at, whether the text is there or not.
 //!
-//! Hash and displace: texts fall into buckets of about three; each bucket has a *pilot*, a number found by trial when the
-//! table is built, that sends its texts to slots that are all free. Of all tables with a single access this one is about
-//! the smallest, and with a hundred thousand literals under one node the size decides, because it decides how much of
-//! the table the caches hold.
+//! Hash and displace: texts fall into buckets of about three; each bucket has a *pilot*, a number found by trial when
+//! the table is built, that sends its texts to slots that are all free. Of all tables with a single access this one
+//! is about the smallest, and with a hundred thousand literals under one node the size decides, because it decides
+//! how much of the table the caches hold.
 
 use super::table::{Edge, fold, index};
 
@@ -115,7 +115,7 @@ mod tests {
     fn every_hash_has_a_slot_of_its_own() {
         for n in [1_usize, 2, 5, 17, 100, 1000, 20_000] {
             let mut prng = Prng::new(n as u64);
-            let hashes: Vec<u64> = (0..n).map(|_| prng.next()).collect();
+            let hashes: Vec<u64> = (0..n).map(|_| prng.draw()).collect();
             let (mut pilots, mut edges) = (vec![9; 3], vec![Edge::FREE; 5]);
             let (table, places) = Perfect::build(&hashes, &mut pilots, &mut edges).unwrap();
             assert_eq!(table.range().0, 5);
