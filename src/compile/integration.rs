@@ -132,6 +132,14 @@ fn redirect(redirect: &Redirect, parameters: Option<&[String]>, compiler: &Compi
     let status = redirect_status(redirect.status, compiler);
     let location = template::location(redirect.location.as_ref()?, parameters, compiler.sink);
     let keep_query = redirect.keep_query.value;
+    if let (Some(text), true) = (&redirect.location, keep_query)
+        && let Some(at) = text.value.find(['?', '#'])
+    {
+        let message = "the request's query cannot follow a location that has one of its own";
+        let diagnostic = Diagnostic::error(Code::BAD_TEMPLATE, text.part(at..text.value.len()), message);
+        compiler.sink.add(diagnostic.help("add `keep_query = false`"));
+        return None;
+    }
     Some(plan::Integration::Redirect(plan::Redirect { status: status?, location: location?, keep_query }))
 }
 
