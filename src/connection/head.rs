@@ -59,6 +59,10 @@ pub async fn exchanges(client: &Client) -> After {
         if one(client, &mut input, &mut work, length, started).await == After::Close {
             break After::Close;
         }
+        // Whether the next request is there already is the loop's to say: to ask would be a call, and mostly for nothing.
+        if input.start == input.end {
+            break After::Idle;
+        }
         turn += 1;
         if turn == limits::PIPELINED_PER_TURN {
             turn = 0;
@@ -190,7 +194,7 @@ fn parse_head(client: &Client, input: &Input, work: &mut Work) -> Option<Head> {
         Ok(Parsed::Partial) => None,
         Err(e) => {
             client.core.metrics.reject(e.kind.label());
-            Some(Head::Refused(Rejection::malformed(e.kind)))
+            Some(Head::Refused(Rejection::malformed(e.kind.status(), e.kind.label())))
         }
     }
 }

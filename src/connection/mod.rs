@@ -86,7 +86,7 @@ async fn wait_for_bytes(client: &Client) -> bool {
     let limits = &epoch.plan.server.limits;
     let patience = if client.served.get() == 0 { limits.header_timeout } else { limits.idle_timeout };
     drop(epoch);
-    client.alarm.set_idle(core.net.now().plus(patience));
+    client.alarm.set_idle(core.net.recent().plus(patience));
     matches!(client.alarm.guard(client.stream.readable()).await, Ok(Ok(())))
 }
 

@@ -1,5 +1,6 @@
 //! What an exchange works with: its core's state, the plan it runs on, and the memory it borrows.
 
+pub use crate::route::Params;
 use crate::{
     base::{
         clock::{Instant, UnixTime},
@@ -16,7 +17,6 @@ use crate::{
         metrics::{CoreMetrics, RouteCounters},
     },
     plan::Plan,
-    route::Params,
     upstream::{Net, Upstream},
 };
 use std::{
@@ -44,6 +44,7 @@ pub struct Core {
     /// The gateway is stopping: connections end with their exchange.
     pub draining: Cell<bool>,
     epoch: RefCell<Rc<Epoch>>,
+    #[expect(clippy::vec_box, reason = "taken out and given back: a pointer moves, not the memory")]
     works: RefCell<Vec<Box<Work>>>,
     date: RefCell<Date>,
 }

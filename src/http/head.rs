@@ -57,7 +57,7 @@ pub enum TargetForm {
 /// A request head, checked: what it says about framing is unambiguous, its host is one and well-formed.
 ///
 /// All spans point into the buffer that was parsed. The value is made to be reused: `fields` keeps its memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHead {
     /// The method; `Other` for tokens without a name here.
     pub method: Method,
@@ -87,7 +87,7 @@ pub struct RequestHead {
     pub content_length: Option<u64>,
     /// Whether the connection may be used again after this exchange (RFC 9112 §9.3).
     pub keep_alive: bool,
-    /// `Expect: 100-continue` on HTTP/1.1 (RFC 9110 §10.1.1).
+    /// `Expect: 100-continue` on HTTP/1.1 with content to wait for (RFC 9110 §10.1.1).
     pub expect_continue: bool,
     /// `Connection: upgrade` together with an `Upgrade` field on HTTP/1.1 (RFC 9110 §7.8): that field's value.
     pub upgrade: Option<Span>,
@@ -100,7 +100,7 @@ pub struct RequestHead {
 }
 
 /// A response head, checked like a request's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
     /// HTTP/1.0 or HTTP/1.1.
     pub version: Version,

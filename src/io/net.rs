@@ -2,7 +2,7 @@
 
 use super::{Stream, Timers, buf::Buffers, listen, sim};
 use crate::base::clock::{Clock, Instant};
-use std::{io, net::SocketAddr, path::Path, rc::Rc};
+use std::{cell::Cell, io, net::SocketAddr, path::Path, rc::Rc};
 
 /// A core's kit.
 #[derive(Debug)]
@@ -14,26 +14,41 @@ pub struct Net {
     /// Its buffers.
     pub buffers: Buffers,
     world: Option<Rc<sim::World>>,
+    recent: Cell<Instant>,
 }
 
 impl Net {
     /// A kit on the machine's clock and network.
     #[must_use]
     pub fn new(head_bytes: usize) -> Self {
-        Self { clock: Clock::system(), timers: Timers::default(), buffers: Buffers::new(head_bytes), world: None }
+        Self::with(Clock::system(), head_bytes, None)
     }
 
     /// A kit in a simulated world.
     #[must_use]
     pub fn simulated(world: Rc<sim::World>, clock: Clock) -> Self {
-        Self { clock, timers: Timers::default(), buffers: Buffers::new(0), world: Some(world) }
+        Self::with(clock, 0, Some(world))
+    }
+
+    fn with(clock: Clock, head_bytes: usize, world: Option<Rc<sim::World>>) -> Self {
+        let recent = Cell::new(clock.now());
+        Self { clock, timers: Timers::default(), buffers: Buffers::new(head_bytes), world, recent }
     }
 
     /// The moment now.
     #[inline]
     #[must_use]
     pub fn now(&self) -> Instant {
-        self.clock.now()
+        let now = self.clock.now();
+        self.recent.set(now);
+        now
+    }
+
+    /// What [`Net::now`] said last, at most one sweep ago: good enough for deadlines, and free.
+    #[inline]
+    #[must_use]
+    pub fn recent(&self) -> Instant {
+        self.recent.get()
     }
 
     /// Begins a connection to `address`; see [`Stream::connected`].

@@ -186,8 +186,9 @@ impl Call<'_> {
         let mut tried = Tried::default();
         let mut replayed = false;
         self.upstream.budget.earn();
+        // The first attempt begins at the moment at which the request was read.
+        let mut now = self.net.recent();
         loop {
-            let now = self.net.now();
             let Some((index, server)) = self.upstream.pick(self.chance, now, tried) else {
                 return Err(Failure { fault: Fault::NoServer, notes });
             };
@@ -206,6 +207,7 @@ impl Call<'_> {
                         tried.add(index);
                         if self.may_retry(&notes, self.upstream.settings.retry.on_connect) {
                             self.metrics.retries.increment();
+                            now = self.net.now();
                             continue;
                         }
                         return Err(Failure { fault, notes });
@@ -221,6 +223,7 @@ impl Call<'_> {
                         body.rewind();
                         server.counters.fail(Failed::Status);
                         self.metrics.retries.increment();
+                        now = self.net.now();
                         continue;
                     }
                     return Ok(Answer { lease, buffer, head_start, head_end, filled, notes });
@@ -230,6 +233,7 @@ impl Call<'_> {
                     replayed = true;
                     body.rewind();
                     self.metrics.replays.increment();
+                    now = self.net.now();
                 }
                 Attempt::Failed { fault, .. } => {
                     self.failed(server, &fault);
@@ -310,11 +314,14 @@ impl Call<'_> {
         };
         if !left.is_empty() || !body.is_complete() {
             match Box::pin(self.upload(lease, body, left)).await {
-                Ok(()) => {}
+                // The upstream's time begins when it has the whole request.
+                Ok(()) => {
+                    let _ = self.net.now();
+                }
                 Err(fault) => return Attempt::Failed { fault, safe: false },
             }
         }
-        let sent = self.net.now();
+        let sent = self.net.recent();
         let deadline = sent.plus(self.timeout);
         let mut wait = Wait { buffer: None, start: 0, filled: 0, interim: 0, client_ended: None };
         loop {

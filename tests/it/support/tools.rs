@@ -1,12 +1,16 @@
 //! Ports, folders, other people's programs, waiting.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     ffi::OsStr,
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::atomic::{AtomicU16, AtomicU32, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU16, AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -99,6 +103,20 @@ pub(crate) fn wait_for<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> 
         assert!(start.elapsed() < limit, "waited {limit:?} in vain for {what}");
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits for the turn of a test that needs the machine for itself; the turn ends when the value is dropped.
+pub(crate) fn take_turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How many descriptors this process may have, after having asked for all that it can get.
+pub(crate) fn descriptors_allowed() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let all = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let _ = setrlimit(Resource::Nofile, all);
+    getrlimit(Resource::Nofile).current.map_or(usize::MAX, |count| count as usize)
 }
 
 /// Bytes as text that shows every one of them.

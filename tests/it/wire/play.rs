@@ -147,14 +147,14 @@ impl Play<'_> {
                 Ok(())
             }
             What::Resets => {
-                let peer = self.take(step.who).ok_or("nobody to reset")?;
+                let peer = self.taken(step.who)?;
                 let _ = rustix::net::sockopt::set_socket_linger(&peer.stream, Some(Duration::ZERO));
                 Ok(())
             }
-            What::ExpectsClose | What::ExpectsEnd | What::ExpectsCut => {
-                let names = self.stage.names.clone();
-                expect(self.peer(step.who)?, &step.what, &names)
-            }
+            // Half closed, a connection may still be written to; ended or cut, it is gone.
+            What::ExpectsClose => self.peer(step.who)?.expect_close(),
+            What::ExpectsEnd => self.taken(step.who)?.expect_end(),
+            What::ExpectsCut => self.taken(step.who)?.expect_cut(),
             _ => {
                 self.listen_to(step.who)?;
                 let names = self.stage.names.clone();
@@ -169,6 +169,10 @@ impl Play<'_> {
             Side::Client => self.client.take(),
             Side::Upstream => self.upstream.take(),
         }
+    }
+
+    fn taken(&mut self, who: Side) -> Result<Peer, String> {
+        self.take(who).ok_or_else(|| "there is no connection".into())
     }
 
     fn peer(&mut self, who: Side) -> Result<&mut Peer, String> {
@@ -432,9 +436,6 @@ fn expect(peer: &mut Peer, what: &What, names: &Names) -> Result<(), String> {
         What::ExpectsLastChunk(text) => peer.expect_pattern(&names.pattern(&format!("0\n{text}\n"))?),
         What::ExpectsError(status) => peer.expect_error(*status, true),
         What::ExpectsRefusal(status) => peer.expect_error(*status, false),
-        What::ExpectsClose => peer.expect_close(),
-        What::ExpectsEnd => peer.expect_end(),
-        What::ExpectsCut => peer.expect_cut(),
         other => Err(format!("not an expectation: {other:?}")),
     }
 }

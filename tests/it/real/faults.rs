@@ -1,0 +1,159 @@
+//! Upstreams that die, clients that are slow on purpose, descriptors that run out.
+
+use super::wrk;
+use crate::support::{
+    client::{self, Client},
+    gateway::{Gateway, proxy_to},
+    nginx::Nginx,
+    tools::{self, free_port, require_real, take_turn, wait_for},
+    upstream::{Answer, Upstream, ok},
+};
+use std::{
+    process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+#[test]
+fn an_upstream_killed_under_load_costs_only_its_own_requests() {
+    if !(require_real("nginx") && require_real("wrk")) {
+        return;
+    }
+    let _turn = take_turn();
+    let port = free_port();
+    let hello = "location / { return 200 'hello, world!'; }";
+    let mut nginx = Nginx::on(port, hello);
+    let gateway = Gateway::to_upstream(port);
+    wrk(gateway.port, "/a", 64, 1).must_be_clean();
+    let descriptors = gateway.descriptors();
+    let load = thread::scope(|scope| {
+        let load = scope.spawn(|| wrk(gateway.port, "/a", 64, 4));
+        thread::sleep(Duration::from_secs(1));
+        nginx.kill();
+        thread::sleep(Duration::from_secs(1));
+        nginx = Nginx::on(port, hello);
+        load.join().unwrap()
+    });
+    // While it is away there are 502s and 503s, whole and in order: no socket error, no hang.
+    assert!(load.other_statuses > 0, "nobody noticed that the upstream was away:\n{}", load.output);
+    assert!(load.other_statuses < load.requests, "no request succeeded:\n{}", load.output);
+    wait_for("the upstream to be used again", Duration::from_secs(10), || {
+        (client::get(gateway.port, "localhost", "/a").status == 200).then_some(())
+    });
+    wrk(gateway.port, "/a", 64, 1).must_be_clean();
+    wait_for("descriptors to be back", Duration::from_secs(10), || {
+        (gateway.descriptors() <= descriptors + 70).then_some(())
+    });
+    let timeouts = load.socket_errors.as_deref().unwrap_or_default();
+    assert!(timeouts.is_empty() || timeouts.ends_with("timeout 0"), "requests hung: {timeouts}");
+}
+
+#[test]
+fn a_dead_server_among_two_is_left_out() {
+    let _turn = take_turn();
+    let alive = Upstream::saying("alive");
+    let dead = free_port();
+    let servers = format!("servers = [\"http://127.0.0.1:{dead}\", ");
+    let config = proxy_to(alive.port).replace("servers = [", &servers);
+    let gateway = Gateway::with(&config).start();
+    let mut client = Client::connect(gateway.port);
+    for n in 0..200 {
+        let response = client.get("localhost", "/a");
+        assert_eq!((response.status, response.text().as_str()), (200, "alive"), "request {n}");
+    }
+    let to_dead = gateway.metrics().sum("ringgate_upstream_requests_total", &[&format!("127.0.0.1:{dead}")]);
+    assert!(to_dead < 60.0, "{to_dead} of 200 requests tried a server that is never there");
+}
+
+#[test]
+fn running_out_of_descriptors_pauses_accepting_and_kills_nothing() {
+    let _turn = take_turn();
+    let upstream = Upstream::saying("hello");
+    let gateway = Gateway::with(&proxy_to(upstream.port)).descriptors(128).start();
+    let mut early = Client::connect(gateway.port);
+    assert_eq!(early.get("localhost", "/a").status, 200);
+    let crowd: Vec<Client> = (0..300).map(|_| Client::connect(gateway.port)).collect();
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(early.get("localhost", "/a").status, 200, "a connection that was there before is not served");
+    let before = gateway.cpu_ticks();
+    thread::sleep(Duration::from_secs(2));
+    let used = gateway.cpu_ticks() - before;
+    assert!(used < 40, "{used} ticks of CPU in two seconds of waiting for descriptors");
+    drop(crowd);
+    wait_for("new connections to be served", Duration::from_secs(10), || {
+        let mut client = Client::try_connect(gateway.port).ok()?;
+        (client.get("localhost", "/a").status == 200).then_some(())
+    });
+    assert!(gateway.metrics().sum("ringgate_accept_pauses_total", &[]) > 0.0);
+}
+
+#[test]
+fn slow_attackers_leave_other_clients_alone() {
+    if !(require_real("slowhttptest") && require_real("nginx")) {
+        return;
+    }
+    let _turn = take_turn();
+    let nginx = Nginx::start("location /a { return 200 'hello'; }");
+    nginx.file("big", vec![b'x'; 1 << 20]);
+    let gateway = Gateway::to_upstream(nginx.port);
+    let calm = slowest(gateway.port, Duration::from_secs(1), || false);
+    for (name, mode) in [
+        ("headers", &["-H"][..]),
+        ("body", &["-B", "-s", "8192"][..]),
+        ("read", &["-X", "-w", "10", "-y", "20", "-n", "5", "-z", "32", "-k", "1"][..]),
+    ] {
+        let path = if name == "read" { "/big" } else { "/a" };
+        let mut attack = Command::new(tools::find_program("slowhttptest").unwrap())
+            .args(mode)
+            .args(["-c", "400", "-r", "200", "-i", "2", "-l", "8", "-p", "2", "-x", "10"])
+            .args(["-u", &format!("http://127.0.0.1:{}{path}", gateway.port)])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let over = AtomicBool::new(false);
+        let worst = thread::scope(|scope| {
+            // Its first seconds, in which it connects and fills the kernel's buffers, are ordinary load.
+            thread::sleep(Duration::from_millis(2500));
+            scope.spawn(|| {
+                let _ = attack.wait();
+                over.store(true, Ordering::Relaxed);
+            });
+            slowest(gateway.port, Duration::from_secs(30), || over.load(Ordering::Relaxed))
+        });
+        println!("slow {name}: another client's request took {worst:?} at the 99th percentile, {calm:?} in calm");
+        assert!(worst < calm + Duration::from_millis(100), "slow {name}: {worst:?} instead of {calm:?}");
+    }
+}
+
+/// The 99th percentile of small requests of one client, until `over` or the time has passed.
+fn slowest(port: u16, limit: Duration, over: impl Fn() -> bool) -> Duration {
+    let start = Instant::now();
+    let mut client = Client::connect(port);
+    let mut times = Vec::new();
+    while start.elapsed() < limit && !over() {
+        let asked = Instant::now();
+        assert_eq!(client.get("localhost", "/a").status, 200);
+        times.push(asked.elapsed());
+        thread::sleep(Duration::from_millis(2));
+    }
+    times.sort();
+    times[times.len() * 99 / 100]
+}
+
+#[test]
+fn a_stale_pooled_connection_is_nobodys_error() {
+    let _turn = take_turn();
+    // Closes each connection right after its answer, without having said so.
+    let upstream = Upstream::start(|_| Answer::Last(ok(b"hello")));
+    let gateway = Gateway::to_upstream(upstream.port);
+    let mut client = Client::connect(gateway.port);
+    for n in 0..300 {
+        assert_eq!(client.get("localhost", "/a").status, 200, "request {n}");
+        if n % 3 == 0 {
+            thread::sleep(Duration::from_millis(7));
+        }
+    }
+}
