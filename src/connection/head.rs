@@ -9,6 +9,7 @@ use crate::{
     exchange::{self, Core, Opened, Outcome, Rejection, Reply, Request, Work, context::Scratch, finish::finish},
     h1::parse::{self, HeadLimits, Parsed},
     http::head::Framing,
+    io::stream::Peek,
     observe::event::Reason,
     upstream::body::RequestBody,
 };
@@ -78,6 +79,7 @@ pub async fn exchanges(client: &Client) -> After {
 /// One exchange: the head of `length` bytes stands at the start of the input.
 async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize, started: Instant) -> After {
     let core = &*client.core;
+    let _counted = InFlight::new(core);
     let Work { request: head, response, parameters, path, target } = work;
     let bytes = input.bytes.get(input.start..input.end).unwrap_or_default();
     let (head_bytes, prefix) = bytes.split_at_checked(length).unwrap_or((bytes, b""));
@@ -103,9 +105,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         small: 0,
     };
     let scratch = Scratch { response: &mut *response, parameters, path, target };
-    let _in_flight = InFlight::new(core);
     let (opened, reply) = exchange::run(core, request, &mut body, scratch).await;
-    body.timeout = opened.epoch().plan.server.limits.body_timeout;
     let context = write::Context { client, request, parameters, normal: path };
     let delivered = match reply {
         Reply::Upstream(answer) => match write::upstream(&context, &opened, &mut body, response, answer) {
@@ -119,6 +119,9 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     let used = length + body.used;
     let over = body.pump.as_mut().map(crate::upstream::pump::Pump::take_over).unwrap_or_default();
     let Delivered { mut outcome, after, linger } = delivered;
+    // A client that was not the one to end this may have sent its next request: to close on that is to destroy the response.
+    let surprised = after == After::Close && outcome.reason == Reason::Ok && head.keep_alive;
+    let linger = linger || surprised && (used < bytes.len() || client.stream.peek() == Peek::Bytes);
     outcome.request_bytes = body.content();
     finish(core, opened, head, head_bytes, &client.address, outcome);
     client.served.set(client.served.get().saturating_add(1));
@@ -130,10 +133,11 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     after
 }
 
-/// Counts a request in flight for as long as it lives, also if that ends in a panic.
+/// Counts a request for as long as it has no answer.
 struct InFlight<'a>(&'a Core);
 
 impl<'a> InFlight<'a> {
+    #[inline]
     fn new(core: &'a Core) -> Self {
         core.metrics.requests_in_flight.increment();
         Self(core)
@@ -141,6 +145,7 @@ impl<'a> InFlight<'a> {
 }
 
 impl Drop for InFlight<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.0.metrics.requests_in_flight.decrement();
     }

@@ -73,7 +73,9 @@ pub async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, head: &Resp
 /// What the client sent behind its request is the tunnel's already.
 fn tunnel_up(body: &mut RequestBody<'_>) -> Pump {
     let mut pump = Pump::new(Transcoder::new(Framing::UntilClose, Sink::Raw, false), u64::MAX);
-    pump.hold(body.prefix.get(body.used..).unwrap_or_default().to_vec());
+    let mut first = body.pump.as_mut().map(Pump::take_over).unwrap_or_default();
+    first.extend_from_slice(body.prefix.get(body.used..).unwrap_or_default());
+    pump.hold(first);
     body.used = body.prefix.len();
     pump
 }

@@ -5,6 +5,7 @@
 pub mod admit;
 pub mod context;
 pub mod finish;
+pub mod fuzz;
 pub mod integrate;
 pub mod local;
 pub mod reject;
@@ -46,6 +47,7 @@ pub async fn run(
     if request.head.form == TargetForm::Asterisk {
         return (opened, Reply::Abilities);
     }
+    body.timeout = epoch.plan.server.limits.body_timeout;
     let found = route::find(&epoch.plan, &request, work.parameters, work.path);
     let route = match found {
         Ok(route) => route,

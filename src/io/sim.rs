@@ -5,7 +5,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, VecDeque},
     future::Future,
-    io,
+    io::{self, Read},
     net::SocketAddr,
     pin::Pin,
     rc::Rc,
@@ -22,6 +22,8 @@ pub struct World {
     chance: Rc<RefCell<Prng>>,
     weather: Cell<Weather>,
     listeners: RefCell<HashMap<SocketAddr, Rc<Queue>>>,
+    /// Addresses that do not even refuse, and the far ends of the attempts to reach them.
+    silent: RefCell<HashMap<SocketAddr, Vec<Rc<Socket>>>>,
 }
 
 /// How unkind the network is.
@@ -83,6 +85,7 @@ impl World {
             chance: Rc::new(RefCell::new(Prng::new(seed))),
             weather: Cell::new(weather),
             listeners: RefCell::default(),
+            silent: RefCell::default(),
         })
     }
 
@@ -96,14 +99,25 @@ impl World {
         self.listeners.borrow_mut().remove(&address);
     }
 
+    /// From now on, attempts to connect to `address` come to nothing, not even a refusal.
+    pub fn silence(&self, address: SocketAddr) {
+        self.silent.borrow_mut().entry(address).or_default();
+    }
+
+    /// The weather of connections made from now on.
+    pub fn change(&self, weather: Weather) {
+        self.weather.set(weather);
+    }
+
     /// A new connection, both ends.
     #[must_use]
     pub fn pair(&self) -> (Rc<Socket>, Rc<Socket>) {
-        let wire = Rc::new(Wire {
-            ways: [RefCell::default(), RefCell::default()],
-            chance: Rc::clone(&self.chance),
-            weather: self.weather.get(),
-        });
+        self.pair_in(self.weather.get())
+    }
+
+    fn pair_in(&self, weather: Weather) -> (Rc<Socket>, Rc<Socket>) {
+        let wire =
+            Rc::new(Wire { ways: [RefCell::default(), RefCell::default()], chance: Rc::clone(&self.chance), weather });
         let end = |side| Rc::new(Socket { side, wire: Rc::clone(&wire), abort: Cell::new(false) });
         (end(0), end(1))
     }
@@ -113,6 +127,12 @@ impl World {
     /// # Errors
     /// `ConnectionRefused` when nobody does.
     pub fn connect(&self, address: SocketAddr) -> io::Result<Rc<Socket>> {
+        if let Some(attempts) = self.silent.borrow_mut().get_mut(&address) {
+            // Nothing can ever be sent on it: it never becomes writable.
+            let (here, there) = self.pair_in(Weather { split: false, window: 0 });
+            attempts.push(there);
+            return Ok(here);
+        }
         let queue = self.listeners.borrow().get(&address).cloned();
         let queue = queue.ok_or(io::ErrorKind::ConnectionRefused)?;
         let (here, there) = self.pair();
@@ -123,6 +143,12 @@ impl World {
 }
 
 impl Queue {
+    /// The next connection, if one is waiting.
+    #[must_use]
+    pub fn take(&self) -> Option<Rc<Socket>> {
+        self.waiting.borrow_mut().pop_front()
+    }
+
     /// The next connection.
     pub async fn accept(&self) -> Rc<Socket> {
         std::future::poll_fn(|cx| match self.waiting.borrow_mut().pop_front() {
@@ -150,8 +176,8 @@ impl Socket {
             return if way.ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         }
         let count = self.wire.some_of(way.bytes.len().min(into.len()));
-        for (to, from) in into.iter_mut().zip(way.bytes.drain(..count)) {
-            *to = from;
+        if let Some(into) = into.get_mut(..count) {
+            way.bytes.read_exact(into)?;
         }
         wake(&mut way.writer);
         Ok(count)
@@ -174,7 +200,7 @@ impl Socket {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let count = self.wire.some_of(room);
-        way.bytes.extend(bytes.iter().take(count));
+        way.bytes.extend(bytes.get(..count).unwrap_or_default());
         wake(&mut way.reader);
         Ok(count)
     }
@@ -263,6 +289,18 @@ impl Socket {
         }
     }
 
+    /// Closes both directions. Like TCP: closing with bytes unread resets the connection.
+    pub fn close(&self) {
+        if self.abort.get() || !self.incoming().borrow().bytes.is_empty() {
+            self.reset();
+            return;
+        }
+        self.finish();
+        let mut way = self.incoming().borrow_mut();
+        way.deaf = true;
+        wake(&mut way.writer);
+    }
+
     /// See [`super::Stream::connected`]: a simulated connection is made at once.
     ///
     /// # Errors
@@ -282,15 +320,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // Like TCP: closing with bytes unread resets the connection.
-        if self.abort.get() || !self.incoming().borrow().bytes.is_empty() {
-            self.reset();
-            return;
-        }
-        self.finish();
-        let mut way = self.incoming().borrow_mut();
-        way.deaf = true;
-        wake(&mut way.writer);
+        self.close();
     }
 }
 

@@ -81,6 +81,13 @@ impl Tried {
         self.0 |= 1_u64.checked_shl(u32::try_from(index).unwrap_or(u32::MAX)).unwrap_or(0);
     }
 
+    /// The same and `index`.
+    #[must_use]
+    pub fn with(mut self, index: usize) -> Self {
+        self.add(index);
+        self
+    }
+
     /// Whether `index` was tried.
     #[must_use]
     pub fn has(self, index: usize) -> bool {
@@ -117,6 +124,12 @@ impl Upstream {
             [only] if !tried.has(0) => Some((0, only)),
             _ => self.pick_of_many(chance, now, tried),
         }
+    }
+
+    /// Whether there is a server that was not tried yet.
+    #[must_use]
+    pub fn has_more(&self, tried: Tried) -> bool {
+        (0..self.servers.len()).any(|index| !tried.has(index))
     }
 
     fn pick_of_many(&self, chance: &RefCell<Prng>, now: Instant, tried: Tried) -> Option<(usize, &Rc<Server>)> {

@@ -26,7 +26,7 @@ pub struct RequestBody<'a> {
     pub interim: bool,
     /// How much of `prefix` belonged to the body.
     pub used: usize,
-    /// The rest of it, once `prefix` was not all.
+    /// The rest of it, once `prefix` was not all, or what a socket did not take of the request at once.
     pub pump: Option<Pump>,
     /// Nobody has asked for it yet.
     pub untouched: bool,
@@ -41,11 +41,12 @@ impl<'a> RequestBody<'a> {
         self.framing == Framing::None
     }
 
-    /// Whether it has been read to its end, so that the connection may carry another request.
+    /// Whether it has been read to its end and all of it has been sent on, so that both connections may carry another
+    /// request.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         match &self.pump {
-            Some(pump) => pump.body.is_done(),
+            Some(pump) => pump.is_done(),
             None => self.is_empty() || !self.untouched,
         }
     }
@@ -53,7 +54,7 @@ impl<'a> RequestBody<'a> {
     /// Content bytes read.
     #[must_use]
     pub fn content(&self) -> u64 {
-        self.pump.as_ref().map_or(self.small, |pump| pump.body.content())
+        self.small + self.pump.as_ref().map_or(0, |pump| pump.body.content())
     }
 
     /// How it is framed towards the upstream.
@@ -79,6 +80,7 @@ impl<'a> RequestBody<'a> {
         debug_assert!(self.is_replayable(), "what is gone cannot be sent again");
         self.used = 0;
         self.untouched = true;
+        self.pump = None;
         self.small = 0;
     }
 }

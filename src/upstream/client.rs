@@ -6,7 +6,7 @@ use super::{
     connect::{ConnectError, connect},
     pump::{Pump, PumpError, Step},
     request::Outgoing,
-    transcode::Fed,
+    transcode::{Fed, Transcoder},
 };
 use crate::{
     base::{clock::Instant, limits, prng::Prng},
@@ -195,7 +195,9 @@ impl Call<'_> {
             notes.attempts += 1;
             notes.server = Some(index);
             server.counters.requests.increment();
-            let lease = match server.pool.take(now) {
+            // What has just failed on one pooled connection would fail on the next: a server that was restarted closed them all.
+            let pooled = if replayed { None } else { server.pool.take(now) };
+            let lease = match pooled {
                 Some(stream) => {
                     server.counters.reused.increment();
                     Lease::new(server, stream, true)
@@ -205,7 +207,7 @@ impl Call<'_> {
                     Err(fault) => {
                         self.failed(server, &fault);
                         tried.add(index);
-                        if self.may_retry(&notes, self.upstream.settings.retry.on_connect) {
+                        if self.may_retry(&notes, tried, self.upstream.settings.retry.on_connect) {
                             self.metrics.retries.increment();
                             now = self.net.now();
                             continue;
@@ -217,7 +219,7 @@ impl Call<'_> {
             match self.attempt(&lease, body, response, &mut notes).await {
                 Attempt::Answered { buffer, head_start, head_end, filled } => {
                     server.health.succeeded();
-                    if self.is_retried(response.status, body) && self.may_retry(&notes, true) {
+                    if self.is_retried(response.status, body) && self.may_retry(&notes, tried.with(index), true) {
                         self.net.buffers.give(buffer);
                         tried.add(index);
                         body.rewind();
@@ -243,8 +245,9 @@ impl Call<'_> {
         }
     }
 
-    fn may_retry(&self, notes: &Notes, wanted: bool) -> bool {
-        if !wanted || notes.attempts >= self.upstream.settings.retry.attempts {
+    fn may_retry(&self, notes: &Notes, tried: Tried, wanted: bool) -> bool {
+        // Without another server, what this one said or did is the answer.
+        if !wanted || notes.attempts >= self.upstream.settings.retry.attempts || !self.upstream.has_more(tried) {
             return false;
         }
         let affordable = self.upstream.budget.spend();
@@ -321,10 +324,10 @@ impl Call<'_> {
                 Err(fault) => return Attempt::Failed { fault, safe: false },
             }
         }
-        let sent = self.net.recent();
-        let deadline = sent.plus(self.timeout);
+        let mut sent = self.net.recent();
         let mut wait = Wait { buffer: None, start: 0, filled: 0, interim: 0, client_ended: None };
         loop {
+            let deadline = sent.plus(self.timeout);
             self.alarm.set(deadline.min(sent.plus(CLIENT_LOOK)));
             let ready = self.alarm.guard(lease.stream.readable()).await;
             if ready.is_err() {
@@ -340,7 +343,17 @@ impl Call<'_> {
                 found = Box::pin(self.pass_interim(&mut wait, response, body, head_end)).await;
             }
             match found {
+                // It has only said something in between: the upload goes on.
+                Ok(None) if wait.bytes().is_empty() && !body.is_complete() => {
+                    if let Err(fault) = Box::pin(self.upload(lease, body, Vec::new())).await {
+                        return self.give_up(wait, fault, false);
+                    }
+                    sent = self.net.now();
+                }
                 Ok(None) => {}
+                Ok(Some(_)) if response.status.0 == 101 && !self.may_switch(response, body) => {
+                    return self.give_up(wait, Fault::Garbage(ErrorKind::StatusLine), false);
+                }
                 Ok(Some(head_end)) => {
                     let now = self.net.now();
                     notes.first_byte_ns = nanos(now.since(sent));
@@ -359,6 +372,12 @@ impl Call<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a 101 is an answer to what was asked (RFC 9110 §15.2.2), and nothing of the request is still on its way.
+    #[cold]
+    fn may_switch(&self, response: &ResponseHead, body: &RequestBody<'_>) -> bool {
+        self.outgoing.head.upgrade.is_some() && response.upgrade.is_some() && body.is_complete()
     }
 
     #[cold]
@@ -399,14 +418,14 @@ impl Call<'_> {
     /// Sends the rest of the body. An upstream that answers early is listened to at once.
     #[cold]
     async fn upload(&self, lease: &Lease, body: &mut RequestBody<'_>, left: Vec<u8>) -> Result<(), Fault> {
-        if body.expect_continue && body.prefix.is_empty() && !body.is_complete() {
+        if std::mem::take(&mut body.expect_continue) && body.prefix.is_empty() && !body.is_complete() {
             self.tell_client(body.client, b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
         let client = body.client;
         let timeout = body.timeout;
-        let mut rest =
-            Pump::new(crate::upstream::transcode::Transcoder::new(Framing::None, body.sink(), false), u64::MAX);
-        let pump = body.pump.as_mut().unwrap_or(&mut rest);
+        let sink = body.sink();
+        // Kept with the body: as long as something of the request is not sent, the connection is good for nothing else.
+        let pump = body.pump.get_or_insert_with(|| Pump::new(Transcoder::new(Framing::None, sink, false), u64::MAX));
         pump.hold(left);
         loop {
             let step = match pump.step(client, &lease.stream, &self.net.buffers) {

@@ -112,6 +112,8 @@ impl Transcoder {
                 self.content += input.len() as u64;
                 let bytes = match self.sink {
                     Sink::Raw => Cow::Borrowed(input),
+                    // A chunk of no size would be the last one.
+                    Sink::Chunked if input.is_empty() => Cow::Borrowed(input),
                     Sink::Chunked => {
                         let mut out = Vec::with_capacity(input.len() + CHUNK_FRAME_MAX);
                         chunk(&mut out, input);
@@ -303,6 +305,7 @@ mod tests {
     #[test]
     fn only_a_body_that_ends_with_the_connection_may_end_with_it() {
         let mut t = Transcoder::new(Framing::UntilClose, Sink::Chunked, false);
+        assert_eq!(&*t.feed(b"").unwrap().bytes, b"", "the head came alone: an empty chunk would end the body");
         assert_eq!(&*t.feed(b"hi").unwrap().bytes, b"2\r\nhi\r\n");
         assert_eq!(t.end(), Ok(&b"0\r\n\r\n"[..]));
         let mut t = Transcoder::new(Framing::Length(3), Sink::Raw, false);

@@ -1,0 +1,125 @@
+//! What a warm exchange allocates: nothing. What waits or is large has a budget, and budgets may only fall.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test program")]
+
+mod rig;
+
+use rig::{BROWSER, Rig, SMALL, WRK, config};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+/// The system's allocator, and a count of what this thread asked of it.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that is ending has no counter any more, and nobody asks it.
+    let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + 1));
+}
+
+#[expect(unsafe_code, reason = "an allocator can only be counted from within")]
+// SAFETY: every call is passed on to the system's allocator as it came; counting touches no memory of the caller's.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the same promises to us as we to the system.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as above; `at` came from the system's allocator.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(of: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    of();
+    ALLOCATIONS.get() - before
+}
+
+/// Asserts what `EXCHANGES` warm exchanges allocate, and that each was answered with `status`.
+fn check(name: &str, request: &[u8], response: &[u8], status: &str, budget: u64) {
+    let mut rig = Rig::new(&config(100));
+    // The core, its buffers, the pool, the second's Date and the simulated sockets get warm.
+    for _ in 0..20 {
+        rig.exchange(request, response);
+    }
+    let line = String::from_utf8_lossy(&rig.got[..12.min(rig.got.len())]).into_owned();
+    assert_eq!(line, format!("HTTP/1.1 {status}"), "{name}");
+    let exchanges = if response.len() + request.len() > 100_000 { 20 } else { EXCHANGES };
+    let spent = allocations(|| {
+        for _ in 0..exchanges {
+            rig.exchange(request, response);
+        }
+    });
+    eprintln!("{name}: {spent} allocations in {exchanges} exchanges");
+    assert!(spent <= budget * exchanges, "{name}: {spent} allocations in {exchanges} exchanges; {budget} for each");
+}
+
+const EXCHANGES: u64 = 1000;
+
+const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+
+fn with_body(head: &str, size: usize) -> Vec<u8> {
+    [format!("{head}Content-Length: {size}\r\n\r\n").as_bytes(), &vec![b'x'; size]].concat()
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| ()), 0);
+    assert_eq!(allocations(|| drop(Box::new(17_u64))), 1);
+    let mut grows: Vec<u8> = Vec::with_capacity(1);
+    assert_eq!(allocations(|| grows.resize(100, 0)), 1);
+    assert_eq!(allocations(|| std::thread::spawn(|| drop(vec![0_u8; 9])).join().unwrap()).min(1), 1);
+}
+
+#[test]
+fn a_warm_proxied_exchange_allocates_nothing() {
+    check("GET as wrk asks", WRK, SMALL, "200", 0);
+    check("GET as a browser asks", BROWSER, SMALL, "200", 0);
+    check("POST with its body beside", &with_body("POST /p/a HTTP/1.1\r\nHost: h\r\n", 100), SMALL, "200", 0);
+    check("chunked answer", WRK, CHUNKED, "200", 0);
+    check("1 KiB answer", WRK, &with_body("HTTP/1.1 200 OK\r\n", 1024), "200", 0);
+    check("12 KiB answer", WRK, &with_body("HTTP/1.1 200 OK\r\n", 12 * 1024), "200", 0);
+    check("HEAD", b"HEAD /p/a HTTP/1.1\r\nHost: h\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n", "200", 0);
+    check("304", WRK, b"HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n", "304", 0);
+    check("204", WRK, b"HTTP/1.1 204 No Content\r\n\r\n", "204", 0);
+    let chunked = b"POST /p/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    check("chunked POST", chunked, SMALL, "200", 0);
+    check("path with dots and escapes", b"GET /p/./a/../%7Eb HTTP/1.1\r\nHost: h\r\n\r\n", SMALL, "200", 0);
+}
+
+#[test]
+fn a_warm_answer_of_our_own_allocates_nothing() {
+    check("fixed", b"GET /fixed HTTP/1.1\r\nHost: h\r\n\r\n", b"", "200", 0);
+    check("redirect", b"GET /old/17?a=b HTTP/1.1\r\nHost: h\r\n\r\n", b"", "302", 0);
+    check("404", b"GET /none HTTP/1.1\r\nHost: h\r\n\r\n", b"", "404", 0);
+    check("405", b"POST /svc1/items/2 HTTP/1.1\r\nHost: h\r\n\r\n", b"", "405", 0);
+    check("POST to a fixed answer", &with_body("POST /fixed HTTP/1.1\r\nHost: h\r\n", 100), b"", "200", 0);
+}
+
+#[test]
+fn what_waits_or_is_large_keeps_its_budget() {
+    let large = with_body("HTTP/1.1 200 OK\r\n", 1 << 20);
+    check("1 MiB answer", WRK, &large, "200", 2);
+    check("1 MiB upload", &with_body("POST /p/a HTTP/1.1\r\nHost: h\r\n", 1 << 20), SMALL, "200", 1);
+    let interim = [b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", SMALL].concat();
+    check("interim response", WRK, &interim, "103", 5);
+    let trailers = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n";
+    check("chunks written anew", WRK, trailers, "200", 4);
+}
