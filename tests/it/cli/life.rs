@@ -284,6 +284,35 @@ fn grace_ends() {
 }
 
 #[test]
+fn a_name_that_cannot_be_resolved_delays_a_start_a_little_and_prevents_nothing() {
+    let (folder, port) = (Folder::new("life"), free_port());
+    let text = forwarding(port, "http://no-such-host.invalid:80", "");
+    folder.write(
+        "ringgate.toml",
+        text + "[[api.a.route]]\nmethod = \"GET\"\npath = \"/here\"\nintegration = { type = \"mock\" }\n",
+    );
+    let process = Process::ready(&folder, &[], &[]);
+    assert!(process.err().contains("warn 1 of 1 upstream servers have no address yet"), "{}", process.err());
+    assert_eq!(get(port, "localhost", "/here").status, 200);
+    assert!((502..=503).contains(&get(port, "localhost", "/there").status));
+    assert_eq!(process.stop(), Some(0));
+}
+
+#[test]
+fn a_link_to_the_configuration_may_be_turned() {
+    let gateway = Gateway::start("old");
+    let folder = gateway.folder.path();
+    for (name, body) in [("one", "one"), ("two", "two")] {
+        gateway.folder.write(name, answering(gateway.port, gateway.admin, body));
+        fs::remove_file(folder.join("ringgate.toml")).unwrap();
+        std::os::unix::fs::symlink(name, folder.join("ringgate.toml")).unwrap();
+        assert_eq!(gateway.reload(&[]).0, Some(0));
+        wait_for(body, PATIENCE, || (gateway.body() == body).then_some(()));
+    }
+    assert_eq!(gateway.reload(&["--config", "two"]).0, Some(0), "the file that the link points to is the same");
+}
+
+#[test]
 fn names_are_resolved_without_a_name_server() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let (folder, port) = (Folder::new("life"), free_port());
