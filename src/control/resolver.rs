@@ -1,7 +1,7 @@
 //! Names of upstream servers to addresses, on a thread of its own: asked again when an answer's TTL ends, when a lookup
 //! failed, and when a core could not connect. A failure keeps the last good addresses.
 //!
-//! [`table`] decides (a pure function of answers and time), [`lookup`] asks, this file waits and passes messages.
+//! `table` decides (a pure function of answers and time), `lookup` asks, this file waits and passes messages.
 
 mod lookup;
 mod table;
