@@ -3,6 +3,8 @@
 //! `hot` asks for one path again and again; `mixed` asks for all routes in random order, so that at 100,000 routes
 //! hardly any of the table is in the nearest caches.
 
+#![expect(clippy::unwrap_used, reason = "a bench may stop where its own data is wrong")]
+
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ringgate::{
     base::{ids::RouteId, prng::Prng},

@@ -13,7 +13,7 @@ use crate::{
     },
     http::method::Method,
     plan::{Api, Route},
-    route::{AddError, Builder, Conflict, MethodSet, Pattern, PatternError},
+    route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError},
 };
 use ahash::AHashMap;
 
@@ -109,7 +109,11 @@ impl<'c> Compiler<'c> {
             let probe = Builder::new().add(std::slice::from_ref(&text.value), "/", MethodSet::ANY, RouteId(0));
             if let Err(AddError::Host(_, error)) = probe {
                 let message = format!("`{}` is not a host", text.value);
-                self.sink.add(Diagnostic::error(Code::BAD_HOST, text.place, message).expected(error.to_string()));
+                let place = if let HostError::BadByte(at) = error { text.part(at..at + 1) } else { text.place };
+                let host = text.value.split_once("://").map(|(_, rest)| rest.split(['/', ':']).next().unwrap_or(rest));
+                let help = host.map(|host| format!("write \"{host}\""));
+                let diagnostic = Diagnostic::error(Code::BAD_HOST, place, message).expected(error.to_string());
+                self.sink.add(diagnostic.maybe_help(help));
                 all_good = false;
             } else if let Some(first) = good.iter().position(|other| *other == name) {
                 let message = format!("`{}` is listed twice", text.value);
@@ -259,7 +263,11 @@ impl<'c> Compiler<'c> {
         let message = format!("`{methods} {path}` is already answered by another route");
         let diagnostic = Diagnostic::error(Code::DUPLICATE_ROUTE, text.place, message);
         let first = self.places.get(conflict.with.index()).copied().unwrap_or(text.place);
-        self.sink.add(diagnostic.also(first, "the first route").help("names of parameters do not tell routes apart"));
+        self.sink.add(
+            diagnostic
+                .also(first, "the first route")
+                .help("neither names of parameters nor a slash at the end tell routes apart"),
+        );
     }
 }
 

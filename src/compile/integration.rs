@@ -87,7 +87,8 @@ fn fixed(fixed: &Static, compiler: &Compiler<'_>) -> Option<plan::Integration> {
         (Some(body), None) => (Bytes::from(body.value.clone()), "text/plain; charset=utf-8"),
         (None, None) => (Bytes::new(), ""),
     };
-    let place = fixed.file.as_ref().map(|file| file.written.place).or(fixed.body.as_ref().map(|body| body.place));
+    let place =
+        fixed.file.as_ref().map(|file| file.written.place).or_else(|| fixed.body.as_ref().map(|body| body.place));
     if let (Some(place), 204 | 205 | 304) = (place, fixed.status.value) {
         let message = format!("a {} answer has no body", fixed.status.value);
         let diagnostic = Diagnostic::error(Code::BODY_FORBIDDEN, place, message);

@@ -118,6 +118,12 @@ fn address_help(value: &str) -> Option<String> {
     if is_port(value) {
         return all_v4(value);
     }
+    if let Some((host, port)) = value.rsplit_once(':')
+        && host.parse::<std::net::Ipv6Addr>().is_ok()
+        && is_port(port)
+    {
+        return write(format!("[{host}]:{port}"));
+    }
     if let Ok(ip) = value.trim_matches(['[', ']']).parse::<IpAddr>() {
         return write(SocketAddr::new(ip, 8080).to_string());
     }
@@ -135,7 +141,6 @@ fn address_help(value: &str) -> Option<String> {
     match host {
         "" | "*" => all_v4(port),
         "localhost" => write(format!("127.0.0.1:{port}")),
-        host if host.parse::<std::net::Ipv6Addr>().is_ok() => write(format!("[{host}]:{port}")),
         _ => Some("names are not resolved for listening: write an IP address".into()),
     }
 }

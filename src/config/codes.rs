@@ -158,14 +158,14 @@ codes! {
     BAD_STATUS = 408, "A status code is not possible here",
         "A final answer has a status from 200 to 599; a redirect one of 301, 302, 303, 307 and 308.";
     BAD_HEADER_NAME = 409, "A header name is malformed",
-        "Header names are letters, digits and !#$%&'*+-.^_`|~ (RFC 9110 section 5.1).";
+        "Header names are letters, digits and !#$%&'*+-.^_`|~ (RFC 9110 §5.1).";
     BAD_HEADER_VALUE = 410, "A header value is malformed",
-        "Header values hold no control characters (RFC 9110 section 5.5) and neither begin nor end with a blank.";
+        "Header values hold no control characters (RFC 9110 §5.5) and neither begin nor end with a blank.";
     FORBIDDEN_HEADER = 411, "A header is the gateway's own business",
         "Framing and hop-by-hop headers (Content-Length, Transfer-Encoding, Connection and the like) and Date are written \
          by the gateway; a second one would make messages ambiguous.";
     BODY_FORBIDDEN = 412, "An answer with this status has no body",
-        "204, 205 and 304 responses have no content (RFC 9110 section 6.4.1).";
+        "204, 205 and 304 responses have no content (RFC 9110 §6.4.1).";
     TOO_MANY = 413, "Too many of something",
         "A bound of the data plane's tables is exceeded.";
     BAD_FORWARD_HOST = 414, "A host to send upstream is malformed",

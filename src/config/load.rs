@@ -137,7 +137,7 @@ impl Loader<'_> {
     /// Reads what `include` of the file `path` names.
     fn includes(&mut self, include: &tree::Entry, path: &Path) {
         let Value::List(nodes) = &include.node.value else {
-            let message = format!("this is {}", include.node.value.type_name());
+            let message = format!("`include` is {}", include.node.value.type_name());
             let diagnostic = Diagnostic::error(Code::WRONG_TYPE, include.node.place, message);
             return self.sink.add(diagnostic.expected("expected a list of file names, as in [\"apis/*.toml\"]"));
         };
@@ -150,7 +150,7 @@ impl Loader<'_> {
                 Value::Text(text) => self.pattern(text, path),
                 Value::Broken => self.broken = true,
                 other => {
-                    let message = format!("this is {}", other.type_name());
+                    let message = format!("an element of `include` is {}", other.type_name());
                     let diagnostic = Diagnostic::error(Code::WRONG_TYPE, node.place, message);
                     self.sink.add(diagnostic.expected("expected a file name in quotes"));
                 }
@@ -160,13 +160,13 @@ impl Loader<'_> {
 
     /// Reads every file that one element of `include` names.
     fn pattern(&mut self, text: &Text, path: &Path) {
-        let directory = path.parent().unwrap_or(Path::new(""));
+        let directory = path.parent().unwrap_or_else(|| Path::new(""));
         let target = directory.join(&text.value);
         let is_pattern = |part: &str| part.contains(['*', '?']);
         if !is_pattern(&text.value) {
             return self.literal(&target, text);
         }
-        let parent = target.parent().unwrap_or(Path::new(""));
+        let parent = target.parent().unwrap_or_else(|| Path::new(""));
         let last = target.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if is_pattern(&parent.to_string_lossy()[directory.to_string_lossy().len()..]) {
             self.broken = true;

@@ -38,15 +38,15 @@ pub struct ErrorLog {
 
 pub(super) fn read_access(table: &Reader<'_>) -> Option<AccessLog> {
     let (output, format) = (table.text("output"), table.text("format"));
-    Some(AccessLog { output: destination(table, output?, "stdout"), format: format? })
+    Some(AccessLog { output: destination(table, &output?, "stdout"), format: format? })
 }
 
 pub(super) fn read_error(table: &Reader<'_>) -> ErrorLog {
-    let output = table.text("output").map_or(Output::Standard, |text| destination(table, text, "stderr"));
+    let output = table.text("output").map_or(Output::Standard, |text| destination(table, &text, "stderr"));
     ErrorLog { level: table.choice("level"), output }
 }
 
-fn destination(table: &Reader<'_>, text: Text, standard: &str) -> Output {
+fn destination(table: &Reader<'_>, text: &Text, standard: &str) -> Output {
     match text.value.as_str() {
         "off" if standard == "stdout" => Output::Off,
         name if name == standard => Output::Standard,

@@ -31,7 +31,7 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     /// `path` as seen from the file that `place` is in.
     pub(super) fn resolve(&self, path: &str, place: Place) -> PathBuf {
-        let directory = self.directories.get(usize::from(place.file.0)).map_or(Path::new(""), PathBuf::as_path);
+        let directory = self.directories.get(usize::from(place.file.0)).map_or_else(|| Path::new(""), PathBuf::as_path);
         directory.join(path)
     }
 }
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
         let reader = Self { table, keys, place, name, context };
         for entry in &table.entries {
             match keys.get(&entry.key) {
-                None if entry.key == "type" && matches!(table.get("type"), Some(e) if is_tag(keys, e)) => {}
+                None if entry.key == "type" && keys.is_variant() => {}
                 None => reader.unknown(entry),
                 Some(Key { status: Status::Later(with), .. }) => reader.later(entry, with),
                 Some(_) => {}
@@ -85,22 +85,22 @@ impl<'a> Reader<'a> {
     pub(super) fn table(&self, key: &'static str) -> Option<Self> {
         let entry = self.table.get(key)?;
         let Kind::Table(keys) = self.spec(key)?.kind else { return None };
-        self.open_node(&entry.node, entry.place, keys)
+        self.open_node(&entry.node, key, entry.place, keys)
     }
 
     /// The table that a list's element is.
-    pub(super) fn element(&self, node: &'a Node, keys: &'static keys::Table) -> Option<Self> {
-        self.open_node(node, node.place, keys)
+    pub(super) fn element(&self, node: &'a Node, key: &str, keys: &'static keys::Table) -> Option<Self> {
+        self.open_node(node, key, node.place, keys)
     }
 
-    fn open_node(&self, node: &'a Node, key: Place, keys: &'static keys::Table) -> Option<Self> {
+    fn open_node(&self, node: &'a Node, key: &str, at: Place, keys: &'static keys::Table) -> Option<Self> {
         match &node.value {
             Value::Table(table) => {
-                let place = if node.place.file == key.file { node.place } else { key };
+                let place = if node.place.file == at.file { node.place } else { at };
                 Some(Self::open(table, keys, place, self.name, self.context))
             }
             _ => {
-                self.wrong_type(node, "a table");
+                self.wrong_type(node, key, "a table");
                 None
             }
         }
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
     pub(super) fn named(&self, key: &'static str) -> Vec<(&'a Entry, Self)> {
         let (Some(entry), Some(spec)) = (self.table.get(key), self.spec(key)) else { return Vec::new() };
         let (Value::Table(all), Kind::Named(keys)) = (&entry.node.value, &spec.kind) else {
-            self.wrong_type(&entry.node, &format!("tables with names, `[{key}.NAME]`"));
+            self.wrong_type(&entry.node, key, &format!("tables with names, `[{key}.NAME]`"));
             return Vec::new();
         };
         let mut tables = Vec::with_capacity(all.entries.len());
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
                     let inner = Self { name: &entry.key, ..*self };
                     tables.push((entry, Self::open(table, keys, place, inner.name, self.context)));
                 }
-                _ => self.wrong_type(&entry.node, &format!("a table, `[{key}.{}]`", entry.key)),
+                _ => self.wrong_type(&entry.node, &entry.key, &format!("a table, `[{key}.{}]`", entry.key)),
             }
         }
         tables
@@ -133,16 +133,16 @@ impl<'a> Reader<'a> {
         let Kind::Tables(keys) = &spec.kind else { return Vec::new() };
         match &entry.node.value {
             Value::Tables(nodes) | Value::List(nodes) => {
-                nodes.iter().filter_map(|node| self.open_node(node, node.place, keys)).collect()
+                nodes.iter().filter_map(|node| self.open_node(node, key, node.place, keys)).collect()
             }
             Value::Table(_) => {
                 let header = self.keys.path.replace("<name>", self.name);
-                let diagnostic = self.wrong(&entry.node, "an array of tables");
+                let diagnostic = self.wrong(&entry.node, key, "an array of tables");
                 self.add(diagnostic.help(format!("write the header with two brackets: `[[{header}.{key}]]`")));
                 Vec::new()
             }
             _ => {
-                self.wrong_type(&entry.node, "an array of tables");
+                self.wrong_type(&entry.node, key, "an array of tables");
                 Vec::new()
             }
         }
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
         let entry = self.required_entry(key)?;
         let Kind::Tagged(variants) = self.spec(key)?.kind else { return None };
         let Value::Table(table) = &entry.node.value else {
-            self.wrong_type(&entry.node, "a table, `{ type = \"http_proxy\", … }`");
+            self.wrong_type(&entry.node, key, "a table, `{ type = \"http_proxy\", … }`");
             return None;
         };
         let place = if entry.node.place.file == entry.place.file { entry.node.place } else { entry.place };
@@ -164,12 +164,9 @@ impl<'a> Reader<'a> {
             }
             return None;
         };
-        let text = match &tag.node.value {
-            Value::Text(text) => text,
-            _ => {
-                self.wrong_type(&tag.node, "a string");
-                return None;
-            }
+        let Value::Text(text) = &tag.node.value else {
+            self.wrong_type(&tag.node, "type", "a string");
+            return None;
         };
         let Some(variant) = variants.iter().find(|v| v.name == text.value) else {
             let names = variants.iter().filter(|v| v.status == Status::Supported).map(|v| v.name);
@@ -191,9 +188,9 @@ impl<'a> Reader<'a> {
         self.value(key, default, |node, _| match &node.value {
             Value::Bool(value) => Ok(*value),
             Value::Text(text) if text.value == "true" || text.value == "false" => {
-                Err(self.wrong(node, "true or false").help("write it without quotes"))
+                Err(self.wrong(node, key, "true or false").help("write it without quotes"))
             }
-            _ => Err(self.wrong(node, "true or false")),
+            _ => Err(self.wrong(node, key, "true or false")),
         })
     }
 
@@ -202,11 +199,12 @@ impl<'a> Reader<'a> {
         let default = if let Some(Default::Integer(value)) = self.default(key) { *value } else { 0 };
         let found = self.value(key, default, |node, kind| match (&node.value, kind) {
             (Value::Integer(value), Kind::Integer { min, max }) if value >= min && value <= max => Ok(*value),
-            (Value::Integer(_), _) => Err(out_of_range(node, kind)),
+            (Value::Integer(_), _) => Err(out_of_range(node, key, kind)),
+            (Value::Float(value), _) if value.is_infinite() => Err(out_of_range(node, key, kind)),
             (Value::Text(text), _) if text.value.parse::<i64>().is_ok() => {
-                Err(self.wrong(node, &reference::value(kind)).help("write it without quotes"))
+                Err(self.wrong(node, key, &reference::value(kind)).help("write it without quotes"))
             }
-            _ => Err(self.wrong(node, &reference::value(kind))),
+            _ => Err(self.wrong(node, key, &reference::value(kind))),
         });
         At { value: T::try_from(found.value).unwrap_or_default(), place: found.place }
     }
@@ -219,11 +217,11 @@ impl<'a> Reader<'a> {
                 Value::Float(value) => *value,
                 // Exact for every number that the range allows.
                 Value::Integer(value) => i32::try_from(*value).map_or(f64::MAX, f64::from),
-                _ => return Err(self.wrong(node, &reference::value(kind))),
+                _ => return Err(self.wrong(node, key, &reference::value(kind))),
             };
             match kind {
                 Kind::Float { min, max } if value >= *min && value <= *max => Ok(value),
-                _ => Err(out_of_range(node, kind)),
+                _ => Err(out_of_range(node, key, kind)),
             }
         })
     }
@@ -234,7 +232,7 @@ impl<'a> Reader<'a> {
         self.value(key, default, |node, kind| match (&node.value, kind) {
             (Value::Text(text), Kind::Duration { min, max }) => match unit::duration(&text.value) {
                 Some(value) if value >= *min && value <= *max => Ok(value),
-                Some(_) => Err(out_of_range(node, kind)),
+                Some(_) => Err(out_of_range(node, key, kind)),
                 None => {
                     let message = format!("`{}` is not a duration", text.value);
                     let expected = "expected a number and a unit: ms, s, m, h or d, as in \"250ms\" or \"29s\"";
@@ -242,16 +240,16 @@ impl<'a> Reader<'a> {
                 }
             },
             (Value::Integer(value), _) => {
-                Err(self.wrong(node, "a duration with its unit").help(format!("write \"{value}s\" for seconds")))
+                Err(self.wrong(node, key, "a duration with its unit").help(format!("write \"{value}s\" for seconds")))
             }
-            _ => Err(self.wrong(node, "a duration like \"29s\"")),
+            _ => Err(self.wrong(node, key, "a duration like \"29s\"")),
         })
     }
 
     /// A size in bytes; `u64::MAX` for no limit.
     pub(super) fn size(&self, key: &'static str) -> At<u64> {
         let default = if let Some(Default::Size(value)) = self.default(key) { *value } else { u64::MAX };
-        self.value(key, default, |node, kind| self.size_of(node, kind))
+        self.value(key, default, |node, kind| self.size_of(node, key, kind))
     }
 
     /// A size in bytes, if there is one.
@@ -259,26 +257,26 @@ impl<'a> Reader<'a> {
         self.table.get(key).map(|_| self.size(key))
     }
 
-    fn size_of(&self, node: &Node, kind: &Kind) -> Result<u64, Diagnostic> {
+    fn size_of(&self, node: &Node, key: &str, kind: &Kind) -> Result<u64, Diagnostic> {
         let Kind::Size { min, max, unlimited } = kind else { return Ok(u64::MAX) };
         match &node.value {
             Value::Integer(0) if *unlimited => Ok(u64::MAX),
             Value::Integer(value) => {
-                let diagnostic = self.wrong(node, "a size with its unit");
+                let diagnostic = self.wrong(node, key, "a size with its unit");
                 Err(diagnostic.help(format!("write \"{value}B\" for bytes")))
             }
             Value::Text(text) => match unit::size(&text.value) {
                 _ if *unlimited && text.value == "0" => Ok(u64::MAX),
                 Some(0) if *unlimited => Ok(u64::MAX),
                 Some(value) if value >= *min && value <= *max => Ok(value),
-                Some(_) => Err(out_of_range(node, kind)),
+                Some(_) => Err(out_of_range(node, key, kind)),
                 None => {
                     let message = format!("`{}` is not a size", text.value);
                     let expected = "expected a number and a unit, as in \"64KiB\" or \"10MB\"";
                     Err(Diagnostic::error(Code::BAD_SIZE, text.place, message).expected(expected))
                 }
             },
-            _ => Err(self.wrong(node, "a size like \"64KiB\"")),
+            _ => Err(self.wrong(node, key, "a size like \"64KiB\"")),
         }
     }
 
@@ -287,7 +285,7 @@ impl<'a> Reader<'a> {
         let default = if let Some(Default::Text(value)) = self.default(key) { *value } else { "" };
         self.value(key, default, |node, kind| {
             let Kind::Choice(choices) = kind else { return Ok(default) };
-            let Value::Text(text) = &node.value else { return Err(self.wrong(node, &reference::value(kind))) };
+            let Value::Text(text) = &node.value else { return Err(self.wrong(node, key, &reference::value(kind))) };
             choose(text, choices, kind)
         })
     }
@@ -304,15 +302,15 @@ impl<'a> Reader<'a> {
                 _ => None,
             };
         };
-        self.text_of(&entry.node, self.spec(key))
+        self.text_of(&entry.node, key, self.spec(key))
     }
 
-    fn text_of(&self, node: &Node, spec: Option<&Key>) -> Option<Text> {
+    fn text_of(&self, node: &Node, key: &str, spec: Option<&Key>) -> Option<Text> {
         match &node.value {
             Value::Text(text) => Some(text.clone()),
             _ => {
                 let what = spec.map_or_else(String::new, |spec| reference::value(&spec.kind));
-                self.wrong_type(node, &format!("a string: {what}"));
+                self.wrong_type(node, key, &format!("a string: {what}"));
                 None
             }
         }
@@ -335,38 +333,42 @@ impl<'a> Reader<'a> {
                 _ => Vec::new(),
             };
         };
-        self.texts_of(&entry.node, &spec.kind)
+        self.texts_of(&entry.node, key, &spec.kind)
     }
 
-    fn texts_of(&self, node: &Node, kind: &Kind) -> Vec<Text> {
+    fn texts_of(&self, node: &Node, key: &str, kind: &Kind) -> Vec<Text> {
         let one_allowed = matches!(kind, Kind::OneOrMore(_));
         match &node.value {
-            Value::List(nodes) => nodes.iter().filter_map(|node| self.text_in_list(node)).collect(),
+            Value::List(nodes) => nodes.iter().filter_map(|node| self.text_in_list(node, key)).collect(),
             Value::Text(text) if one_allowed => vec![text.clone()],
             Value::Text(text) => {
-                let diagnostic = self.wrong(node, "a list");
+                let diagnostic = self.wrong(node, key, "a list");
                 self.add(diagnostic.help(format!("write [\"{}\"]", text.value)));
                 Vec::new()
             }
             _ => {
-                self.wrong_type(node, if one_allowed { "a string or a list of strings" } else { "a list of strings" });
+                self.wrong_type(
+                    node,
+                    key,
+                    if one_allowed { "a string or a list of strings" } else { "a list of strings" },
+                );
                 Vec::new()
             }
         }
     }
 
-    fn text_in_list(&self, node: &Node) -> Option<Text> {
+    fn text_in_list(&self, node: &Node, key: &str) -> Option<Text> {
+        let wrong = |node: &Node| {
+            let message = format!("an element of `{key}` is {}", node.value.type_name());
+            Diagnostic::error(Code::WRONG_TYPE, node.place, message).expected("expected a string")
+        };
         match &node.value {
-            Value::Text(text) => Some(text.clone()),
-            Value::Integer(value) => {
-                self.add(self.wrong(node, "a string").help(format!("write \"{value}\"")));
-                None
-            }
-            _ => {
-                self.wrong_type(node, "a string");
-                None
-            }
+            Value::Text(text) => return Some(text.clone()),
+            Value::Broken => {}
+            Value::Integer(value) => self.add(wrong(node).help(format!("write \"{value}\""))),
+            _ => self.add(wrong(node)),
         }
+        None
     }
 
     /// The elements of a required list, whatever they are; reports one that is empty.
@@ -379,12 +381,12 @@ impl<'a> Reader<'a> {
                 &[]
             }
             Value::Text(text) => {
-                let diagnostic = self.wrong(&entry.node, "a list");
+                let diagnostic = self.wrong(&entry.node, key, "a list");
                 self.add(diagnostic.help(format!("write [\"{}\"]", text.value)));
                 &[]
             }
             _ => {
-                self.wrong_type(&entry.node, "a list");
+                self.wrong_type(&entry.node, key, "a list");
                 &[]
             }
         }
@@ -405,10 +407,10 @@ impl<'a> Reader<'a> {
     pub(super) fn map(&self, key: &'static str) -> Vec<(At<String>, Vec<Text>)> {
         let (Some(entry), Some(spec)) = (self.table.get(key), self.spec(key)) else { return Vec::new() };
         let (Value::Table(table), Kind::Map(inner)) = (&entry.node.value, &spec.kind) else {
-            self.wrong_type(&entry.node, "a table of strings");
+            self.wrong_type(&entry.node, key, "a table of strings");
             return Vec::new();
         };
-        let pair = |e: &Entry| (At { value: e.key.clone(), place: e.place }, self.texts_of(&e.node, inner));
+        let pair = |e: &Entry| (At { value: e.key.clone(), place: e.place }, self.texts_of(&e.node, &e.key, inner));
         table.entries.iter().map(pair).collect()
     }
 
@@ -480,7 +482,9 @@ impl<'a> Reader<'a> {
     }
 
     fn missing<T>(&self, key: &'static str) -> Option<T> {
-        if !self.context.broken {
+        // One that is there but misspelt has been reported as unknown.
+        let misspelt = |e: &&Entry| self.keys.get(&e.key).is_none() && nearest(&e.key, self.names()) == Some(key);
+        if !self.context.broken && !self.table.entries.iter().any(|e| misspelt(&e)) {
             let message = format!("`{key}` is missing in {}", self.title());
             let diagnostic = Diagnostic::error(Code::REQUIRED, self.place, message);
             let what = self.spec(key).map_or_else(String::new, |spec| reference::value(&spec.kind));
@@ -490,10 +494,9 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown(&self, entry: &Entry) {
-        let names = || self.keys.keys.iter().map(|key| key.name);
         let message = format!("unknown key `{}` in {}", entry.key, self.title());
         let mut diagnostic = Diagnostic::error(Code::UNKNOWN_KEY, entry.place, message);
-        if let Some(help) = did_you_mean(&entry.key, names()) {
+        if let Some(help) = did_you_mean(&entry.key, self.names()) {
             diagnostic = diagnostic.help(help);
         } else if let Some(table) = elsewhere(&entry.key) {
             diagnostic = diagnostic.help(format!("`{}` belongs to {}", entry.key, table.header()));
@@ -505,6 +508,10 @@ impl<'a> Reader<'a> {
             }
         }
         self.add(diagnostic);
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.keys.iter().map(|key| key.name)
     }
 
     fn later(&self, entry: &Entry, with: &str) {
@@ -521,21 +528,16 @@ impl<'a> Reader<'a> {
         self.keys.header().replace("<name>", self.name)
     }
 
-    fn wrong(&self, node: &Node, expected: &str) -> Diagnostic {
-        let message = format!("this is {}", node.value.type_name());
+    fn wrong(&self, node: &Node, key: &str, expected: &str) -> Diagnostic {
+        let message = format!("`{key}` is {}", node.value.type_name());
         Diagnostic::error(Code::WRONG_TYPE, node.place, message).expected(format!("expected {expected}"))
     }
 
-    fn wrong_type(&self, node: &Node, expected: &str) {
+    fn wrong_type(&self, node: &Node, key: &str, expected: &str) {
         if !matches!(node.value, Value::Broken) {
-            self.add(self.wrong(node, expected));
+            self.add(self.wrong(node, key, expected));
         }
     }
-}
-
-/// A tagged table's `type` is not among its variant's keys.
-fn is_tag(keys: &keys::Table, entry: &Entry) -> bool {
-    keys.path.contains("type = ") && matches!(entry.node.value, Value::Text(_))
 }
 
 fn variant_names(variants: &[Variant]) -> String {
@@ -561,8 +563,8 @@ fn choose(text: &Text, choices: &[Choice], kind: &Kind) -> Result<&'static str, 
     }
 }
 
-fn out_of_range(node: &Node, kind: &Kind) -> Diagnostic {
-    let diagnostic = Diagnostic::error(Code::OUT_OF_RANGE, node.place, "this is out of range");
+fn out_of_range(node: &Node, key: &str, kind: &Kind) -> Diagnostic {
+    let diagnostic = Diagnostic::error(Code::OUT_OF_RANGE, node.place, format!("`{key}` is out of range"));
     diagnostic.expected(format!("expected {}", reference::value(kind)))
 }
 
@@ -586,12 +588,21 @@ pub(crate) fn did_you_mean<'n>(wrong: &str, names: impl Iterator<Item = &'n str>
 
 /// The name nearest to `wrong`, if it is near enough to be what was meant.
 pub(crate) fn nearest<'n>(wrong: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    if wrong.len() > NAME_MAX {
+        return None;
+    }
     let lower = wrong.to_lowercase().replace('-', "_");
-    let far = lower.chars().count().div_ceil(3).min(3);
+    let length = lower.chars().count();
+    let far = length.div_ceil(3).min(3);
     let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase().replace('-', "_"));
-    let best = names.filter(|name| *name != wrong).map(|name| (distance(name), name)).min_by_key(|(d, _)| *d)?;
-    (best.0 <= far).then_some(best.1)
+    let names = names.filter(|name| *name != wrong && name.len() <= NAME_MAX);
+    let best = names.map(|name| (distance(name), name)).min_by_key(|(d, _)| *d)?;
+    // A part of a name (`uring` of `io_uring`) is near enough, too.
+    (best.0 <= far || (length > 3 && best.1.contains(&lower))).then_some(best.1)
 }
+
+/// Bytes of a name past which nobody is asked what was meant: the distance takes time in its square.
+const NAME_MAX: usize = 80;
 
 #[cfg(test)]
 mod tests {
@@ -604,5 +615,6 @@ mod tests {
         assert_eq!(nearest("maxConnections", names()), Some("max_connections"));
         assert_eq!(nearest("max-connections", names()), Some("max_connections"));
         assert_eq!(nearest("certificate", names()), None);
+        assert_eq!(nearest("uring", ["auto", "io_uring", "epoll"].into_iter()), Some("io_uring"));
     }
 }

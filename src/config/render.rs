@@ -10,13 +10,20 @@ use std::fmt::Write;
 /// Characters of a source line that are shown; a longer line is cut around the place.
 const WIDTH: usize = 160;
 
+/// Findings that are shown to people; nobody reads further before mending the first of them.
+const SHOWN_MAX: usize = 200;
+
 /// Everything in `report` for people.
 pub(super) fn human(report: &Report, colour: bool) -> String {
     let mut out = String::new();
     let paint = Paint(colour);
-    for diagnostic in &report.diagnostics {
+    for diagnostic in report.diagnostics.iter().take(SHOWN_MAX) {
         one(&mut out, diagnostic, &report.sources, paint);
         out.push('\n');
+    }
+    if report.diagnostics.len() > SHOWN_MAX {
+        let more = report.diagnostics.len() - SHOWN_MAX;
+        let _ = writeln!(out, "… and {more} more, which `--format json` lists\n");
     }
     if !report.diagnostics.is_empty() {
         let _ = writeln!(out, "{}", count(report));

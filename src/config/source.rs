@@ -53,12 +53,15 @@ pub struct Text {
 }
 
 impl Text {
-    /// The place of the bytes `range` of the value; of the whole literal where escapes or the environment blur it.
+    /// The place of the bytes `range` of the value, widened to whole characters; of the whole literal where escapes or the
+    /// environment blur it.
     #[must_use]
-    pub fn part(&self, range: Range<usize>) -> Place {
+    pub fn part(&self, mut range: Range<usize>) -> Place {
         if !self.exact || range.end > self.value.len() || range.start > range.end {
             return self.place;
         }
+        range.start = self.value.floor_char_boundary(range.start);
+        range.end = self.value.ceil_char_boundary(range.end);
         let start = self.place.span.start as usize + 1;
         Place::new(self.place.file, start + range.start..start + range.end)
     }

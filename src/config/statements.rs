@@ -35,7 +35,7 @@ impl Scanner<'_> {
         self.bytes.get(self.at).copied()
     }
 
-    fn to_line_end(&mut self) {
+    fn skip_line(&mut self) {
         while self.peek().is_some_and(|b| b != b'\n') {
             self.at += 1;
         }
@@ -45,7 +45,7 @@ impl Scanner<'_> {
         loop {
             match self.peek()? {
                 b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
-                b'#' => self.to_line_end(),
+                b'#' => self.skip_line(),
                 _ => break,
             }
         }
@@ -53,7 +53,7 @@ impl Scanner<'_> {
         let header = self.peek() == Some(b'[');
         let mut unclosed = None;
         if header {
-            self.to_line_end();
+            self.skip_line();
         } else {
             unclosed = self.value();
         }
@@ -67,7 +67,7 @@ impl Scanner<'_> {
         loop {
             match self.peek() {
                 None => return open.last().map(|(at, b)| (*at, name(*b))),
-                Some(b'#') => self.to_line_end(),
+                Some(b'#') => self.skip_line(),
                 Some(quote @ (b'"' | b'\'')) => {
                     if let Some(at) = self.string(quote) {
                         return Some((at, "multi-line string"));

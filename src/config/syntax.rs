@@ -118,17 +118,38 @@ fn mistake(error: &Error, text: &str, file: FileId, statement: Range<usize>) -> 
     if start == end && start >= statement.end && statement.end > statement.start {
         start = statement.end;
     }
+    let what = match what {
+        "invalid basic string" | "invalid literal string" if start == end => "this string is never closed",
+        "unclosed table" => "this header is never closed",
+        what => what,
+    };
     let diagnostic = Diagnostic::error(Code::SYNTAX, Place::new(file, start..end.max(start)), what);
-    let diagnostic = if expected.is_empty() {
+    let diagnostic = if matches!(expected, "" | "nothing") {
         diagnostic
     } else {
         diagnostic.expected(format!("expected {}", expected.replace(", ", " or ")))
     };
     let found = text.get(start..end).unwrap_or_default();
     if what.starts_with("string values must be quoted") && !found.is_empty() {
-        return diagnostic.expected("expected a string in quotes").help(format!("write \"{found}\""));
+        return diagnostic.expected("expected a string in quotes").help(if found.contains(char::is_whitespace) {
+            "put a comma between values, and quotes around strings".to_owned()
+        } else {
+            format!("write \"{found}\"")
+        });
     }
-    diagnostic
+    diagnostic.maybe_help(another_language(text.get(statement).unwrap_or_default()))
+}
+
+/// Advice for who writes JSON or YAML.
+fn another_language(statement: &str) -> Option<String> {
+    let line = statement.lines().next().unwrap_or_default().trim_end();
+    if line.starts_with('{') {
+        return Some(
+            "this looks like JSON; a configuration is TOML: `[server]` and `listen = [\"127.0.0.1:8080\"]`".into(),
+        );
+    }
+    let yaml = !line.contains('=') && (line.ends_with(':') || line.contains(": "));
+    yaml.then(|| "this looks like YAML; a configuration is TOML: `[server]` and `listen = [\"127.0.0.1:8080\"]`".into())
 }
 
 /// A key that is defined twice in one file. The parser only tells the second place.

@@ -135,9 +135,11 @@ fn merge_entries(same: Vec<Entry>, sink: &Sink) -> Option<Entry> {
     let mut first = rest.next()?;
     let mut more = Vec::new();
     let mut header = header_place(&first);
+    let mut doubled = false;
     for other in rest {
         if let (Some(before), Some(again)) = (header, header_place(&other)) {
             sink.add(duplicate(&other.key, again, before));
+            doubled = true;
         }
         header = header.or_else(|| header_place(&other));
         match (&mut first.node.value, other.node.value) {
@@ -154,7 +156,8 @@ fn merge_entries(same: Vec<Entry>, sink: &Sink) -> Option<Entry> {
     if let (Value::Table(table), false) = (&mut first.node.value, more.is_empty()) {
         let own = std::mem::replace(table, Table { entries: Vec::new(), form: Form::Header });
         more.insert(0, own);
-        *table = merge(more, sink);
+        // Of a table that is there twice, its keys are not complained about as well.
+        *table = if doubled { merge(more, &Sink::default()) } else { merge(more, sink) };
         if header.is_none() {
             table.form = Form::Implied;
         }

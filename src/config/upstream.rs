@@ -74,7 +74,7 @@ fn server(table: &Reader<'_>, node: &Node) -> Option<Server> {
         Value::Text(url) => Some(Server { url: url.clone(), weight: 1 }),
         Value::Broken => None,
         _ => {
-            let server = table.element(node, &keys::table::WEIGHTED)?;
+            let server = table.element(node, "servers", &keys::table::WEIGHTED)?;
             let weight = server.integer("weight").value;
             Some(Server { url: server.text("url")?, weight })
         }

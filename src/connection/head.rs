@@ -194,7 +194,7 @@ fn parse_head(client: &Client, input: &Input, work: &mut Work) -> Option<Head> {
         Ok(Parsed::Partial) => None,
         Err(e) => {
             client.core.metrics.reject(e.kind.label());
-            Some(Head::Refused(Rejection::malformed(e.kind)))
+            Some(Head::Refused(Rejection::malformed(e.kind.status(), e.kind.label())))
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{After, Client};
 use crate::{
     base::limits,
-    exchange::{Opened, Outcome, Rejection, Request, integrate::fill},
+    exchange::{Opened, Outcome, Rejection, Request, context::Params, local},
     h1::encode,
     http::{
         head::{Framing, ResponseHead, Version},
@@ -11,8 +11,6 @@ use crate::{
         status::Status,
     },
     observe::event::Reason,
-    plan::{Fixed, Integration, Redirect},
-    route::Params,
     upstream::{
         Answer,
         body::RequestBody,
@@ -161,30 +159,11 @@ pub fn upstream(
 /// Writes what the route's plan says.
 pub async fn local(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>) -> Delivered {
     let epoch = opened.epoch();
-    let route = opened.route.and_then(|id| epoch.plan.routes.get(id.index()));
-    match route.map(|route| &route.integration) {
-        Some(Integration::Fixed(fixed)) => fixed_answer(context, body, fixed).await,
-        Some(Integration::Redirect(redirect)) => redirect_answer(context, body, redirect).await,
-        Some(Integration::HttpProxy(_)) | None => rejection(context, body, &Rejection::new(Reason::NoRoute)).await,
-    }
-}
-
-async fn fixed_answer(context: &Context<'_>, body: &mut RequestBody<'_>, fixed: &Fixed) -> Delivered {
-    let status = Status(fixed.status);
-    answer(context, body, status, |out| out.extend_from_slice(&fixed.fields), &fixed.body, false).await
-}
-
-async fn redirect_answer(context: &Context<'_>, body: &mut RequestBody<'_>, redirect: &Redirect) -> Delivered {
-    let fields = |out: &mut Vec<u8>| {
-        out.extend_from_slice(b"Location: ");
-        fill(&redirect.location, &context.request, context.parameters, context.normal, out);
-        if redirect.keep_query && context.request.head.has_query {
-            out.push(b'?');
-            out.extend_from_slice(context.request.head.query.of(context.request.bytes));
-        }
-        out.extend_from_slice(b"\r\n");
+    let Some(said) = local::said(opened, &epoch) else {
+        return rejection(context, body, &Rejection::new(Reason::NoRoute)).await;
     };
-    answer(context, body, Status(redirect.status), fields, b"", false).await
+    let fields = |out: &mut Vec<u8>| said.fields(&context.request, context.parameters, context.normal, out);
+    answer(context, body, said.status(), fields, said.content(), false).await
 }
 
 /// Writes a refusal of a request that was understood.

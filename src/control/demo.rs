@@ -10,7 +10,7 @@ use std::io;
 ///
 /// # Errors
 /// When the upstream cannot be started.
-pub fn source() -> io::Result<Source> {
+pub(super) fn source() -> io::Result<Source> {
     let upstream = upstream::start()?;
     Ok(Source::BuiltIn {
         name: NAME,
@@ -20,15 +20,15 @@ pub fn source() -> io::Result<Source> {
 }
 
 /// How the demo is called in messages.
-pub const NAME: &str = "demo";
+pub(super) const NAME: &str = "demo";
 
 /// What to do when the demo's port is taken.
-pub const OTHER_PORT: &str = "the demo can listen elsewhere: \
+pub(super) const OTHER_PORT: &str = "the demo can listen elsewhere: \
                               RINGGATE_DEMO_LISTEN=127.0.0.1:8081 RINGGATE_DEMO_ADMIN=127.0.0.1:9902 ringgate run";
 
 /// What to try, ready to be pasted.
 #[must_use]
-pub fn invitation(plan: &Plan) -> String {
+pub(super) fn invitation(plan: &Plan) -> String {
     let listen = plan.listeners.iter().find_map(|listener| match &listener.address {
         ListenAddress::Tcp(address) => Some(address.to_string()),
         ListenAddress::Unix(_) => None,

@@ -11,12 +11,12 @@ use std::{
 
 /// Where `NOTIFY_SOCKET` points, if it is set.
 #[derive(Debug, Default)]
-pub struct Notify(Option<SocketAddr>);
+pub(super) struct Notify(Option<SocketAddr>);
 
 impl Notify {
     /// To the service manager that started this process.
     #[must_use]
-    pub fn from_environment() -> Self {
+    pub(super) fn from_environment() -> Self {
         Self::to(std::env::var_os("NOTIFY_SOCKET"))
     }
 
@@ -30,17 +30,17 @@ impl Notify {
     }
 
     /// Requests are served.
-    pub fn ready(&self) {
+    pub(super) fn ready(&self) {
         self.send(&format!("READY=1\nMAINPID={}\n", std::process::id()));
     }
 
     /// The configuration is being read again; [`Notify::ready`] follows.
-    pub fn reloading(&self) {
+    pub(super) fn reloading(&self) {
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}\n", monotonic_now().as_nanos() / 1000));
     }
 
     /// In-flight exchanges are finished, then the process ends.
-    pub fn stopping(&self) {
+    pub(super) fn stopping(&self) {
         self.send("STOPPING=1\n");
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 /// Who listens where `wanted` would, as `nginx (pid 812)`; `None` if that cannot be seen, for want of permission mostly.
 #[must_use]
-pub fn holder(wanted: SocketAddr) -> Option<String> {
+pub(super) fn holder(wanted: SocketAddr) -> Option<String> {
     let proc = Path::new("/proc");
     let tables = ["net/tcp", "net/tcp6"].map(|table| fs::read_to_string(proc.join(table)).unwrap_or_default());
     let inode = tables.iter().find_map(|table| listening_inode(table, wanted))?;

@@ -8,7 +8,7 @@ use std::{io, thread::Builder};
 
 /// What an operator asks of a running gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub(super) enum Asked {
     /// SIGHUP: read the configuration again.
     Reload,
     /// SIGTERM or SIGINT, with its number: finish and stop.
@@ -24,7 +24,7 @@ pub enum Asked {
 ///
 /// # Errors
 /// When the handlers or the thread cannot be made.
-pub fn watch(tell: impl Fn(Asked) + Send + 'static) -> io::Result<()> {
+pub(super) fn watch(tell: impl Fn(Asked) + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT, SIGUSR1, SIGUSR2])?;
     Builder::new().name("ringgate-signal".to_owned()).spawn(move || {
         for signal in signals.forever() {

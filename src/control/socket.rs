@@ -21,7 +21,7 @@ use std::{
 
 /// What the gateway's control thread answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub(super) struct Reply {
     /// How it went.
     pub outcome: Outcome,
     /// What to show to whoever asked; lines, each with its end.
@@ -30,7 +30,7 @@ pub struct Reply {
 
 /// How a request on the socket went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// Done.
     Done,
     /// The new configuration is wrong: nothing changed.
@@ -53,7 +53,7 @@ impl Outcome {
 
 /// The gateway's end; the socket's file is removed when this is dropped.
 #[derive(Debug)]
-pub struct Served {
+pub(super) struct Served {
     path: PathBuf,
 }
 
@@ -69,7 +69,7 @@ impl Drop for Served {
 ///
 /// # Errors
 /// When the folder cannot be made or is not ours alone, or the socket cannot be made in it.
-pub fn serve(folder: &Path, status: String, reload: impl Fn() -> Reply + Send + 'static) -> io::Result<Served> {
+pub(super) fn serve(folder: &Path, status: String, reload: impl Fn() -> Reply + Send + 'static) -> io::Result<Served> {
     make_private(folder)?;
     let path = folder.join(format!("{}.sock", std::process::id()));
     // Only a process that had our number before and died can have left one.
@@ -101,7 +101,7 @@ fn answer(stream: &UnixStream, status: &str, reload: &impl Fn() -> Reply) -> io:
 
 /// A gateway that runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Running {
+pub(super) struct Running {
     /// Its process.
     pub pid: u32,
     /// What it said to `status`: its configuration's absolute path, or a word for what it has instead.
@@ -111,7 +111,7 @@ pub struct Running {
 
 /// All gateways that answer, by process. Sockets that nobody serves any more are removed.
 #[must_use]
-pub fn running() -> Vec<Running> {
+pub(super) fn running() -> Vec<Running> {
     let system = [PathBuf::from("/run/ringgate"), temporary()];
     let mut found: Vec<Running> =
         std::iter::once(folder()).chain(system).flat_map(|folder| running_in(&folder)).collect();
@@ -143,7 +143,7 @@ impl Running {
     ///
     /// # Errors
     /// When it does not answer in time, or not in our words.
-    pub fn reload(&self) -> io::Result<Reply> {
+    pub(super) fn reload(&self) -> io::Result<Reply> {
         ask(&self.path, "reload", Duration::from_secs(60))
     }
 }
@@ -166,7 +166,7 @@ const REPLY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Where this user's gateways have their sockets: `RINGGATE_RUNTIME_DIR`, the service's or the session's folder for
 /// such things, or one below the folder for temporary files.
 #[must_use]
-pub fn folder() -> PathBuf {
+pub(super) fn folder() -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     // systemd may name several folders.
     let first =

@@ -15,7 +15,7 @@ use std::{
 
 /// Where a configuration is written.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub(super) enum Source {
     /// A file, with what it includes.
     File(PathBuf),
     /// A text of this program's own.
@@ -34,7 +34,7 @@ impl Source {
     ///
     /// # Errors
     /// What is wrong.
-    pub fn load(&self) -> Result<Compiled, Report> {
+    pub(super) fn load(&self) -> Result<Compiled, Report> {
         let environment = |name: &str| std::env::var(name).ok();
         match self {
             Self::File(path) => compile::load_all(&Disk, path, &environment),
@@ -48,13 +48,13 @@ impl Source {
 
     /// Whether it is the built-in demo.
     #[must_use]
-    pub fn is_demo(&self) -> bool {
+    pub(super) fn is_demo(&self) -> bool {
         matches!(self, Self::BuiltIn { name: demo::NAME, .. })
     }
 
     /// What identifies it to `ringgate reload`: a file's absolute path, or a word.
     #[must_use]
-    pub fn identity(&self) -> String {
+    pub(super) fn identity(&self) -> String {
         match self {
             Self::File(path) => path.canonicalize().unwrap_or_else(|_| path.clone()).display().to_string(),
             Self::BuiltIn { name, .. } => format!("({name})"),

@@ -1,5 +1,6 @@
 //! What an exchange works with: its core's state, the plan it runs on, and the memory it borrows.
 
+pub use crate::route::Params;
 use crate::{
     base::{
         clock::{Instant, UnixTime},
@@ -16,7 +17,6 @@ use crate::{
         metrics::{CoreMetrics, RouteCounters},
     },
     plan::Plan,
-    route::Params,
     upstream::{Net, Upstream},
 };
 use std::{

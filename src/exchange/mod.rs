@@ -6,6 +6,7 @@ pub mod admit;
 pub mod context;
 pub mod finish;
 pub mod integrate;
+pub mod local;
 pub mod reject;
 pub mod route;
 

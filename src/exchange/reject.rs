@@ -1,12 +1,6 @@
 //! What a refused request is answered with: the one place that turns a reason into a response.
 
-use crate::{
-    h1::{encode, error::ErrorKind},
-    http::status::Status,
-    observe::event::Reason,
-    route::MethodSet,
-    upstream::Fault,
-};
+use crate::{http::status::Status, observe::event::Reason, route::MethodSet, upstream::Fault};
 
 /// A request that is refused.
 #[derive(Clone, Copy, Debug)]
@@ -30,16 +24,10 @@ impl Rejection {
         Self { reason, detail: "", status: Status(reason.status()), allow: None, close: false }
     }
 
-    /// A head that breaks a rule. What follows it cannot be understood.
+    /// A message that breaks the rule `detail`, refused with that rule's status. What follows it cannot be understood.
     #[must_use]
-    pub const fn malformed(kind: ErrorKind) -> Self {
-        Self {
-            reason: Reason::BadRequest,
-            detail: kind.label(),
-            status: Status(kind.status()),
-            allow: None,
-            close: true,
-        }
+    pub const fn malformed(status: u16, detail: &'static str) -> Self {
+        Self { reason: Reason::BadRequest, detail, status: Status(status), allow: None, close: true }
     }
 
     /// The same, closing the connection.
@@ -66,7 +54,7 @@ impl Rejection {
             out.extend_from_slice(b"\r\n");
         }
         if self.status.0 == 503 {
-            encode::field(out, b"Retry-After", b"1");
+            out.extend_from_slice(b"Retry-After: 1\r\n");
         }
     }
 
@@ -106,7 +94,7 @@ impl From<Fault> for Rejection {
             Fault::TooManyInterim => with(Reason::UpstreamGarbage, "too_many_interim"),
             Fault::ClientGone => Self::new(Reason::ClientClosed).closing(),
             Fault::ClientTimeout => Self::new(Reason::ClientTimeoutBody).closing(),
-            Fault::ClientBody(kind) => Self::malformed(kind),
+            Fault::ClientBody(kind) => Self::malformed(kind.status(), kind.label()),
             Fault::TooLarge => Self::new(Reason::TooLarge).closing(),
         }
     }

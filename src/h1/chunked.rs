@@ -302,7 +302,7 @@ fn extensions_end(input: &[u8], start: usize) -> Result<Option<usize>, ParseErro
     for at in start..input.len() {
         let Some(&b) = input.get(at) else { break };
         let kind = match (b, state.may_end(), input.get(at + 1)) {
-            _ if at >= limits::CHUNK_LINE_BYTES_MAX => ErrorKind::ChunkExtension,
+            _ if at >= limits::CHUNK_LINE_BYTES_MAX && b != b'\r' => ErrorKind::ChunkExtension,
             (b'\r', true, None) => return Ok(None),
             (b'\r', true, Some(b'\n')) => return Ok(Some(at + 2)),
             (b'\r', true, Some(_)) | (b'\n', ..) => ErrorKind::BareLineEnd,
@@ -392,3 +392,192 @@ const SIZE_MAX: u64 = i64::MAX as u64;
 const CANONICAL_LINE_BYTES_MAX: u64 = 18;
 /// How far size lines may exceed that in sum, less the content that they announce, before a body counts as an attack.
 pub const IDLE_BYTES_MAX: u64 = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::{Decoder, IDLE_BYTES_MAX, Scan, Step, What};
+    use crate::{
+        base::limits,
+        h1::error::{ErrorKind, ParseError},
+    };
+
+    /// The content of a body that is decoded whole, its trailer section, and the bytes it has.
+    fn decoded(body: &[u8]) -> Result<(Vec<u8>, Vec<u8>, usize), Option<ParseError>> {
+        let (mut decoder, mut at, mut content, mut trailers) = (Decoder::new(), 0, Vec::new(), Vec::new());
+        loop {
+            let rest = &body[at..];
+            let step = decoder.next(rest).map_err(|e| ParseError::new(e.kind, at + e.at as usize)).map_err(Some)?;
+            at += step.consumed;
+            match step.what {
+                What::Data(range) => content.extend_from_slice(&rest[range]),
+                What::Trailers(range) => trailers.extend_from_slice(&rest[range]),
+                What::NeedMore => return Err(None),
+                What::End => return Ok((content, trailers, at)),
+            }
+        }
+    }
+
+    #[test]
+    fn rfc9112_7_1_bodies_that_are_accepted() {
+        for (why, body, content, trailers) in [
+            ("nothing", "0\r\n\r\n", "", ""),
+            ("one chunk", "4\r\nRing\r\n0\r\n\r\n", "Ring", ""),
+            ("two chunks", "4\r\nRing\r\n4\r\ngate\r\n0\r\n\r\n", "Ringgate", ""),
+            ("line ends in data", "4\r\n\r\n\r\n\r\n0\r\n\r\n", "\r\n\r\n", ""),
+            ("upper case", "A\r\n0123456789\r\n0\r\n\r\n", "0123456789", ""),
+            ("lower case", "a\r\n0123456789\r\n0\r\n\r\n", "0123456789", ""),
+            ("leading zeros", "00000000000000000004\r\nRing\r\n000\r\n\r\n", "Ring", ""),
+            ("an extension", "4;a\r\nRing\r\n0;b=c\r\n\r\n", "Ring", ""),
+            ("white space around extensions", "4 \t; a\t= b ;c\r\nRing\r\n0\r\n\r\n", "Ring", ""),
+            ("a quoted value", "4;a=\"b;\\\"\\\\ \t\u{fc}\"\r\nRing\r\n0\r\n\r\n", "Ring", ""),
+            ("an extension after a quoted value", "4;a=\"\" ;b\r\nRing\r\n0\r\n\r\n", "Ring", ""),
+            ("trailers", "0\r\nA: b\r\nC:\r\n\r\n", "", "A: b\r\nC:\r\n\r\n"),
+        ] {
+            let bytes = body.len();
+            let expected = Ok((content.as_bytes().to_vec(), trailers.as_bytes().to_vec(), bytes));
+            assert_eq!(decoded(body.as_bytes()), expected, "{why}");
+            let followed = [body, "GET / HTTP/1.1\r\n"].concat();
+            assert_eq!(decoded(followed.as_bytes()), expected, "{why}, and what follows is left alone");
+            for cut in 0..bytes {
+                assert_eq!(decoded(&body.as_bytes()[..cut]), Err(None), "{why}, cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn rfc9112_7_1_bodies_that_are_refused() {
+        use ErrorKind::{BareLineEnd, ChunkEnd, ChunkExtension, ChunkSize, Trailer};
+        for (why, body, kind, at) in [
+            ("no size", "\r\n", ChunkSize, 0),
+            ("no number", "x\r\n", ChunkSize, 0),
+            ("a sign", "+4\r\n", ChunkSize, 0),
+            ("0x", "0x4\r\n", ChunkSize, 1),
+            ("an underscore", "1_0\r\n", ChunkSize, 1),
+            ("a space first", " 4\r\n", ChunkSize, 0),
+            ("2^63", "8000000000000000\r\n", ChunkSize, 15),
+            ("2^64", "10000000000000000\r\n", ChunkSize, 16),
+            ("2^64+4", "10000000000000004\r\n", ChunkSize, 16),
+            ("NUL after the size", "4\0\r\n", ChunkSize, 1),
+            ("LF after the size", "4\nRing\r\n", BareLineEnd, 1),
+            ("CR after the size", "4\rRing\r\n", BareLineEnd, 1),
+            ("CR CR LF", "4\r\r\nRing\r\n", BareLineEnd, 1),
+            ("a space after the size", "4 \r\n", ChunkExtension, 2),
+            ("no extension", "4;\r\n", ChunkExtension, 2),
+            ("an empty name", "4;=a\r\n", ChunkExtension, 2),
+            ("an empty value", "4;a=\r\n", ChunkExtension, 4),
+            ("two values", "4;a=b=c\r\n", ChunkExtension, 5),
+            ("two words", "4;a b\r\n", ChunkExtension, 4),
+            ("a space at the end", "4;a \r\n", ChunkExtension, 4),
+            ("a string not closed", "4;a=\"b\r\n", ChunkExtension, 6),
+            ("CR after a backslash", "4;a=\"\\\r\n", ChunkExtension, 6),
+            ("something after a string", "4;a=\"b\"c\r\n", ChunkExtension, 7),
+            ("NUL", "4;a=\0\r\n", ChunkExtension, 4),
+            ("LF in an extension", "4;a\nb\r\n", BareLineEnd, 3),
+            ("LF in a string", "4;a=\"\nb\"\r\n", BareLineEnd, 5),
+            ("CR in an extension", "4;a\rb\r\n", BareLineEnd, 3),
+            ("data too long", "4\r\nRing!\r\n", ChunkEnd, 7),
+            ("data too short", "4\r\nRin\r\n0", ChunkEnd, 7),
+            ("LF after data", "4\r\nRing\n0\r\n\r\n", ChunkEnd, 7),
+            ("CR after data", "4\r\nRing\r0\r\n\r\n", ChunkEnd, 7),
+            ("LF after the last size", "0\n\n", BareLineEnd, 1),
+            ("LF as the end", "0\r\n\n", Trailer, 3),
+            ("CR as the end", "0\r\n\rX", Trailer, 3),
+            ("a folded trailer", "0\r\nA: b\r\n c\r\n\r\n", Trailer, 9),
+            ("LF after a trailer", "0\r\nA: b\n\r\n", Trailer, 7),
+            ("a trailer without a colon", "0\r\nA\r\n\r\n", Trailer, 4),
+            ("a space before its colon", "0\r\nA : b\r\n\r\n", Trailer, 4),
+            ("NUL in a trailer", "0\r\nA: \0\r\n\r\n", Trailer, 6),
+        ] {
+            let error = ParseError::new(kind, at);
+            assert_eq!(decoded(body.as_bytes()), Err(Some(error)), "{why}");
+            for cut in 0..body.len() {
+                let got = decoded(&body.as_bytes()[..cut]);
+                assert!(got == Err(None) || got == Err(Some(error)), "{why}, cut at {cut}: {got:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rfc9112_7_1_1_lines_and_trailers_are_bounded() {
+        let kind = |body: &[u8]| decoded(body).map_err(|e| e.map(|e| e.kind)).map(|(_, _, bytes)| bytes);
+        let line = |n: usize| format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(n - 2));
+        assert!(kind(line(limits::CHUNK_LINE_BYTES_MAX).as_bytes()).is_ok());
+        assert_eq!(kind(line(limits::CHUNK_LINE_BYTES_MAX + 1).as_bytes()), Err(Some(ErrorKind::ChunkExtension)));
+        let endless = "1;".to_owned() + &"x".repeat(limits::CHUNK_LINE_BYTES_MAX);
+        assert_eq!(kind(endless.as_bytes()), Err(Some(ErrorKind::ChunkExtension)), "certain before its end");
+        let zeros = "0".repeat(limits::CHUNK_LINE_BYTES_MAX + 1);
+        assert_eq!(kind(zeros.as_bytes()), Err(Some(ErrorKind::ChunkSize)));
+        let fields = |n: usize| format!("0\r\n{}\r\n", "A: b\r\n".repeat(n));
+        assert!(kind(fields(limits::TRAILER_FIELDS_MAX).as_bytes()).is_ok());
+        assert_eq!(kind(fields(limits::TRAILER_FIELDS_MAX + 1).as_bytes()), Err(Some(ErrorKind::Trailer)));
+        let section = |n: usize| format!("0\r\nA:{}\r\n\r\n", "b".repeat(n - 6));
+        assert!(kind(section(limits::TRAILER_BYTES_MAX).as_bytes()).is_ok());
+        assert_eq!(kind(section(limits::TRAILER_BYTES_MAX + 1).as_bytes()), Err(Some(ErrorKind::Trailer)));
+        let endless = "0\r\nA:".to_owned() + &"b".repeat(limits::TRAILER_BYTES_MAX - 2);
+        assert_eq!(kind(endless.as_bytes()), Err(Some(ErrorKind::Trailer)), "certain before its end");
+    }
+
+    #[test]
+    fn bodies_that_are_mostly_extensions_are_refused() {
+        let chunk = |content: usize| format!("{content:x};{}\r\n{}\r\n", "x".repeat(200), "a".repeat(content));
+        let idle = chunk(1).repeat(1 + usize::try_from(IDLE_BYTES_MAX).unwrap() / 180) + "0\r\n\r\n";
+        assert_eq!(decoded(idle.as_bytes()).map_err(|e| e.map(|e| e.kind)), Err(Some(ErrorKind::ChunkExtension)));
+        let busy = chunk(400).repeat(1000) + "0\r\n\r\n";
+        assert!(decoded(busy.as_bytes()).is_ok(), "extensions on chunks with content are fine");
+        let tiny = "1\r\na\r\n".repeat(10_000) + "0\r\n\r\n";
+        assert!(decoded(tiny.as_bytes()).is_ok(), "and so are tiny chunks");
+    }
+
+    #[test]
+    fn next_tells_data_by_its_range() {
+        let mut decoder = Decoder::new();
+        assert_eq!(decoder.next(b""), Ok(Step { consumed: 0, what: What::NeedMore }));
+        assert_eq!(decoder.next(b"4"), Ok(Step { consumed: 0, what: What::NeedMore }));
+        assert_eq!(decoder.next(b"4\r\n"), Ok(Step { consumed: 3, what: What::NeedMore }));
+        assert_eq!(decoder.next(b"Ri"), Ok(Step { consumed: 2, what: What::Data(0..2) }));
+        assert_eq!(decoder.next(b"ng\r\n2\r\n"), Ok(Step { consumed: 2, what: What::Data(0..2) }));
+        assert_eq!(decoder.next(b"\r\n2\r\nab"), Ok(Step { consumed: 7, what: What::Data(5..7) }));
+        assert_eq!(decoder.next(b"\r\n0\r\nA: b\r\n\r\nX"), Ok(Step { consumed: 13, what: What::Trailers(5..13) }));
+        assert!(decoder.is_done());
+        assert_eq!(decoder.next(b"X"), Ok(Step { consumed: 0, what: What::End }));
+    }
+
+    #[test]
+    fn scan_passes_over_canonical_chunks_only() {
+        let scan = |input: &str| Decoder::new().scan(input.as_bytes());
+        let go = |consumed, data| Ok(Scan { consumed, data, verbatim: true, done: false });
+        let stop = Ok(Scan { consumed: 0, data: 0, verbatim: false, done: false });
+        assert_eq!(scan(""), go(0, 0));
+        assert_eq!(scan("4"), go(0, 0));
+        assert_eq!(scan("4\r\nRi"), go(5, 2));
+        assert_eq!(scan("4\r\nRing"), go(7, 4));
+        assert_eq!(scan("4\r\nRing\r"), go(7, 4));
+        assert_eq!(scan("4\r\nRing\r\n4\r\nga"), go(14, 6));
+        assert_eq!(scan("A\r\n0123456789\r\nb"), go(15, 10));
+        assert_eq!(scan("4\r\nRing\r\n0\r\n"), go(9, 4), "the last chunk is taken whole or not at all");
+        assert_eq!(scan("4\r\nRing\r\n0\r\n\r"), go(9, 4));
+        assert_eq!(scan("4\r\nRing\r\n0\r\n\r\nX"), Ok(Scan { consumed: 14, data: 4, verbatim: true, done: true }));
+        assert_eq!(scan("04\r\nRing"), stop);
+        assert_eq!(scan("00\r\n\r\n"), stop);
+        assert_eq!(scan("4;a\r\nRing"), stop);
+        assert_eq!(scan("0\r\nA: b\r\n\r\n"), stop);
+        assert_eq!(scan("4\r\nRing\r\n04\r\n"), go(9, 4), "up to the odd line");
+        assert_eq!(scan("4\r\nRing\r\nx").map_err(|e| (e.kind, e.at)), Err((ErrorKind::ChunkSize, 9)));
+        assert_eq!(scan("4\r\nRingX").map_err(|e| (e.kind, e.at)), Err((ErrorKind::ChunkEnd, 7)));
+    }
+
+    #[test]
+    fn scan_leaves_a_chunk_that_next_has_begun() {
+        let mut decoder = Decoder::new();
+        let stop = Ok(Scan { consumed: 0, data: 0, verbatim: false, done: false });
+        assert_eq!(decoder.next(b"4\r\nRi"), Ok(Step { consumed: 5, what: What::Data(3..5) }));
+        assert_eq!(decoder.scan(b"ng\r\n0\r\n\r\n"), stop);
+        assert_eq!(decoder.next(b"ng\r\n0\r\n\r\n"), Ok(Step { consumed: 2, what: What::Data(0..2) }));
+        assert_eq!(decoder.scan(b"\r\n0\r\n\r\n"), stop, "its end belongs to it");
+        assert_eq!(decoder.next(b"\r\n2\r\nab\r\n"), Ok(Step { consumed: 7, what: What::Data(5..7) }));
+        assert_eq!(decoder.next(b"\r\n"), Ok(Step { consumed: 2, what: What::NeedMore }));
+        let done = Scan { consumed: 5, data: 0, verbatim: true, done: true };
+        assert_eq!(decoder.scan(b"0\r\n\r\n"), Ok(done), "at the next chunk it goes on");
+        assert_eq!(decoder.scan(b"X"), Ok(Scan { consumed: 0, ..done }));
+    }
+}

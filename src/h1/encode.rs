@@ -141,3 +141,71 @@ pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 pub const DECIMAL_BYTES_MAX: usize = 20;
 /// Bytes of the longest chunk-size line: sixteen digits and CRLF.
 pub const CHUNK_SIZE_BYTES_MAX: usize = 18;
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        chunk_size, content_length, date, decimal, field, framing, is_field, request_line, status_line, trailers,
+    };
+    use crate::http::{head::Framing, status::Status};
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn rfc9112_4_status_lines() {
+        assert_eq!(written(|out| status_line(out, Status(200), b"OK")), "HTTP/1.1 200 OK\r\n");
+        assert_eq!(written(|out| status_line(out, Status(599), b"")), "HTTP/1.1 599 \r\n");
+        assert_eq!(written(|out| status_line(out, Status(101), b"Switching Protocols")).len(), 34);
+    }
+
+    #[test]
+    fn rfc9112_3_request_lines() {
+        assert_eq!(written(|out| request_line(out, b"GET", b"/a?b")), "GET /a?b HTTP/1.1\r\n");
+    }
+
+    #[test]
+    fn rfc9112_5_field_lines() {
+        assert_eq!(written(|out| field(out, b"A", b"b")), "A: b\r\n");
+        assert_eq!(written(|out| field(out, b"A", b"")), "A: \r\n");
+        assert_eq!(written(|out| content_length(out, 42)), "Content-Length: 42\r\n");
+        assert_eq!(written(|out| date(out, b"Sun, 06 Nov 1994 08:49:37 GMT")).len(), 37);
+        assert!(is_field(b"A", b"b\xfc\t"));
+        for (name, value) in [(&b""[..], &b"b"[..]), (b"A b", b""), (b"A", b"b\r\nC: d"), (b"A", b"\0"), (b"A:", b"")] {
+            assert!(!is_field(name, value), "{:?}", value.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn rfc9112_6_what_was_understood_is_what_is_written() {
+        for (understood, length, expected) in [
+            (Framing::None, None, ""),
+            (Framing::None, Some(0), "Content-Length: 0\r\n"),
+            (Framing::None, Some(7), "Content-Length: 7\r\n"),
+            (Framing::Length(7), Some(7), "Content-Length: 7\r\n"),
+            (Framing::Chunked, None, "Transfer-Encoding: chunked\r\n"),
+            (Framing::UntilClose, None, ""),
+        ] {
+            assert_eq!(written(|out| framing(out, understood, length)), expected);
+        }
+    }
+
+    #[test]
+    fn numbers_of_every_size() {
+        for number in (0..64).flat_map(|bit| [(1u64 << bit) - 1, 1 << bit, (1 << bit) + 1]).chain([u64::MAX]) {
+            assert_eq!(written(|out| decimal(out, number)), number.to_string());
+            assert_eq!(chunk_size(number, &mut [0; 18]), format!("{number:x}\r\n").as_bytes());
+        }
+    }
+
+    #[test]
+    fn rfc9110_6_5_1_forbidden_trailers_are_dropped() {
+        let section = b"Content-Length: 5\r\ngrpc-status: 0\r\nhost: b\r\nAuthorization: c\r\nX-Sum: 1\r\n\r\n";
+        assert_eq!(written(|out| trailers(out, section)), "grpc-status: 0\r\nX-Sum: 1\r\n");
+        assert_eq!(written(|out| trailers(out, b"\r\n")), "");
+        assert_eq!(written(|out| trailers(out, b"X: 1\n\n")), "", "malformed");
+    }
+}

@@ -125,3 +125,54 @@ impl ErrorKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ErrorKind;
+
+    /// Every rule with its status and label. A rule that is missing here is missed by [`every_rule_is_in_the_table`].
+    const TABLE: [(ErrorKind, u16, &str); 27] = [
+        (ErrorKind::Method, 400, "method"),
+        (ErrorKind::MethodTooLong, 501, "method_too_long"),
+        (ErrorKind::RequestLine, 400, "request_line"),
+        (ErrorKind::Target, 400, "target"),
+        (ErrorKind::TargetTooLong, 414, "target_too_long"),
+        (ErrorKind::Version, 505, "version"),
+        (ErrorKind::StatusLine, 400, "status_line"),
+        (ErrorKind::FieldName, 400, "field_name"),
+        (ErrorKind::SpaceBeforeColon, 400, "space_before_colon"),
+        (ErrorKind::ObsFold, 400, "obs_fold"),
+        (ErrorKind::FieldValue, 400, "field_value"),
+        (ErrorKind::BareLineEnd, 400, "bare_line_end"),
+        (ErrorKind::HeadTooLarge, 431, "head_too_large"),
+        (ErrorKind::TooManyFields, 431, "too_many_fields"),
+        (ErrorKind::ContentLength, 400, "content_length"),
+        (ErrorKind::LengthAndEncoding, 400, "length_and_encoding"),
+        (ErrorKind::TransferEncoding, 501, "transfer_encoding"),
+        (ErrorKind::UnframedEncoding, 400, "unframed_encoding"),
+        (ErrorKind::Host, 400, "host"),
+        (ErrorKind::ConnectionNominates, 400, "connection_nominates"),
+        (ErrorKind::Connection, 400, "connection"),
+        (ErrorKind::Expect, 417, "expect"),
+        (ErrorKind::ChunkSize, 400, "chunk_size"),
+        (ErrorKind::ChunkExtension, 400, "chunk_extension"),
+        (ErrorKind::ChunkEnd, 400, "chunk_end"),
+        (ErrorKind::Trailer, 400, "trailer"),
+        (ErrorKind::ProxyHeader, 400, "proxy_header"),
+    ];
+
+    #[test]
+    fn every_rule_has_its_status_and_label() {
+        for (kind, status, label) in TABLE {
+            assert_eq!((kind.status(), kind.label()), (status, label));
+        }
+    }
+
+    #[test]
+    fn every_rule_is_in_the_table() {
+        for (index, (kind, ..)) in TABLE.iter().enumerate() {
+            assert_eq!(*kind as usize, index, "in the order of the declaration, without a gap");
+        }
+        assert_eq!(ErrorKind::ProxyHeader as usize + 1, TABLE.len(), "the last one");
+    }
+}

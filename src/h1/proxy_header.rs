@@ -187,3 +187,107 @@ const V2_FIXED_BYTES: usize = 16;
 const UNIX_BYTES: usize = 216;
 /// Bytes of the longest version 2 header that is taken: room for TLVs with a certificate's names.
 pub const V2_BYTES_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::{Header, Proxied, V2_BYTES_MAX, V2_SIGNATURE, parse};
+    use crate::h1::error::ErrorKind;
+    use std::net::SocketAddr;
+
+    const V4: [u8; 12] = [192, 0, 2, 7, 198, 51, 100, 1, 0xdc, 0x04, 0x01, 0xbb];
+
+    fn version_2(command: u8, family: u8, body: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(body.len()).unwrap().to_be_bytes();
+        [V2_SIGNATURE, &[command, family], &length, body].concat()
+    }
+
+    fn v6_body() -> Vec<u8> {
+        let address = |s: &str| s.parse::<std::net::Ipv6Addr>().unwrap().octets();
+        [&address("2001:db8::7")[..], &address("2001:db8::1"), &[0xdc, 0x04, 0x01, 0xbb]].concat()
+    }
+
+    #[test]
+    fn headers_that_are_accepted() {
+        let v4 = Some(("192.0.2.7:56324", "198.51.100.1:443"));
+        let v6 = Some(("[2001:db8::7]:56324", "[2001:db8::1]:443"));
+        let longest = "PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff \
+            65535 65535\r\n";
+        assert_eq!(longest.len(), 107);
+        for (why, bytes, expected) in [
+            ("v1 over IPv4", b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n".to_vec(), v4),
+            ("v1 over IPv6", b"PROXY TCP6 2001:db8::7 2001:db8::1 56324 443\r\n".to_vec(), v6),
+            ("v1 unknown", b"PROXY UNKNOWN\r\n".to_vec(), None),
+            ("v1 unknown with words", b"PROXY UNKNOWN a b c d e\r\n".to_vec(), None),
+            ("v1, the longest", longest.as_bytes().to_vec(), None),
+            ("v2 over IPv4", version_2(0x21, 0x11, &V4), v4),
+            ("v2 over IPv6", version_2(0x21, 0x21, &v6_body()), v6),
+            ("v2 with TLVs", version_2(0x21, 0x11, &[&V4[..], b"\x02\0\x09a.example"].concat()), v4),
+            ("v2 over unix", version_2(0x21, 0x31, &[b'a'; 216]), None),
+            ("v2 unspecified", version_2(0x21, 0x00, b""), None),
+            ("v2 over datagrams", version_2(0x21, 0x12, &V4), None),
+            ("v2 local", version_2(0x20, 0x00, b""), None),
+            ("v2 local with addresses", version_2(0x20, 0x11, &V4), None),
+            ("v2 local of a reserved family", version_2(0x20, 0xff, b"abc"), None),
+        ] {
+            let address = |s: &str| s.parse::<SocketAddr>().unwrap();
+            let header = Header::Complete(Proxied {
+                consumed: bytes.len(),
+                source: expected.map(|(source, _)| address(source)),
+                destination: expected.map(|(_, destination)| address(destination)),
+            });
+            assert_eq!(parse(&bytes), Ok(header), "{why}");
+            assert_eq!(
+                parse(&[&bytes, &b"GET / HTTP/1.1\r\n"[..]].concat()),
+                Ok(header),
+                "{why}, followed by a request"
+            );
+            for cut in 0..bytes.len() {
+                assert_eq!(parse(&bytes[..cut]), Ok(Header::Partial), "{why}, cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn headers_that_are_refused() {
+        for (why, bytes) in [
+            ("no header", b"GET / HTTP/1.1\r\n".to_vec()),
+            ("an empty line", b"\r\nGET".to_vec()),
+            ("lower case", b"proxy TCP4 192.0.2.7 198.51.100.1 56324 443\r\n".to_vec()),
+            ("another family", b"PROXY UDP4 192.0.2.7 198.51.100.1 56324 443\r\n".to_vec()),
+            ("no family", b"PROXY \r\n".to_vec()),
+            ("the wrong family", b"PROXY TCP4 ::1 ::1 1 2\r\n".to_vec()),
+            ("the other wrong family", b"PROXY TCP6 192.0.2.7 198.51.100.1 1 2\r\n".to_vec()),
+            ("a padded address", b"PROXY TCP4 192.0.02.7 198.51.100.1 1 2\r\n".to_vec()),
+            ("a padded port", b"PROXY TCP4 192.0.2.7 198.51.100.1 01 2\r\n".to_vec()),
+            ("a signed port", b"PROXY TCP4 192.0.2.7 198.51.100.1 +1 2\r\n".to_vec()),
+            ("a large port", b"PROXY TCP4 192.0.2.7 198.51.100.1 65536 2\r\n".to_vec()),
+            ("a port missing", b"PROXY TCP4 192.0.2.7 198.51.100.1 1\r\n".to_vec()),
+            ("a word too many", b"PROXY TCP4 192.0.2.7 198.51.100.1 1 2 3\r\n".to_vec()),
+            ("two spaces", b"PROXY TCP4  192.0.2.7 198.51.100.1 1 2\r\n".to_vec()),
+            ("a space at the end", b"PROXY TCP4 192.0.2.7 198.51.100.1 1 2 \r\n".to_vec()),
+            ("a tab", b"PROXY\tUNKNOWN\r\n".to_vec()),
+            ("a zone", b"PROXY TCP6 fe80::1%eth0 ::1 1 2\r\n".to_vec()),
+            ("LF", b"PROXY UNKNOWN\n".to_vec()),
+            ("CR", b"PROXY UNKNOWN\rX".to_vec()),
+            ("NUL", b"PROXY UNKNOWN \0\r\n".to_vec()),
+            ("a long line", [b"PROXY UNKNOWN ".as_slice(), &[b'a'; 100]].concat()),
+            ("a signature that goes wrong", b"\r\n\r\n\0\r\nQUIX\n".to_vec()),
+            ("version 1 in binary", version_2(0x11, 0x11, &V4)),
+            ("version 3", version_2(0x31, 0x11, &V4)),
+            ("a reserved command", version_2(0x22, 0x11, &V4)),
+            ("a reserved family", version_2(0x21, 0x41, &V4)),
+            ("a reserved transport", version_2(0x21, 0x13, &V4)),
+            ("IPv4 cut short", version_2(0x21, 0x11, &V4[..11])),
+            ("IPv6 cut short", version_2(0x21, 0x21, &v6_body()[..35])),
+            ("unix cut short", version_2(0x21, 0x31, &[0; 215])),
+            ("more than anyone needs", version_2(0x21, 0x11, &[0; V2_BYTES_MAX])),
+        ] {
+            let error = parse(&bytes).expect_err(why);
+            assert_eq!(error.kind, ErrorKind::ProxyHeader, "{why}");
+            for cut in 0..bytes.len() {
+                let answer = parse(&bytes[..cut]);
+                assert!(answer == Ok(Header::Partial) || answer == Err(error), "{why}, cut at {cut}");
+            }
+        }
+    }
+}

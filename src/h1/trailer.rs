@@ -47,3 +47,35 @@ impl<'a> Iterator for Trailers<'a> {
         Some((name, list::trim(value.get(1..)?)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use crate::{base::limits, h1::error::ErrorKind};
+
+    #[test]
+    fn rfc9110_6_5_trailers_are_read_in_order() {
+        let section = b"A:  b\t\r\nC:\r\nD: e: f\r\n\r\n";
+        let lines: Vec<_> = parse(section).unwrap().collect();
+        assert_eq!(lines, [(&b"A"[..], &b"b"[..]), (b"C", b""), (b"D", b"e: f")]);
+        assert_eq!(parse(b"\r\n").unwrap().count(), 0);
+    }
+
+    #[test]
+    fn rfc9112_7_1_2_malformed_sections_are_refused() {
+        let long = [b"A: ".as_slice(), &[b'b'; limits::TRAILER_BYTES_MAX], b"\r\n\r\n"].concat();
+        for (why, section) in [
+            ("empty", &b""[..]),
+            ("not ended", b"A: b\r\n"),
+            ("something behind", b"A: b\r\n\r\nX"),
+            ("folded", b"A: b\r\n c\r\n\r\n"),
+            ("LF", b"A: b\n\n"),
+            ("no colon", b"A\r\n\r\n"),
+            ("an empty name", b": b\r\n\r\n"),
+            ("NUL", b"A: \0\r\n\r\n"),
+            ("long", &long),
+        ] {
+            assert_eq!(parse(section).map(|_| ()).map_err(|e| e.kind), Err(ErrorKind::Trailer), "{why}");
+        }
+    }
+}

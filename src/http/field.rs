@@ -20,7 +20,8 @@ pub enum Known {
     Host,
     /// `Keep-Alive`, RFC 9112 §C.2.2
     KeepAlive,
-    /// `Proxy-Authenticate`, `Proxy-Authorization`, `Proxy-Connection` and others that end at the next hop
+    /// `Proxy-Authenticate`, `Proxy-Authorization`, `Proxy-Connection` and others that end at the next hop; and names that
+    /// are one of the others here but for `_` in the place of `-`, which many servers behind us cannot tell apart
     HopByHop,
     /// `Server`, RFC 9110 §10.2.4
     Server,
@@ -48,6 +49,9 @@ pub enum Known {
 
 impl Known {
     /// What the field `name` means; letter case does not matter (RFC 9110 §5.1). `name` is a token.
+    ///
+    /// `X_Forwarded_For` and the like are `HopByHop`, so they never reach a server that would take them for
+    /// `X-Forwarded-For` because it hands fields to programs as `HTTP_X_FORWARDED_FOR` (RFC 3875 §4.1.18).
     ///
     /// The length selects a few candidates and the first letter one of them, so a name that means nothing to us costs
     /// two comparisons.
@@ -102,5 +106,82 @@ pub fn is_token<const N: usize>(bytes: &[u8], lower: &[u8; N]) -> bool {
 
 #[inline]
 fn pick<const N: usize>(name: &[u8], lower: &[u8; N], known: Known) -> Known {
-    if is_token(name, lower) { known } else { Known::Other }
+    if is_token(name, lower) {
+        known
+    } else if imitates(name, lower) {
+        Known::HopByHop
+    } else {
+        Known::Other
+    }
+}
+
+/// Whether `name` is `lower` but for letter case and `_` in the place of `-`.
+#[cold]
+fn imitates(name: &[u8], lower: &[u8]) -> bool {
+    let reads_as = |b: u8| if b == b'_' { b'-' } else { b.to_ascii_lowercase() };
+    name.len() == lower.len() && name.iter().zip(lower).all(|(&b, &l)| reads_as(b) == l)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Known, is_token};
+
+    #[test]
+    fn rfc9110_5_1_names_are_known_in_any_letter_case() {
+        for (name, known) in [
+            ("Connection", Known::Connection),
+            ("Content-Length", Known::ContentLength),
+            ("Date", Known::Date),
+            ("Expect", Known::Expect),
+            ("Forwarded", Known::Forwarded),
+            ("Host", Known::Host),
+            ("Keep-Alive", Known::KeepAlive),
+            ("Proxy-Authenticate", Known::HopByHop),
+            ("Proxy-Authorization", Known::HopByHop),
+            ("Proxy-Authentication-Info", Known::HopByHop),
+            ("Proxy-Connection", Known::HopByHop),
+            ("HTTP2-Settings", Known::HopByHop),
+            ("Server", Known::Server),
+            ("TE", Known::Te),
+            ("Trailer", Known::Trailer),
+            ("Transfer-Encoding", Known::TransferEncoding),
+            ("Upgrade", Known::Upgrade),
+            ("Via", Known::Via),
+            ("X-Forwarded-For", Known::XForwardedFor),
+            ("X-Forwarded-Host", Known::XForwardedHost),
+            ("X-Forwarded-Proto", Known::XForwardedProto),
+            ("Authorization", Known::Authorization),
+            ("User-Agent", Known::UserAgent),
+        ] {
+            assert_eq!(Known::of(name.as_bytes()), known);
+            assert_eq!(Known::of(name.to_uppercase().as_bytes()), known);
+            assert_eq!(Known::of(name.to_lowercase().as_bytes()), known);
+            for at in 0..name.len() {
+                let mut other = name.as_bytes().to_vec();
+                other[at] = b'!';
+                assert_eq!(Known::of(&other), Known::Other, "{name} with another byte at {at}");
+                other.remove(at);
+                assert_eq!(Known::of(&other), Known::Other, "{name} without the byte at {at}");
+            }
+        }
+        for imitation in ["X_Forwarded_For", "x-forwarded_host", "CONTENT_LENGTH", "Transfer_Encoding", "Keep_Alive"] {
+            assert_eq!(Known::of(imitation.as_bytes()), Known::HopByHop, "{imitation}");
+        }
+        assert_eq!(Known::of(b"Host_"), Known::Other);
+        assert_eq!(Known::of(b"H_st"), Known::Other);
+        assert_eq!(Known::of(b""), Known::Other);
+        assert_eq!(Known::of(b"Cookie"), Known::Other);
+    }
+
+    #[test]
+    fn rfc9110_5_6_2_no_other_token_folds_to_a_word() {
+        for b in 0..=255u8 {
+            let folds = is_token(&[b], b"k");
+            assert_eq!(folds, matches!(b, b'k' | b'K'), "{b}");
+            if crate::http::list::is_tchar(b) {
+                assert_eq!(is_token(&[b], b"-"), b == b'-', "{b}");
+                assert_eq!(is_token(&[b], b"2"), b == b'2', "{b}");
+            }
+        }
+    }
 }

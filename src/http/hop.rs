@@ -154,6 +154,8 @@ mod tests {
             ("Proxy-Authenticate", Fate::End, Fate::End),
             ("Proxy-Authorization", Fate::End, Fate::End),
             ("HTTP2-Settings", Fate::End, Fate::End),
+            ("X_Forwarded_For", Fate::End, Fate::End),
+            ("Content_Length", Fate::End, Fate::End),
             ("TE", Fate::Rewrite, Fate::End),
             ("Transfer-Encoding", Fate::Rewrite, Fate::Rewrite),
             ("Content-Length", Fate::Rewrite, Fate::Rewrite),

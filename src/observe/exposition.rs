@@ -39,7 +39,7 @@ pub fn page(registry: &Registry) -> String {
 }
 
 /// The page at a given moment. Routes that have had no request yet are left out: most routes of a large API are quiet,
-/// and a histogram is 18 lines.
+/// and a histogram is 20 lines.
 #[must_use]
 pub fn render(registry: &Registry, moment: &Moment) -> String {
     // Copied under the lock, read after it: a core that takes over a plan must not wait for a page.
@@ -207,7 +207,7 @@ fn routes_of(page: &mut Page, cores: &[Arc<CoreMetrics>], routes: &Keyed<RouteCo
 type Read<T> = fn(&T) -> u64;
 
 fn per_core(page: &mut Page, cores: &[Arc<CoreMetrics>]) {
-    let table: [(&Metric, Read<CoreMetrics>); 9] = [
+    let table: [(&Metric, Read<CoreMetrics>); 10] = [
         (&names::CORE_EXCHANGES, |core| core.finished()),
         (&names::IN_FLIGHT, |core| core.requests_in_flight.get()),
         (&names::CONNECTIONS, |core| core.connections.get()),
@@ -216,6 +216,7 @@ fn per_core(page: &mut Page, cores: &[Arc<CoreMetrics>]) {
         (&names::ACCEPT_PAUSES, |core| core.accept_pauses.get()),
         (&names::TUNNELS, |core| core.tunnels.get()),
         (&names::TUNNELS_OPENED, |core| core.tunnels_opened.get()),
+        (&names::PLANS, |core| core.plans.get()),
         (&names::SWEEPS, |core| core.sweeps.get()),
     ];
     for (metric, read) in table {

@@ -4,7 +4,9 @@ use crate::observe::metrics::Counter;
 
 /// Upper bounds in nanoseconds, inclusive, ascending; one more bucket takes the rest. Each is at least twice the one
 /// before, so that between two powers of two there is at most one: finding a bucket is one look-up and one comparison.
-pub const BOUNDS_NS: [u64; 15] = [
+pub const BOUNDS_NS: [u64; 17] = [
+    100_000,
+    250_000,
     500_000,
     1_000_000,
     2_500_000,
@@ -23,13 +25,15 @@ pub const BOUNDS_NS: [u64; 15] = [
 ];
 
 /// The bounds as Prometheus labels: seconds.
-pub const BOUND_LABELS: [&str; BOUNDS_NS.len()] =
-    ["0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30"];
+pub const BOUND_LABELS: [&str; BOUNDS_NS.len()] = [
+    "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1",
+    "2.5", "5", "10", "30",
+];
 
 const BUCKETS: usize = BOUNDS_NS.len() + 1;
 /// For every power of two, how many bounds are below it; and the first bound that is not, or a bound for the rest.
 const BELOW: [u8; 64] = below();
-const NEXT_BOUND: [u64; BUCKETS] = next_bounds();
+const NEXT_BOUND: [u64; 32] = next_bounds();
 /// The sum is kept in units of 1,024 ns, rounded: 64 bits then last for half a million years of latency.
 const SUM_SHIFT: u32 = 10;
 
@@ -102,10 +106,11 @@ impl Total {
 #[inline(always)]
 fn bucket(ns: u64) -> usize {
     let below = BELOW[(63 - (ns | 1).leading_zeros()) as usize & 63] as usize;
-    below + usize::from(ns > NEXT_BOUND[below & (BUCKETS - 1)])
+    below + usize::from(ns > NEXT_BOUND[below & (NEXT_BOUND.len() - 1)])
 }
 
-const _: () = assert!(BUCKETS.is_power_of_two(), "the mask in bucket() spares a bounds check");
+const _: () =
+    assert!(NEXT_BOUND.len().is_power_of_two() && NEXT_BOUND.len() >= BUCKETS, "the mask spares a bounds check");
 
 const fn below() -> [u8; 64] {
     let mut table = [0; 64];
@@ -115,7 +120,7 @@ const fn below() -> [u8; 64] {
         while n < BOUNDS_NS.len() && BOUNDS_NS[n] < 1 << power {
             n += 1;
         }
-        #[expect(clippy::cast_possible_truncation, reason = "there are 15 bounds")]
+        #[expect(clippy::cast_possible_truncation, reason = "there are 17 bounds")]
         {
             table[power] = n as u8;
         }
@@ -124,8 +129,8 @@ const fn below() -> [u8; 64] {
     table
 }
 
-const fn next_bounds() -> [u64; BUCKETS] {
-    let mut table = [u64::MAX; BUCKETS];
+const fn next_bounds() -> [u64; 32] {
+    let mut table = [u64::MAX; 32];
     let mut i = 0;
     while i < BOUNDS_NS.len() {
         table[i] = BOUNDS_NS[i];
@@ -180,7 +185,9 @@ mod tests {
         a.add_to(&mut total);
         b.add_to(&mut total);
         let cumulative = total.cumulative();
-        assert_eq!((cumulative[0], cumulative[1], cumulative[12], cumulative[13], cumulative[15]), (2, 3, 3, 4, 5));
+        let at = |label| cumulative[BOUND_LABELS.iter().position(|l| *l == label).unwrap()];
+        assert_eq!((at("0.0001"), at("0.00025"), at("0.0005"), at("0.001"), at("5"), at("10")), (1, 1, 2, 3, 3, 4));
+        assert_eq!(cumulative.last(), Some(&5));
         let exact = 100_000_u128 + 500_000 + 500_001 + 7_000_000_000 + 60_000_000_000;
         assert!(total.sum_ns().abs_diff(exact) <= 5 * 512);
         assert_eq!(a.count(), 4);

@@ -38,8 +38,10 @@ pub struct Metric {
 
 /// The rules whose breach is counted (`ringgate_rejected_heads_total`): the labels of `h1::error::ErrorKind`, and last
 /// what any other counts as.
-pub const RULES: [&str; 25] = [
+pub const RULES: [&str; 28] = [
     "method",
+    "method_too_long",
+    "request_line",
     "target",
     "target_too_long",
     "version",
@@ -54,14 +56,15 @@ pub const RULES: [&str; 25] = [
     "content_length",
     "length_and_encoding",
     "transfer_encoding",
+    "unframed_encoding",
     "host",
+    "connection",
     "connection_nominates",
     "expect",
     "chunk_size",
     "chunk_extension",
     "chunk_end",
     "trailer",
-    "path",
     "proxy_header",
     "other",
 ];
@@ -108,6 +111,8 @@ metrics! {
         "Tunnels opened.";
     CORE_EXCHANGES: Counter "ringgate_core_exchanges_total" ["core"]
         "Finished exchanges by core: how evenly the load is spread.";
+    PLANS: Counter "ringgate_core_plans_total" ["core"]
+        "Configurations that this core took over, the first one included: after a reload all cores agree.";
     SWEEPS: Counter "ringgate_sweeps_total" ["core"]
         "Deadline sweeps: how often an otherwise idle core wakes up.";
     RETRIES: Counter "ringgate_retries_total" []

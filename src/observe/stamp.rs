@@ -1,6 +1,6 @@
 //! Calendar time as text, for logs. Only UTC; leap seconds do not exist here, as in Unix time.
 
-use crate::base::clock::UnixTime;
+use crate::{base::clock::UnixTime, observe::text::pair};
 
 /// A moment taken apart (UTC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +48,11 @@ impl Civil {
 pub fn rfc3339(out: &mut Vec<u8>, time: UnixTime) {
     let t = Civil::of(time);
     let mut text = *b"0000-00-00T00:00:00.000Z";
-    digits(&mut text[0..4], t.year);
-    digits(&mut text[5..7], t.month);
-    digits(&mut text[8..10], t.day);
-    digits(&mut text[11..13], t.hour);
-    digits(&mut text[14..16], t.minute);
-    digits(&mut text[17..19], t.second);
-    digits(&mut text[20..23], t.millisecond);
+    let pairs =
+        [(0, t.year / 100), (2, t.year), (5, t.month), (8, t.day), (11, t.hour), (14, t.minute), (17, t.second)];
+    put(&mut text, &pairs);
+    put(&mut text, &[(21, t.millisecond)]);
+    text[20] = pair(t.millisecond / 100)[1];
     out.extend_from_slice(&text);
 }
 
@@ -64,20 +62,16 @@ pub fn clf(out: &mut Vec<u8>, time: UnixTime) {
     let t = Civil::of(time);
     let mut text = *b"00/Jan/0000:00:00:00 +0000";
     let name = (t.month as usize - 1) * 3;
-    digits(&mut text[0..2], t.day);
     text[3..6].copy_from_slice(&MONTHS[name..name + 3]);
-    digits(&mut text[7..11], t.year);
-    digits(&mut text[12..14], t.hour);
-    digits(&mut text[15..17], t.minute);
-    digits(&mut text[18..20], t.second);
+    put(&mut text, &[(0, t.day), (7, t.year / 100), (9, t.year), (12, t.hour), (15, t.minute), (18, t.second)]);
     out.extend_from_slice(&text);
 }
 
-/// Writes `value` right-aligned with leading zeros.
-fn digits(out: &mut [u8], mut value: u32) {
-    for byte in out.iter_mut().rev() {
-        *byte = b"0123456789"[(value % 10) as usize];
-        value /= 10;
+/// Writes two digits of each value at its place.
+#[inline]
+fn put(text: &mut [u8], pairs: &[(usize, u32)]) {
+    for (at, value) in pairs {
+        text[*at..at + 2].copy_from_slice(&pair(*value));
     }
 }
 

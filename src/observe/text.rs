@@ -31,7 +31,7 @@ impl Escape {
 #[inline]
 pub fn bytes(out: &mut Vec<u8>, bytes: &[u8], escape: Escape) {
     let kept = bytes.get(..limits::LOG_VALUE_BYTES_MAX).unwrap_or(bytes);
-    if kept.iter().all(|b| PLAIN[*b as usize]) {
+    if is_plain(kept) {
         out.extend_from_slice(kept);
     } else {
         escaped(out, kept, escape);
@@ -41,22 +41,16 @@ pub fn bytes(out: &mut Vec<u8>, bytes: &[u8], escape: Escape) {
     }
 }
 
-/// Bytes that need no escaping anywhere: printable ASCII without quotes, backslash and XML's markup.
-const PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut b = 0x20;
-    while b < 0x7f {
-        plain[b] = true;
-        b += 1;
-    }
-    let special = b"\"\\<>&'";
-    let mut s = 0;
-    while s < special.len() {
-        plain[special[s] as usize] = false;
-        s += 1;
-    }
-    plain
-};
+/// Whether all bytes are such as need no escaping anywhere: printable ASCII without quotes, backslash and XML's markup.
+/// Looks at all of them, without a branch, so that the compiler looks at many at once.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |plain, b| {
+        let printable = b.wrapping_sub(0x20) < 0x5f;
+        let special = matches!(b, b'"' | b'\\' | b'<' | b'>' | b'&' | b'\'');
+        plain & printable & !special
+    })
+}
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -108,18 +102,37 @@ fn hex(nibble: u8) -> u8 {
     HEX[usize::from(nibble & 15)]
 }
 
+/// The numbers from 00 to 99, two digits each.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let digits = b"0123456789";
+    let mut n = 0;
+    while n < 100 {
+        pairs[n] = [digits[n / 10], digits[n % 10]];
+        n += 1;
+    }
+    pairs
+};
+
+/// Two digits of `value` modulo 100.
+#[inline]
+pub(super) fn pair(value: u32) -> [u8; 2] {
+    PAIRS[value as usize % 100]
+}
+
 /// Appends `value` in decimal.
 #[inline]
 pub fn decimal(out: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
-    loop {
+    while value >= 10 {
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&PAIRS[(value % 100) as usize]);
+        value /= 100;
+    }
+    if value > 0 || at == digits.len() {
         at -= 1;
         digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
     }
     out.extend_from_slice(&digits[at..]);
 }
@@ -129,14 +142,8 @@ pub fn milliseconds(out: &mut Vec<u8>, ns: u64) {
     let us = ns / 1000;
     decimal(out, us / 1000);
     let rest = us % 1000;
-    out.push(b'.');
-    if rest < 100 {
-        out.push(b'0');
-    }
-    if rest < 10 {
-        out.push(b'0');
-    }
-    decimal(out, rest);
+    let [tens, ones] = PAIRS[(rest % 100) as usize];
+    out.extend_from_slice(&[b'.', b'0' + (rest / 100) as u8, tens, ones]);
 }
 
 /// Appends an address.
@@ -170,16 +177,12 @@ pub fn socket(out: &mut Vec<u8>, address: SocketAddr) {
 
 /// Appends `id` as a UUID: `01234567-89ab-cdef-0123-456789abcdef`.
 pub fn uuid(out: &mut Vec<u8>, id: u128) {
+    // Where each byte's two digits stand between the hyphens.
+    const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
     let mut text = [b'-'; 36];
-    let bytes = id.to_be_bytes();
-    let mut at = 0;
-    for (i, byte) in bytes.iter().enumerate() {
-        if matches!(i, 4 | 6 | 8 | 10) {
-            at += 1;
-        }
+    for (byte, at) in id.to_be_bytes().iter().zip(PLACES) {
         text[at] = hex(byte >> 4);
-        text[at + 1] = hex(byte & 15);
-        at += 2;
+        text[at + 1] = hex(*byte);
     }
     out.extend_from_slice(&text);
 }

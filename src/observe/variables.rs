@@ -103,7 +103,7 @@ pub enum Variable {
     Version,
 }
 
-/// All names, Amazon's and ours, without `$context.`. A `.` before one of [`PREFIXES`]' ends stands for any name below it.
+/// All names, Amazon's and ours, without `$context.`; besides these, any name below `authorizer.` is taken.
 pub const NAMES: &[(&str, Variable)] = &[
     ("accountId", Variable::Absent),
     ("api", Variable::Api),

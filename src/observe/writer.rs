@@ -8,6 +8,7 @@ use crate::{base::limits, observe::error_log};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::PathBuf,
     sync::{
         Arc, PoisonError,
@@ -392,8 +393,8 @@ impl Target {
         Ok(match output {
             Output::Stdout => Self::Stdout(io::stdout()),
             Output::Stderr => Self::Stderr(io::stderr()),
-            // The standard library opens with CLOEXEC.
-            Output::File(path) => Self::File(OpenOptions::new().append(true).create(true).open(path)?),
+            // The standard library opens with CLOEXEC. What clients ask for is not for everybody's eyes.
+            Output::File(path) => Self::File(OpenOptions::new().append(true).create(true).mode(0o640).open(path)?),
         })
     }
 

@@ -3,7 +3,7 @@
 use super::{
     host::Hosts,
     methods::MethodSet,
-    table::{NONE, Node, Root, Segment, Table},
+    table::{NONE, Node, Root, Segment, Table, fold, index},
 };
 use crate::{
     base::{ids::RouteId, limits::PATH_PARAMETERS_MAX, span::Span},
@@ -105,9 +105,9 @@ impl Router {
         Self { table, hosts, steps }
     }
 
-    /// Finds the route that answers. `host` is without port, in any letter case, empty if there is none; `path` is as it
-    /// was sent, or normalised where that matters. An empty path counts as `/`; one that begins with anything but a
-    /// slash is not found. On `Found`, `params` has the values of the route's parameters, else nothing.
+    /// Finds the route that answers. `host` is without port, in any letter case, empty if there is none; `path` is as
+    /// it was sent, or normalised where that matters. An empty path counts as `/`; one that begins with anything but
+    /// a slash is not found. On `Found`, `params` has the values of the route's parameters, else nothing.
     ///
     /// Nothing is allocated; at most [`Router::steps_max`] nodes are visited.
     #[inline]
@@ -116,9 +116,16 @@ impl Router {
         let Some((start, end)) = trim(path) else {
             return Outcome::NotFound;
         };
-        let allowed = MethodSet::EMPTY;
         let start = if start < end { start } else { end + 1 };
-        let mut walk = Walk { table: &self.table, path: &path[..end], whole: path.len(), method, params, allowed };
+        let mut walk = Walk {
+            table: &self.table,
+            path: &path[..end],
+            whole: path.len(),
+            method,
+            params,
+            allowed: MethodSet::EMPTY,
+            failures: 0,
+        };
         for root in self.hosts.roots(host).into_iter().flatten() {
             if let Some(id) = walk.root(root, start) {
                 return Outcome::Found(id);
@@ -127,9 +134,10 @@ impl Router {
         if walk.allowed.is_empty() { Outcome::NotFound } else { Outcome::MethodNotAllowed(walk.allowed) }
     }
 
-    /// The most nodes that any lookup can visit. It is about the number of segments of the deepest route unless many
-    /// routes differ only in which of their segments are parameters; then each such choice may be tried, though never
-    /// more of them than there are routes. Worth a warning when it is in the hundreds.
+    /// The most nodes that any lookup can visit. It is about the number of parameters of the deepest route unless
+    /// many routes differ only in which of their segments are parameters: then all ways in which they overlap count,
+    /// though they can never be more than there are routes, and a lookup does not try a way that failed before. Worth
+    /// a warning when it is in the thousands.
     #[must_use]
     pub const fn steps_max(&self) -> u32 {
         self.steps
@@ -160,11 +168,13 @@ struct Walk<'a> {
     params: &'a mut Params,
     /// The methods of what matched the path but not the method.
     allowed: MethodSet,
+    /// Attempts that came to nothing.
+    failures: u32,
 }
 
 impl Walk<'_> {
     fn root(&mut self, root: Root, at: usize) -> Option<RouteId> {
-        let found = self.node(root.node, at, root.output);
+        let found = self.node(None, root.node, at, root.output);
         if found.is_none() {
             self.params.clear();
         }
@@ -174,9 +184,15 @@ impl Walk<'_> {
     /// Matches the path from `at`, where a segment begins, or from behind its end, against the sub-trie of a node.
     ///
     /// A call of its own is made only for a choice that has a less specific alternative; the last choice goes on in the
-    /// loop. Every call goes down at least one level, so they nest no deeper than the longest pattern. A sub-trie is a
-    /// tree, so no (node, place in the path) is visited twice. If nothing is found, parameters are left over.
-    fn node(&mut self, mut number: u32, mut at: usize, mut output: u32) -> Option<RouteId> {
+    /// loop. Every call goes down at least one level, so they nest no deeper than the longest pattern. If nothing is
+    /// found, parameters are left over.
+    fn node(
+        &mut self,
+        mut failed: Option<&mut Failed>,
+        mut number: u32,
+        mut at: usize,
+        mut output: u32,
+    ) -> Option<RouteId> {
         loop {
             let node = self.table.nodes.get(number as usize)?;
             if node.prefix_len > 0 {
@@ -193,7 +209,7 @@ impl Walk<'_> {
                     (number, at, output) = (edge.child, next, output + edge.output);
                     continue;
                 }
-                let found = self.attempt(edge.child, next, output + edge.output);
+                let found = self.attempt(failed.as_deref_mut(), edge.child, next, output + edge.output);
                 if found.is_some() {
                     return found;
                 }
@@ -205,7 +221,7 @@ impl Walk<'_> {
                     (number, at, output) = (node.one, next, output + node.one_output);
                     continue;
                 }
-                let found = self.attempt(node.one, next, output + node.one_output);
+                let found = self.attempt(failed.as_deref_mut(), node.one, next, output + node.one_output);
                 if found.is_some() {
                     return found;
                 }
@@ -216,11 +232,33 @@ impl Walk<'_> {
     }
 
     /// Goes on in a sub-trie that has an alternative: leaves the parameters as they were if nothing is found.
-    fn attempt(&mut self, node: u32, at: usize, output: u32) -> Option<RouteId> {
+    fn attempt(&mut self, failed: Option<&mut Failed>, node: u32, at: usize, output: u32) -> Option<RouteId> {
+        if self.failures >= FAILURES_MAX {
+            return self.attempt_once(failed, node, at, output);
+        }
         let mark = self.params.len;
-        let found = self.node(node, at, output);
+        let found = self.node(failed, node, at, output);
         if found.is_none() {
             self.params.len = mark;
+            self.failures += 1;
+        }
+        found
+    }
+
+    /// The same where much has failed already: nothing that failed is tried again. That is sound because neither the
+    /// failure nor the methods noted with it depend on how the node was reached.
+    #[cold]
+    fn attempt_once(&mut self, failed: Option<&mut Failed>, node: u32, at: usize, output: u32) -> Option<RouteId> {
+        let mut first = Failed::default();
+        let failed = failed.unwrap_or(&mut first);
+        if failed.has(node, at) {
+            return None;
+        }
+        let mark = self.params.len;
+        let found = self.node(Some(&mut *failed), node, at, output);
+        if found.is_none() {
+            self.params.len = mark;
+            failed.add(node, at);
         }
         found
     }
@@ -261,8 +299,39 @@ impl Walk<'_> {
     }
 }
 
-/// Where the first segment begins and the last one ends; `None` if the path does not begin with a slash. Leading slashes
-/// are one, trailing ones are ignored; the root has no segment, and then the two are the same.
+/// What failed: (node, place in the path), each in the slot that its hash says; a newer one may take an older one's.
+struct Failed {
+    slots: [(u32, u32); FAILED_SLOTS],
+}
+
+impl Failed {
+    fn has(&self, node: u32, at: usize) -> bool {
+        self.slots[Self::slot(node, at)] == (node, index(at))
+    }
+
+    fn add(&mut self, node: u32, at: usize) {
+        self.slots[Self::slot(node, at)] = (node, index(at));
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the remainder is small")]
+    fn slot(node: u32, at: usize) -> usize {
+        (fold(u64::from(node) << 32 | at as u64) % FAILED_SLOTS as u64) as usize
+    }
+}
+
+impl Default for Failed {
+    fn default() -> Self {
+        Self { slots: [(NONE, 0); FAILED_SLOTS] }
+    }
+}
+
+/// After so many failed attempts it pays to remember them.
+const FAILURES_MAX: u32 = 32;
+/// How many failures are remembered: more than the places at which real tables go back.
+const FAILED_SLOTS: usize = 256;
+
+/// Where the first segment begins and the last one ends; `None` if the path does not begin with a slash. Leading
+/// slashes are one, trailing ones are ignored; the root has no segment, and then the two are the same.
 #[inline]
 pub(super) fn trim(path: &[u8]) -> Option<(usize, usize)> {
     let Some(first) = path.first() else {

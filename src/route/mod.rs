@@ -1,6 +1,7 @@
 //! Which route answers a request: patterns compiled into one flat trie.
 //!
-//! Invariant: a lookup's cost depends on the path, never on the number of routes; it allocates nothing and never panics.
+//! Invariant: a lookup's cost depends on the path, never on the number of routes; it allocates nothing and never
+//! panics.
 //!
 //! # The rules
 //!
@@ -26,14 +27,37 @@
 //! trailing slashes included, so that a path forwarded with it keeps them; see [`Params::trimmed`] for the reading of
 //! Amazon API Gateway, which drops them.
 //!
-//! Percent-encoding is not touched by the trie. Paths that need it go through [`normalise`] first; patterns are
+//! Percent-encoding is not touched by the trie. Paths that need it go through [`normalise()`] first; patterns are
 //! normalised when they are parsed, so that both speak the same spelling.
 //!
 //! # How it is built
 //!
-//! [`Builder`] collects routes in an ordinary trie. [`Builder::build`] shares equal sub-tries (ten thousand services with
-//! the same resources have them once) by giving every edge an *output*: the outputs along a path add up to the number of
-//! the resource's first route. What is left is a handful of arrays; nodes with many children look them up in a hash table.
+//! [`Builder`] collects routes in an ordinary trie. [`Builder::build`] shares equal sub-tries (ten thousand services
+//! with the same resources have them once) by giving every edge an *output*: the outputs along a path add up to the
+//! number of the resource's first route. Chains of literals become the prefix of one node; nodes with many children
+//! look them up in a hash table without collisions. What is left is a handful of arrays without pointers.
+//!
+//! # What a lookup costs
+//!
+//! Each visit of a node cuts off one segment or one prefix. Without choices that is at most one visit per segment.
+//! Where a literal and a parameter both fit, both may have to be tried, so the worst case is the number of ways in
+//! which patterns overlap on one path: two or three in practice, never more than there are routes, and the client has
+//! no influence on it ([`Router::steps_max`]). After some failures a lookup remembers them, and as equal sub-tries
+//! are one node, ways that differ only in how they got there are tried once: all 65,536 combinations of literal and
+//! parameter on sixteen segments cost a tenth of a millisecond at worst, instead of three.
+//!
+//! ```
+//! use ringgate::{base::ids::RouteId, http::method::Method, route::{Builder, MethodSet, Outcome, Params}};
+//! let mut builder = Builder::new();
+//! let hosts = ["shop.example.com".to_owned()];
+//! builder.add(&hosts, "/orders/{id}", MethodSet::of(Method::Get), RouteId(0)).unwrap();
+//! builder.add(&[], "/{rest+}", MethodSet::ANY, RouteId(1)).unwrap();
+//! let router = builder.build();
+//! let (mut params, path) = (Params::new(), b"/orders/17");
+//! let outcome = router.lookup(b"shop.example.com", Method::Get, path, &mut params);
+//! assert_eq!(outcome, Outcome::Found(RouteId(0)));
+//! assert_eq!(params.as_slice()[0].of(path), b"17");
+//! ```
 
 mod build;
 mod explain;

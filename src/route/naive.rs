@@ -15,6 +15,8 @@ struct Route {
     /// `None` = any host.
     host: Option<String>,
     segments: Vec<String>,
+    /// The segments with parameters' names taken out.
+    shape: Vec<String>,
     methods: MethodSet,
     id: RouteId,
 }
@@ -26,12 +28,12 @@ impl Naive {
     /// Adds a route, or says which one is in its way. The pattern must be valid and its text plain.
     pub(super) fn add(&mut self, hosts: &[String], path: &str, methods: MethodSet, id: RouteId) -> Result<(), RouteId> {
         let segments: Vec<String> = path.split('/').filter(|s| !s.is_empty()).map(str::to_owned).collect();
-        let shape = |segments: &[String]| {
-            segments
-                .iter()
-                .map(|s| if rank(s) == 0 { s.clone() } else { rank(s).to_string() + "{" })
-                .collect::<Vec<_>>()
+        let nameless = |segment: &String| match rank(segment) {
+            0 => segment.clone(),
+            1 => "{}".to_owned(),
+            _ => "{+}".to_owned(),
         };
+        let shape: Vec<String> = segments.iter().map(nameless).collect();
         let mut hosts: Vec<Option<String>> = hosts.iter().map(|h| Some(h.to_lowercase())).collect();
         if hosts.is_empty() {
             hosts.push(None);
@@ -39,14 +41,14 @@ impl Naive {
         hosts.sort();
         hosts.dedup();
         let in_the_way = |old: &&Route| {
-            let same_rank = old.methods.is_any() && methods.is_any() || methods.iter().any(|m| old.methods.names(m));
-            hosts.contains(&old.host) && shape(&old.segments) == shape(&segments) && same_rank
+            let same_rank = (old.methods.is_any() && methods.is_any()) || methods.iter().any(|m| old.methods.names(m));
+            same_rank && hosts.contains(&old.host) && old.shape == shape
         };
         if let Some(old) = self.routes.iter().find(in_the_way) {
             return Err(old.id);
         }
         for host in hosts {
-            self.routes.push(Route { host, segments: segments.clone(), methods, id });
+            self.routes.push(Route { host, segments: segments.clone(), shape: shape.clone(), methods, id });
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! One spelling per path, for matching only.
 //!
-//! A path can be written in many ways that mean the same. The trie compares bytes, so a path with anything unusual in it
-//! is first brought to one spelling. What is forwarded are the bytes as they came (unless the route says otherwise); so a
-//! path that another server might read differently than we do is refused rather than guessed at:
+//! A path can be written in many ways that mean the same. The trie compares bytes, so a path with anything unusual in
+//! it is first brought to one spelling. What is forwarded are the bytes as they came (unless the route says
+//! otherwise); so a path that another server might read differently than we do is refused (400) rather than guessed
+//! at:
 //!
 //! | in the path | what happens |
 //! | --- | --- |
@@ -150,6 +151,9 @@ fn resolve(mark: usize, last: bool, at: usize, out: &mut Vec<u8>) -> Result<(), 
 pub(super) fn is_hidden_traversal(segment: &[u8]) -> bool {
     if segment.starts_with(b".;") {
         return true;
+    }
+    if !segment.windows(2).any(|pair| pair == b"..") {
+        return false;
     }
     let (mut piece, mut i) = (0, 0);
     loop {

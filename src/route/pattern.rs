@@ -6,8 +6,8 @@ use std::{fmt, ops::Range};
 
 /// A parsed path pattern.
 ///
-/// Literal text is kept as [`super::normalise`] would spell it: unreserved bytes decoded, other escapes with upper-case
-/// digits, bytes past ASCII percent-encoded.
+/// Literal text is kept as [`super::normalise()`] would spell it: unreserved bytes decoded, other escapes with
+/// upper-case digits, bytes past ASCII percent-encoded.
 ///
 /// ```
 /// use ringgate::route::Pattern;

@@ -1,9 +1,9 @@
 //! A hash table without collisions: one slot to look at, whether the text is there or not.
 //!
-//! Hash and displace: texts fall into buckets of about three; each bucket has a *pilot*, a number found by trial when the
-//! table is built, that sends its texts to slots that are all free. Of all tables with a single access this one is about
-//! the smallest, and with a hundred thousand literals under one node the size decides, because it decides how much of
-//! the table the caches hold.
+//! Hash and displace: texts fall into buckets of about three; each bucket has a *pilot*, a number found by trial when
+//! the table is built, that sends its texts to slots that are all free. Of all tables with a single access this one
+//! is about the smallest, and with a hundred thousand literals under one node the size decides, because it decides
+//! how much of the table the caches hold.
 
 use super::table::{Edge, fold, index};
 

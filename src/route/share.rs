@@ -167,7 +167,7 @@ impl Sharing {
     }
 
     /// Numbers all routes: those that end at a node first, then those of its literal children in order, then those
-    /// behind `{name}`, then `{name+}`. [`Sharing::emit`] gives the edges outputs in the same order.
+    /// behind `{name}`, then `{name+}`. `Emit` gives the edges outputs in the same order.
     fn number(&mut self) -> (Vec<(Scope, String, Root)>, Vec<RouteId>) {
         let mut base = vec![0_u32; self.from.nodes.len()];
         let mut hosts: Vec<_> = std::mem::take(&mut self.from.hosts).into_iter().collect();

@@ -1,4 +1,5 @@
-//! The flat arrays of a compiled trie, and the two things done with them at every step: cut off a segment, find its child.
+//! The flat arrays of a compiled trie, and the two things done with them at every step: cut off a segment, find its
+//! child.
 
 use super::{methods::MethodSet, perfect::Perfect};
 use crate::{base::ids::RouteId, http::method::Method};

@@ -3,7 +3,7 @@
 use super::{
     accept::{self, Listening, Loads},
     adopt::CorePlan,
-    drain::drain,
+    drain::Draining,
     machine,
     mailbox::{Mailbox, Message, Post},
 };
@@ -138,20 +138,23 @@ async fn live<F: Future<Output = After> + 'static>(
     }
     ready.fetch_add(1, Ordering::Release);
     let mut ticks = 0_u32;
+    let mut draining: Option<Draining> = None;
     loop {
         match either(bell.heard(), tick.heard()).await {
             Either::First(_) => {
                 while let Ok(message) = mailbox.queue.try_recv() {
                     if let Some(grace) = running.handle(message, &pool, work) {
-                        drain(running, grace).await;
-                        running.core.access.borrow_mut().take();
-                        return;
+                        draining = Some(Draining::begin(running, grace));
                     }
                 }
             }
             Either::Second(_) => {
                 ticks = ticks.wrapping_add(1);
                 running.tick(ticks, &pool);
+                if draining.as_mut().is_some_and(|draining| draining.is_over(running)) {
+                    running.core.access.borrow_mut().take();
+                    return;
+                }
             }
         }
     }

@@ -1,23 +1,33 @@
 //! The end of a core: nothing new, what is under way finishes, and at the deadline the rest is cut.
 
 use super::core::Running;
-use crate::{base::limits, io::bell::Bell};
+use crate::base::clock::Instant;
 use std::time::Duration;
 
-/// Drains `running`: listeners close, idle connections close, exchanges say `Connection: close` and finish. Returns when
-/// none is left, or after `grace`; tunnels are the ones that it usually cuts.
-pub async fn drain(running: &Running, grace: Duration) {
-    let core = &running.core;
-    core.draining.set(true);
-    running.close_listeners(|_| true);
-    core.net.timers.rouse();
-    let deadline = core.net.now().plus(grace);
-    let Ok(tick) = Bell::tick(limits::SWEEP_INTERVAL) else { return };
-    while !running.is_quiet() && core.net.now() < deadline {
-        if tick.heard().await.is_err() {
-            return;
-        }
-        // A connection that became idle after the first call.
-        core.net.timers.rouse();
+/// A core that is ending. It goes on with its mailbox and its tick: another core may have handed it a connection, and
+/// timeouts hold to the end.
+#[derive(Debug)]
+pub struct Draining {
+    deadline: Instant,
+    ticks: u32,
+}
+
+impl Draining {
+    /// Begins: listeners close, idle connections close, exchanges say `Connection: close` and finish.
+    pub fn begin(running: &Running, grace: Duration) -> Self {
+        running.core.draining.set(true);
+        running.close_listeners(|_| true);
+        running.core.net.timers.rouse();
+        Self { deadline: running.core.net.now().plus(grace), ticks: 0 }
+    }
+
+    /// Asked at every tick: whether no connection is left, or the deadline has come; tunnels are what it usually cuts.
+    pub fn is_over(&mut self, running: &Running) -> bool {
+        self.ticks += 1;
+        // Connections that became idle since the last time.
+        running.core.net.timers.rouse();
+        // One whole tick at least: the listeners' tasks close their sockets when they get a turn. A socket that stayed
+        // open would go on being given connections by the kernel, with nobody to accept them.
+        (self.ticks > 1 && running.is_quiet()) || running.core.net.now() >= self.deadline
     }
 }

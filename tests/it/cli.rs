@@ -2,6 +2,9 @@
 //!
 //! `RINGGATE_BLESS=1 cargo test --test it cli` writes the files anew; the difference is then reviewed like code.
 
+mod life;
+mod process;
+
 use crate::support::tools::Folder;
 use std::{
     fs,
@@ -9,14 +12,20 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// Starts `ringgate` in `folder` with a clean environment and waits for its end.
-fn ringgate(folder: &Path, arguments: &[&str]) -> Output {
+/// `ringgate` in `folder` with a clean environment.
+fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringgate"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     for name in ["NO_COLOR", "NOTIFY_SOCKET", "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"] {
         command.env_remove(name);
     }
-    command.env("RINGGATE_RUNTIME_DIR", folder.join("run")).output().unwrap()
+    command.env("RINGGATE_RUNTIME_DIR", folder.join("run"));
+    command
+}
+
+/// Starts `ringgate` and waits for its end.
+fn ringgate(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
 }
 
 /// A command line as it is typed, its exit code and both its outputs.
@@ -94,6 +103,135 @@ fn wrong_usage_says_what_was_probably_meant_and_exits_with_2() {
     ] {
         check(name, &[], arguments);
     }
+}
+
+const SHOP: &str = include_str!("../data/cli/shop.toml");
+
+const WRONG: &str = "\
+[server]
+listen = [\"127.0.0.1:8080\"]
+worker = 2
+
+[api.a]
+[[api.a.route]]
+method = \"GET\"
+path = \"/a\"
+integration = { type = \"http_proxy\", upstream = \"nobody\" }
+";
+
+/// A configuration about which there is something to warn: an upstream that nobody uses.
+fn doubtful() -> String {
+    format!("{SHOP}\n[upstream.unused]\nservers = [\"http://127.0.0.1:9\"]\n")
+}
+
+#[test]
+fn check_is_short_about_what_is_right_and_complete_about_what_is_wrong() {
+    let right = [("shop.toml", SHOP)];
+    let doubtful = doubtful();
+    let doubtful = [("doubtful.toml", doubtful.as_str())];
+    let wrong = [("wrong.toml", WRONG)];
+    check("check-right", &right, &["check", "shop.toml"]);
+    check("check-right-json", &right, &["check", "shop.toml", "--format", "json"]);
+    check("check-like-nginx", &right, &["-t", "-c", "shop.toml"]);
+    check("check-warning", &doubtful, &["check", "doubtful.toml"]);
+    check("check-warning-denied", &doubtful, &["check", "doubtful.toml", "--deny-warnings"]);
+    check("check-wrong", &wrong, &["validate", "wrong.toml"]);
+    check("check-wrong-json", &wrong, &["check", "wrong.toml", "--format", "json"]);
+    check("check-missing", &[], &["check"]);
+    check("check-named-twice", &right, &["check", "shop.toml", "-c", "shop.toml"]);
+}
+
+#[test]
+fn routes_are_listed_as_they_win() {
+    check("routes", &[("ringgate.toml", SHOP)], &["routes"]);
+    check("routes-json", &[("shop.toml", SHOP)], &["routes", "--config", "shop.toml", "--format", "json"]);
+    check("routes-wrong", &[("wrong.toml", WRONG)], &["routes", "-c", "wrong.toml"]);
+}
+
+#[test]
+fn a_request_is_explained_without_sending_it() {
+    let files = [("ringgate.toml", SHOP)];
+    let shop = "Host: shop.example.com";
+    for (name, arguments) in [
+        (
+            "proxied",
+            &["GET", "http://shop.example.com/v1/orders/7?full=1", "-H", "X-Forwarded-For: 192.0.2.1"] as &[&str],
+        ),
+        ("trusted", &["GET", "/v1/orders/7", "-H", shop, "-H", "X-Forwarded-For: 192.0.2.1", "--client", "10.1.2.3"]),
+        ("body", &["POST", "/v1/orders/7", "-H", shop, "-d", "{}"]),
+        ("too-large", &["POST", "http://a.shop.example.com/v1/orders/7", "-H", "Content-Length: 2000"]),
+        ("chunked", &["PUT", "/v1/orders/7", "-H", shop, "-H", "Transfer-Encoding: chunked", "-d", "{}"]),
+        ("fall-through", &["DELETE", "http://shop.example.com/v1/orders/7"]),
+        ("redirect", &["/v1/orders/latest", "-H", shop]),
+        ("fixed", &["/health"]),
+        ("normalised", &["GET", "/a/../b%41"]),
+        ("bad-path", &["GET", "/a/../../b"]),
+        ("malformed", &["GET", "/x", "-H", "Transfer-Encoding: chunked", "-H", "Content-Length: 3"]),
+        ("connect", &["CONNECT", "example.com:443"]),
+        ("json", &["GET", "http://shop.example.com/v1/orders/7", "--format", "json"]),
+        ("json-malformed", &["GET", "/x y", "--format", "json"]),
+        ("no-url", &["GET"]),
+        ("no-path", &["GET", "orders/7"]),
+        ("no-header", &["GET", "/", "-H", "nonsense"]),
+        ("no-client", &["GET", "/", "--client", "me"]),
+        ("code", &["RG0002"]),
+        ("code-unknown", &["RG9999"]),
+    ] {
+        check(&format!("explain-{name}"), &files, &[&["explain"], arguments].concat());
+    }
+    let only_shop = SHOP.split("[api.all]").next().unwrap();
+    check("explain-no-host", &[("ringgate.toml", only_shop)], &["explain", "GET", "/v1/orders/7"]);
+    let no_method = &["explain", "DELETE", "http://shop.example.com/v1/orders/7"];
+    check("explain-no-method", &[("ringgate.toml", only_shop)], no_method);
+}
+
+#[test]
+fn the_effective_configuration_is_shown() {
+    check("show", &[("ringgate.toml", SHOP)], &["show"]);
+}
+
+#[test]
+fn init_writes_a_configuration_that_is_right_and_never_overwrites_one() {
+    let folder = Folder::new("cli");
+    let run = |arguments: &[&str]| transcript(arguments, &ringgate(folder.path(), arguments));
+    golden("init", &run(&["init"]));
+    golden("init-again", &run(&["init"]));
+    golden("init-elsewhere", &run(&["init", "edge.toml"]));
+    golden("init-nowhere", &run(&["init", "no/such/folder/ringgate.toml"]));
+    golden("init-checked", &run(&["check", "--deny-warnings"]));
+    let schema = ringgate(folder.path(), &["schema"]).stdout;
+    assert_eq!(fs::read(folder.path().join("ringgate.schema.json")).unwrap(), schema);
+    let text = String::from_utf8(schema).unwrap();
+    assert!(text.contains("\"$schema\"") && text.contains("http_proxy"), "{text}");
+    // Older schemas are replaced, configurations are not.
+    folder.write("ringgate.schema.json", "old");
+    fs::remove_file(folder.path().join("ringgate.toml")).unwrap();
+    assert!(ringgate(folder.path(), &["init"]).status.success());
+    assert_eq!(fs::read_to_string(folder.path().join("ringgate.schema.json")).unwrap(), text);
+}
+
+#[test]
+fn reload_without_a_gateway_says_so() {
+    check("reload-pid", &[], &["reload", "--pid", "1"]);
+    check("reload-pid-wrong", &[], &["reload", "--pid", "one"]);
+    check("reload-both", &[], &["reload", "--pid", "1", "--config", "a.toml"]);
+    check("reload-nobody", &[], &["reload", "--config", "/no/such/ringgate.toml"]);
+}
+
+#[test]
+fn proxy_needs_to_know_from_where_to_where() {
+    check("proxy-missing", &[], &["proxy", "--listen", ":8080"]);
+    check("proxy-wrong", &[], &["proxy", "--listen", "nonsense", "--to", "http://"]);
+    check("run-missing", &[], &["run", "--config", "missing.toml"]);
+    check("run-wrong", &[("wrong.toml", WRONG)], &["--config", "wrong.toml"]);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let folder = Folder::new("cli");
+    let line = format!("{} schema | head -c 1", env!("CARGO_BIN_EXE_ringgate"));
+    let output = Command::new("sh").args(["-c", &line]).current_dir(folder.path()).output().unwrap();
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (b"{" as &[u8], b"" as &[u8]));
 }
 
 #[test]

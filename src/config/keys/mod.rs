@@ -22,18 +22,32 @@ pub struct Table {
     pub keys: &'static [Key],
 }
 
+/// What precedes the type in the path of a tagged table's variant.
+const TAG: &str = ", type = ";
+
 impl Table {
+    /// It is a variant of a tagged table, so that its `type` says what it is.
+    #[must_use]
+    pub fn is_variant(&self) -> bool {
+        self.path.contains(TAG)
+    }
+
     /// The key of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
 
-    /// As a header is written: `[server.limits]`, `[[api.<name>.route]]`.
+    /// As a header is written: `[server.limits]`, `[[api.<name>.route]]`; in words where there is no header.
     #[must_use]
     pub fn header(&self) -> String {
+        if self.path.is_empty() {
+            return "the top level".into();
+        }
+        if let Some((_, tag)) = self.path.split_once(TAG) {
+            return format!("an integration of type {tag}");
+        }
         match self.path.strip_suffix("[]") {
-            _ if self.path.is_empty() => "the top of the file".into(),
             Some(path) => format!("`[[{path}]]`"),
             None => format!("`[{}]`", self.path),
         }

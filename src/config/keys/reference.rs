@@ -15,7 +15,11 @@ pub fn reference() -> String {
 }
 
 fn section(out: &mut String, table: &Table) {
-    let title = if table.path.is_empty() { "Top level".into() } else { table.header() };
+    let title = match table.header() {
+        _ if table.path.is_empty() => "Top level".into(),
+        header if table.is_variant() => header.replacen("an integration", "Integration", 1),
+        header => header,
+    };
     let _ = writeln!(out, "### {title}\n\n{}\n", table.doc);
     let _ = writeln!(out, "| key | value | default | meaning |\n| --- | --- | --- | --- |");
     for key in table.keys {

@@ -6,7 +6,7 @@ use super::{
     terminal::Terminal,
 };
 use crate::{compile::Compiled, config::Report, control::source::Source, plan::Plan};
-use std::{ffi::OsStr, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf};
 
 /// `ringgate check [FILE]`
 pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageError> {
@@ -14,22 +14,27 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, Us
         (Some(_), Some(_)) => return Err(matches.wrong("the file is named twice")),
         (positional, option) => positional.or(option),
     };
-    let source = Source::File(PathBuf::from(named.map_or(OsStr::new(CONFIG_DEFAULT), |name| name)));
+    let source = file(named);
     let (plan, report) = match source.load() {
         Ok(Compiled { plan, report, .. }) => (Some(plan), report),
         Err(report) => (None, report),
     };
+    let denied = matches.has("deny-warnings") && report.warnings() > 0;
+    let plan = plan.filter(|_| !denied);
     if matches.text("format")? == Some("json") {
         terminal.out.line(&report.render_json());
     } else {
-        terminal.err.text(&report.render_human(terminal.err.color()));
+        let text = report.render_human(terminal.err.color());
+        terminal.err.text(&text);
         if let Some(plan) = &plan {
             let ok = terminal.out.green("ok");
             terminal.out.line(&format!("{ok}: {}", summary(plan)));
+        } else if denied && report.errors() == 0 {
+            let mark = terminal.err.red("error");
+            terminal.err.line(&format!("{mark}: warnings are denied"));
         }
     }
-    let denied = matches.has("deny-warnings") && report.warnings() > 0;
-    Ok(if plan.is_none() || denied { Exit::Invalid } else { Exit::Done })
+    Ok(if plan.is_some() { Exit::Done } else { Exit::Invalid })
 }
 
 /// `3 routes, 1 upstream, hash 0123456789abcdef`
@@ -68,5 +73,9 @@ pub(super) fn compiled(source: &Source, terminal: &mut Terminal) -> Option<Compi
 
 /// The file that `--config` names, or the default one.
 pub(super) fn source(matches: &Matches) -> Source {
-    Source::File(PathBuf::from(matches.value("config").map_or(OsStr::new(CONFIG_DEFAULT), |name| name)))
+    file(matches.value("config"))
+}
+
+fn file(named: Option<&OsString>) -> Source {
+    Source::File(named.map_or_else(|| PathBuf::from(CONFIG_DEFAULT), PathBuf::from))
 }

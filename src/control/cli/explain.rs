@@ -61,13 +61,14 @@ fn explain_code(text: &str, terminal: &mut Terminal) -> Exit {
 struct Asked {
     /// As it would come over the wire, without its body.
     bytes: Vec<u8>,
-    body_bytes: usize,
     client: IpAddr,
 }
 
 impl Asked {
     fn new(matches: &Matches, method: &str, url: &str) -> Result<Self, UsageError> {
-        let (authority, target) = split(url).ok_or_else(|| {
+        // CONNECT has neither: what it names is the target itself.
+        let whole = (method == "CONNECT").then_some((Some(url), url));
+        let (authority, target) = whole.or_else(|| split(url)).ok_or_else(|| {
             matches.wrong(format!("`{url}` is neither a path (beginning with /) nor a URL (beginning with http://)"))
         })?;
         let headers = matches.texts("header")?;
@@ -97,7 +98,7 @@ impl Asked {
             None => Ipv4Addr::LOCALHOST.into(),
             Some(text) => text.parse().map_err(|_| matches.wrong(format!("`{text}` is no IP address")))?,
         };
-        Ok(Self { bytes: text.into_bytes(), body_bytes: body.map_or(0, str::len), client })
+        Ok(Self { bytes: text.into_bytes(), client })
     }
 
     fn text(&self, span: Span) -> String {
@@ -124,7 +125,7 @@ enum Explained<'p> {
     /// It breaks a rule of the wire and is refused before anything else.
     Malformed(ParseError),
     /// It is understood, and routed or not.
-    Routed(Routed<'p>),
+    Routed(Box<Routed<'p>>),
 }
 
 struct Routed<'p> {
@@ -166,8 +167,8 @@ enum Answer<'p> {
 
 impl Explained<'_> {
     /// Whether a route answers, or would if the body were smaller.
-    const fn is_answered(&self) -> bool {
-        matches!(self, Self::Routed(Routed { verdict: Verdict::Found { .. }, .. }))
+    fn is_answered(&self) -> bool {
+        matches!(self, Self::Routed(routed) if matches!(routed.verdict, Verdict::Found { .. }))
     }
 }
 
@@ -181,7 +182,7 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
         Err(error) => return Explained::Malformed(error),
     }
     let mut normal = Vec::new();
-    let mut routed = Routed { head, normal: None, steps: Vec::new(), verdict: Verdict::NotFound };
+    let mut routed = Box::new(Routed { head, normal: None, steps: Vec::new(), verdict: Verdict::NotFound });
     let path = match routed.head.path.of(&asked.bytes) {
         path if routed.head.path_needs_care => {
             if normalise(path, &mut normal).is_err() {

@@ -1,12 +1,12 @@
 //! `ringgate init`: a configuration to begin with, and the schema with which editors check it.
 
 use super::{
-    Exit,
+    CONFIG_DEFAULT, Exit,
     arguments::{Matches, UsageError},
     terminal::Terminal,
 };
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::OpenOptions,
     io::{ErrorKind, Write},
     path::Path,
@@ -19,7 +19,7 @@ const SCHEMA_NAME: &str = "ringgate.schema.json";
 
 /// `ringgate init [FILE]`
 pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageError> {
-    let path = Path::new(matches.positional(0).map_or(OsStr::new(super::CONFIG_DEFAULT), |p| p));
+    let path = Path::new(matches.positional(0).map_or_else(|| OsStr::new(CONFIG_DEFAULT), OsString::as_os_str));
     let schema = path.with_file_name(SCHEMA_NAME);
     let written = create(path, TEMPLATE).and_then(|()| {
         // The schema belongs to this binary, not to the user: an older one is replaced.
@@ -33,7 +33,7 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, Us
     }
     let (file, schema) = (path.display(), schema.display());
     terminal.out.line(&format!("wrote {file} and {schema}\n\nNow\n  ringgate check {file}"));
-    let config = if path == Path::new(super::CONFIG_DEFAULT) { String::new() } else { format!(" --config {file}") };
+    let config = if path == Path::new(CONFIG_DEFAULT) { String::new() } else { format!(" --config {file}") };
     terminal.out.line(&format!("  ringgate run{config}\n  curl http://127.0.0.1:8080/hello"));
     Ok(Exit::Done)
 }

@@ -55,19 +55,9 @@ impl Stream {
         self.paint("32", text)
     }
 
-    /// `text` as a warning's mark.
-    pub(crate) fn yellow(&self, text: &str) -> String {
-        self.paint("33", text)
-    }
-
     /// `text` as a heading.
     pub(crate) fn bold(&self, text: &str) -> String {
         self.paint("1", text)
-    }
-
-    /// `text` as something less important.
-    pub(crate) fn dim(&self, text: &str) -> String {
-        self.paint("2", text)
     }
 
     fn paint(&self, code: &str, text: &str) -> String {

@@ -33,7 +33,7 @@ const LIMITS: HeadLimits = HeadLimits { bytes: 64 * 1024, fields: 256 };
 ///
 /// # Errors
 /// When there is no port or no thread to be had.
-pub fn start() -> io::Result<SocketAddr> {
+pub(super) fn start() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let count = Arc::new(AtomicUsize::new(0));

@@ -154,3 +154,222 @@ fn keep_alive_timeout(value: &[u8]) -> Option<u32> {
 
 /// Offset of a reason phrase: after `HTTP/1.1 200 `.
 const REASON_START: usize = 13;
+
+#[cfg(test)]
+mod tests {
+    use super::response;
+    use crate::{
+        h1::{
+            error::ErrorKind,
+            parse::{HeadLimits, Parsed},
+        },
+        http::{
+            head::{Framing, ResponseHead, Version},
+            method::Method,
+            status::Status,
+        },
+    };
+
+    const LIMITS: HeadLimits = HeadLimits { bytes: 16 * 1024, fields: 100 };
+
+    /// The head of a response to `method` that is accepted whole, and not before.
+    fn accepted(method: Method, bytes: &[u8]) -> ResponseHead {
+        let mut head = ResponseHead::with_capacity(0);
+        for cut in 0..bytes.len() {
+            assert_eq!(response(&bytes[..cut], LIMITS, method, &mut head), Ok(Parsed::Partial), "cut at {cut}");
+        }
+        let answer = response(bytes, LIMITS, method, &mut head);
+        assert_eq!(answer, Ok(Parsed::Complete(bytes.len())), "{:?}", bytes.escape_ascii());
+        head
+    }
+
+    #[test]
+    fn rfc9112_4_status_lines_that_are_refused() {
+        let mut head = ResponseHead::with_capacity(8);
+        for (why, bytes, kind, place) in [
+            ("an empty line first", &b"\r\nHTTP/1.1 200 OK\r\n\r\n"[..], ErrorKind::StatusLine, &b"\r\nHTTP"[..]),
+            ("no version", b"200 OK\r\n\r\n", ErrorKind::StatusLine, b"200"),
+            ("another protocol", b"ICY 200 OK\r\n\r\n", ErrorKind::StatusLine, b"ICY"),
+            ("lower case", b"http/1.1 200 OK\r\n\r\n", ErrorKind::StatusLine, b"http"),
+            ("HTTP/2", b"HTTP/2.0 200 OK\r\n\r\n", ErrorKind::Version, b"HTTP"),
+            ("HTTP/1.2", b"HTTP/1.2 200 OK\r\n\r\n", ErrorKind::Version, b"HTTP"),
+            ("HTTP/2 as some write it", b"HTTP/2 200\r\n\r\n", ErrorKind::StatusLine, b" 200"),
+            ("two spaces", b"HTTP/1.1  200 OK\r\n\r\n", ErrorKind::StatusLine, b" 200"),
+            ("no code", b"HTTP/1.1 \r\n\r\n", ErrorKind::StatusLine, b"\r\n"),
+            ("099", b"HTTP/1.1 099 x\r\n\r\n", ErrorKind::StatusLine, b"099"),
+            ("two digits", b"HTTP/1.1 20 OK\r\n\r\n", ErrorKind::StatusLine, b" OK"),
+            ("four digits", b"HTTP/1.1 2000 OK\r\n\r\n", ErrorKind::StatusLine, b"0 OK"),
+            ("signed", b"HTTP/1.1 +20 OK\r\n\r\n", ErrorKind::StatusLine, b"+20"),
+            ("a tab after the code", b"HTTP/1.1 200\tOK\r\n\r\n", ErrorKind::StatusLine, b"\tOK"),
+            ("NUL in the reason", b"HTTP/1.1 200 O\0K\r\n\r\n", ErrorKind::StatusLine, b"\0K"),
+            ("DEL in the reason", b"HTTP/1.1 200 O\x7fK\r\n\r\n", ErrorKind::StatusLine, b"\x7fK"),
+            ("CR in the reason", b"HTTP/1.1 200 O\rK\r\n\r\n", ErrorKind::BareLineEnd, b"\rK"),
+            ("LF after the reason", b"HTTP/1.1 200 OK\nA: b\r\n\r\n", ErrorKind::BareLineEnd, b"\nA"),
+            ("LF after the code", b"HTTP/1.1 200\nA: b\r\n\r\n", ErrorKind::BareLineEnd, b"\nA"),
+            ("LF after a field", b"HTTP/1.1 200 OK\r\nA: b\n\r\n", ErrorKind::BareLineEnd, b"\n\r"),
+            ("a folded field", b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", ErrorKind::ObsFold, b" c"),
+            ("a space before a colon", b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", ErrorKind::SpaceBeforeColon, b" : b"),
+            ("NUL in a value", b"HTTP/1.1 200 OK\r\nA: \0\r\n\r\n", ErrorKind::FieldValue, b"\0"),
+            ("no colon", b"HTTP/1.1 200 OK\r\nA\r\n\r\n", ErrorKind::FieldName, b"\r\n\r\n"),
+            ("options that are none", b"HTTP/1.1 200 OK\r\nConnection: a b\r\n\r\n", ErrorKind::Connection, b"a b"),
+            (
+                "a vital field nominated",
+                b"HTTP/1.1 200 OK\r\nConnection: content-length\r\n\r\n",
+                ErrorKind::ConnectionNominates,
+                b"content-length",
+            ),
+        ] {
+            let error = response(bytes, LIMITS, Method::Get, &mut head).expect_err(why);
+            assert_eq!(error.kind, kind, "{why}");
+            assert!(bytes[error.at as usize..].starts_with(place), "{why}: at {}", error.at);
+            for cut in 0..bytes.len() {
+                let answer = response(&bytes[..cut], LIMITS, Method::Get, &mut head);
+                assert!(answer == Ok(Parsed::Partial) || answer == Err(error), "{why}: cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn rfc9112_4_status_lines_that_are_accepted() {
+        for (bytes, version, code, reason) in [
+            (&b"HTTP/1.1 200 OK\r\n\r\n"[..], Version::Http11, 200, &b"OK"[..]),
+            (b"HTTP/1.0 404 Not Found\r\nA: b\r\n\r\n", Version::Http10, 404, b"Not Found"),
+            (b"HTTP/1.1 200 \r\n\r\n", Version::Http11, 200, b""),
+            (b"HTTP/1.1 200 \r\nA: b\r\n\r\n", Version::Http11, 200, b""),
+            (b"HTTP/1.1 200\r\n\r\n", Version::Http11, 200, b""),
+            (b"HTTP/1.1 200\r\nA: b\r\n\r\n", Version::Http11, 200, b""),
+            (b"HTTP/1.1 999  a\t\xfc \r\n\r\n", Version::Http11, 999, b" a\t\xfc "),
+            (b"HTTP/1.1 999 \xff\r\nA: b\r\n\r\n", Version::Http11, 999, b"\xff"),
+            (b"HTTP/1.1 100 x\r\n\r\n", Version::Http11, 100, b"x"),
+        ] {
+            let head = accepted(Method::Get, bytes);
+            assert_eq!((head.version, head.status, head.reason.of(bytes)), (version, Status(code), reason));
+        }
+    }
+
+    #[test]
+    fn rfc9112_6_3_bodies_of_responses() {
+        use Framing::{Chunked, Length, None as NoBody, UntilClose};
+        // request method, status, version, lines, framing, length, kept alive
+        for (method, status, version, lines, framing, length, keep_alive) in [
+            (Method::Get, 200, "1.1", "", UntilClose, None, false),
+            (Method::Get, 200, "1.0", "Connection: keep-alive\r\n", UntilClose, None, false),
+            (Method::Get, 200, "1.1", "Content-Length: 3\r\n", Length(3), Some(3), true),
+            (Method::Get, 200, "1.0", "Content-Length: 3\r\n", Length(3), Some(3), false),
+            (Method::Get, 200, "1.0", "Content-Length: 3\r\nConnection: keep-alive\r\n", Length(3), Some(3), true),
+            (Method::Get, 200, "1.1", "Content-Length: 3\r\nConnection: close\r\n", Length(3), Some(3), false),
+            (Method::Get, 200, "1.1", "Content-Length: 0\r\n", NoBody, Some(0), true),
+            (Method::Get, 205, "1.1", "Content-Length: 0\r\n", NoBody, Some(0), true),
+            (Method::Get, 200, "1.1", "Transfer-Encoding: CHUNKED\r\n", Chunked, None, true),
+            (Method::Get, 500, "1.1", "Transfer-Encoding: chunked\r\nConnection: close\r\n", Chunked, None, false),
+            (Method::Head, 200, "1.1", "Content-Length: 3\r\n", NoBody, Some(3), true),
+            (Method::Head, 200, "1.1", "Transfer-Encoding: chunked\r\n", NoBody, None, true),
+            (Method::Head, 200, "1.1", "", NoBody, None, true),
+            (Method::Get, 304, "1.1", "Content-Length: 3\r\n", NoBody, Some(3), true),
+            (Method::Get, 304, "1.1", "Transfer-Encoding: chunked\r\n", NoBody, None, true),
+            (Method::Get, 304, "1.1", "", NoBody, None, true),
+            (Method::Get, 204, "1.1", "", NoBody, None, true),
+            (Method::Get, 204, "1.1", "Content-Length: 0\r\n", NoBody, None, true),
+            (Method::Get, 100, "1.1", "", NoBody, None, true),
+            (Method::Get, 103, "1.1", "Link: </a>\r\n", NoBody, None, true),
+            (Method::Get, 101, "1.1", "Connection: upgrade\r\nUpgrade: a\r\n", NoBody, None, false),
+            (Method::Connect, 200, "1.1", "Content-Length: 3\r\nTransfer-Encoding: x\r\n", NoBody, None, false),
+            (Method::Connect, 299, "1.1", "", NoBody, None, false),
+            (Method::Connect, 407, "1.1", "Content-Length: 3\r\n", Length(3), Some(3), true),
+            (Method::Post, 200, "1.1", "Content-Length: 3\r\n", Length(3), Some(3), true),
+        ] {
+            let bytes = format!("HTTP/{version} {status} x\r\n{lines}\r\n").into_bytes();
+            let head = accepted(method, &bytes);
+            let got = (head.framing, head.content_length, head.keep_alive);
+            assert_eq!(got, (framing, length, keep_alive), "{method:?} {status} HTTP/{version} {lines}");
+        }
+    }
+
+    #[test]
+    fn rfc9112_6_3_bodies_that_are_refused() {
+        use ErrorKind::{ContentLength, LengthAndEncoding, TransferEncoding, UnframedEncoding};
+        for (why, method, status, version, lines, kind) in [
+            ("both", Method::Get, 200, "1.1", "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", LengthAndEncoding),
+            (
+                "both to HEAD",
+                Method::Head,
+                200,
+                "1.1",
+                "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+                LengthAndEncoding,
+            ),
+            (
+                "both with 304",
+                Method::Get,
+                304,
+                "1.1",
+                "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+                LengthAndEncoding,
+            ),
+            ("two lengths", Method::Get, 200, "1.1", "Content-Length: 3\r\nContent-Length: 3\r\n", ContentLength),
+            ("a list", Method::Get, 200, "1.1", "Content-Length: 3,3\r\n", ContentLength),
+            ("a bad one to HEAD", Method::Head, 200, "1.1", "Content-Length: x\r\n", ContentLength),
+            ("2^63", Method::Get, 200, "1.1", "Content-Length: 9223372036854775808\r\n", ContentLength),
+            ("a length with 204", Method::Get, 204, "1.1", "Content-Length: 3\r\n", ContentLength),
+            ("a length with 100", Method::Get, 100, "1.1", "Content-Length: 3\r\n", ContentLength),
+            ("chunks with 204", Method::Get, 204, "1.1", "Transfer-Encoding: chunked\r\n", UnframedEncoding),
+            ("chunks with 103", Method::Get, 103, "1.1", "Transfer-Encoding: chunked\r\n", UnframedEncoding),
+            ("chunks in HTTP/1.0", Method::Get, 200, "1.0", "Transfer-Encoding: chunked\r\n", UnframedEncoding),
+            ("gzip alone", Method::Get, 200, "1.1", "Transfer-Encoding: gzip\r\n", UnframedEncoding),
+            ("gzip, chunked", Method::Get, 200, "1.1", "Transfer-Encoding: gzip, chunked\r\n", TransferEncoding),
+            (
+                "two to a CONNECT that failed",
+                Method::Connect,
+                400,
+                "1.1",
+                "Transfer-Encoding: gzip\r\n",
+                UnframedEncoding,
+            ),
+        ] {
+            let bytes = format!("HTTP/{version} {status} x\r\n{lines}\r\n").into_bytes();
+            let error = response(&bytes, LIMITS, method, &mut ResponseHead::with_capacity(8)).expect_err(why);
+            assert_eq!(error.kind, kind, "{why}");
+        }
+    }
+
+    #[test]
+    fn rfc9110_7_8_switching_protocols() {
+        for (status, lines, upgrade) in [
+            (101, "Connection: upgrade\r\nUpgrade: websocket\r\n", Some("websocket")),
+            (101, "Upgrade: websocket\r\n", Some("websocket")),
+            (101, "Connection: upgrade\r\n", None),
+            (101, "Upgrade: a\r\nUpgrade: b\r\n", None),
+            (426, "Upgrade: websocket\r\nContent-Length: 0\r\n", None),
+        ] {
+            let bytes = format!("HTTP/1.1 {status} x\r\n{lines}\r\n").into_bytes();
+            let head = accepted(Method::Get, &bytes);
+            assert_eq!(head.upgrade.map(|value| value.of(&bytes)), upgrade.map(str::as_bytes), "{status} {lines}");
+        }
+    }
+
+    #[test]
+    fn rfc9112_c_2_2_keep_alive_timeouts() {
+        for (value, seconds) in [
+            ("timeout=5", Some(5)),
+            ("max=100, Timeout=60", Some(60)),
+            ("timeout=99999999999", Some(u32::MAX)),
+            ("timeout=", None),
+            ("timeout=x, timeout=3", Some(3)),
+            ("time", None),
+            ("", None),
+        ] {
+            let bytes = format!("HTTP/1.1 204 x\r\nKeep-Alive: {value}\r\n\r\n").into_bytes();
+            assert_eq!(accepted(Method::Get, &bytes).keep_alive_timeout, seconds, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_reused_head_forgets_what_it_held() {
+        let rich = b"HTTP/1.1 101 x\r\nUpgrade: a\r\nDate: now\r\nKeep-Alive: timeout=3\r\nConnection: close\r\n\r\n";
+        let poor = b"HTTP/1.1 204\r\n\r\n";
+        let mut reused = accepted(Method::Get, rich);
+        assert!(reused.has_date);
+        assert_eq!(response(poor, LIMITS, Method::Get, &mut reused), Ok(Parsed::Complete(poor.len())));
+        assert_eq!(reused, accepted(Method::Get, poor));
+    }
+}

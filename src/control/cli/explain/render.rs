@@ -12,6 +12,7 @@ use crate::{
         json::Json,
         unit::{show_duration, show_size},
     },
+    http::head::Framing,
     plan::{Plan, Route},
     route::{Step, Verdict as Tried},
 };
@@ -33,8 +34,10 @@ pub(super) fn human(plan: &Plan, asked: &Asked, explained: &Explained<'_>, out: 
     let head = &routed.head;
     let host = asked.text(head.host);
     out.line(&format!("{} {}, host {host}\n", asked.text(head.method_token), asked.text(head.target)));
-    let mut rows = verdict(plan, asked, routed, out);
-    rows.extend(considered(&routed.steps, plan, &asked.text(head.host_name)));
+    let mut rows = verdict(plan, routed, out);
+    if !matches!(routed.verdict, Verdict::BadPath) {
+        rows.extend(considered(&routed.steps, plan, &asked.text(head.host_name)));
+    }
     if let Verdict::Found { answer, route, .. } = &routed.verdict {
         rows.extend(answered(plan, answer, route));
     }
@@ -48,7 +51,7 @@ fn row(name: &str, value: impl Into<String>) -> Vec<String> {
     vec![name.to_owned(), value.into()]
 }
 
-fn verdict(plan: &Plan, asked: &Asked, routed: &Routed<'_>, out: &Stream) -> Vec<Vec<String>> {
+fn verdict(plan: &Plan, routed: &Routed<'_>, out: &Stream) -> Vec<Vec<String>> {
     let refused = |what: &str| vec![row("route", format!("{}: {what}", out.red("none")))];
     let mut rows = match &routed.verdict {
         Verdict::BadPath => refused("400, the path is malformed or leads out of the root"),
@@ -58,7 +61,10 @@ fn verdict(plan: &Plan, asked: &Asked, routed: &Routed<'_>, out: &Stream) -> Vec
         Verdict::Found { route, parameters, .. } => {
             let mut rows = vec![row("route", named(plan, route))];
             rows.extend(parameters.iter().map(|(name, value)| row("parameter", format!("{name} = {value}"))));
-            let length = routed.head.content_length.unwrap_or(asked.body_bytes as u64);
+            let length = match (routed.head.framing, routed.head.content_length) {
+                (Framing::Chunked, _) => "any number of".to_owned(),
+                (_, length) => length.unwrap_or(0).to_string(),
+            };
             let most =
                 if route.request_body == u64::MAX { "any size".to_owned() } else { show_size(route.request_body) };
             rows.push(row("body", format!("{length} bytes; at most {most}")));
