@@ -178,6 +178,7 @@ impl Both<'_> {
     }
 
     /// An upload that fails while the response is on its way ends the upload only: the response may say why.
+    #[expect(clippy::needless_pass_by_value, reason = "used up, like its twin's")]
     fn up_step(&self, step: Result<Step, PumpError>) -> Result<Step, Stopped> {
         match step {
             Ok(step) => Ok(step),

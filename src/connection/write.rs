@@ -3,7 +3,7 @@
 use super::{After, Client};
 use crate::{
     base::limits,
-    exchange::{Opened, Outcome, Rejection, Request, context::Params, local},
+    exchange::{Core, Opened, Outcome, Rejection, Request, context::Params, local},
     h1::encode,
     http::{
         head::{Framing, ResponseHead, Version},
@@ -80,60 +80,30 @@ pub fn upstream(
 ) -> Result<Delivered, Box<Rest>> {
     let client = context.client;
     let core = &*client.core;
-    let now = core.net.recent();
     let request = context.request.head;
     let Answer { lease, buffer, head_start, head_end, filled, .. } = answer;
     let received = buffer.get(head_start..filled).unwrap_or_default();
     let (head_bytes, first) = received.split_at_checked(head_end - head_start).unwrap_or((received, b""));
 
-    let tunnel = head.status.0 == 101;
-    let modern = request.version == Version::Http11;
-    let (sink, until_close) = match head.framing {
-        _ if tunnel => (Sink::Raw, false),
-        Framing::None | Framing::Length(_) => (Sink::Raw, false),
-        Framing::Chunked | Framing::UntilClose if modern => (Sink::Chunked, false),
-        Framing::Chunked | Framing::UntilClose => (Sink::Raw, true),
-    };
-    let framing = if tunnel { Framing::UntilClose } else { head.framing };
-    let mut transcoder = Transcoder::new(framing, sink, request.te_trailers);
+    let shape = Shape::of(head, request.version);
+    let mut transcoder = Transcoder::new(shape.framing, shape.sink, request.te_trailers);
     let Ok(fed) = transcoder.feed(first) else {
-        return Ok(broken(context, lease, head.status));
+        return Ok(broken(context, head.status));
     };
     let complete = body.is_complete();
-    let keep = request.keep_alive && !core.draining.get() && complete && !until_close && !tunnel;
+    let keep = request.keep_alive && complete && !shape.until_close && !shape.tunnel && !core.draining.get();
 
     let mut out = core.scratch.borrow_mut();
     out.clear();
-    let mut date = DateField::default();
-    if !head.has_date {
-        core.date(now, &mut date.0);
-    }
-    let chunked = sink == Sink::Chunked;
-    let connection = match head.upgrade {
-        Some(protocol) if tunnel => Connection::Upgrade(protocol.of(head_bytes)),
-        _ => connection(request.version, keep),
-    };
-    response::encode(&mut out, head, head_bytes, &Manner { chunked, connection, date: &date.0 });
-    let surplus = fed.used < first.len();
-    let done = transcoder.is_done();
+    encode_upstream(&mut out, core, head, head_bytes, &shape, connection(request.version, keep));
     let total = out.len() + fed.bytes.len();
-    let sent = if fed.bytes.len() <= COPY_BYTES_MAX {
-        out.extend_from_slice(&fed.bytes);
-        client.stream.send(&out)
-    } else {
-        let sent = client.stream.send_both(&out, &fed.bytes);
-        if !matches!(sent, Ok(n) if n == total) {
-            out.extend_from_slice(&fed.bytes);
-        }
-        sent
-    };
+    let sent = send_with(client, &mut out, &fed.bytes);
+    let upstream_keep = head.keep_alive && complete && !shape.tunnel && fed.used == first.len();
     drop(fed);
     core.net.buffers.give(buffer);
-    let upstream_keep = head.keep_alive && complete && !surplus && !tunnel;
-    let all_sent = matches!(sent, Ok(n) if n == total);
-    if done && all_sent && complete {
+    if transcoder.is_done() && complete && matches!(sent, Ok(n) if n == total) {
         if upstream_keep && let Some(upstream) = opened.upstream_state() {
-            lease.keep(&upstream, now, head.keep_alive_timeout);
+            lease.keep(&upstream, core.net.recent(), head.keep_alive_timeout);
         }
         let after = if keep { After::Idle } else { After::Close };
         return Ok(Delivered { outcome: Outcome::sent(head.status.0, transcoder.content()), after, linger: false });
@@ -144,16 +114,60 @@ pub fn upstream(
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => pump.hold(out.clone()),
         Err(_) => return Ok(gone(head.status)),
     }
-    Err(Box::new(Rest {
-        lease,
-        pump,
-        keep,
-        upstream_keep,
-        tunnel,
-        until_close,
-        upstream: opened.upstream_state(),
-        timeout: body.timeout,
-    }))
+    let Shape { tunnel, until_close, .. } = shape;
+    let (upstream, timeout) = (opened.upstream_state(), body.timeout);
+    Err(Box::new(Rest { lease, pump, keep, upstream_keep, tunnel, until_close, upstream, timeout }))
+}
+
+/// How a response is framed on both sides.
+struct Shape {
+    framing: Framing,
+    sink: Sink,
+    /// Only the connection's end tells the client where the body ends: it is too old for chunks (RFC 9112 §6.1).
+    until_close: bool,
+    tunnel: bool,
+}
+
+impl Shape {
+    #[inline]
+    fn of(head: &ResponseHead, client: Version) -> Self {
+        let tunnel = head.status.0 == 101;
+        let framing = if tunnel { Framing::UntilClose } else { head.framing };
+        let open_ended = matches!(framing, Framing::Chunked | Framing::UntilClose) && !tunnel;
+        let sink = if open_ended && client == Version::Http11 { Sink::Chunked } else { Sink::Raw };
+        Self { framing, sink, until_close: open_ended && sink == Sink::Raw, tunnel }
+    }
+}
+
+#[inline]
+fn encode_upstream(
+    out: &mut Vec<u8>,
+    core: &Core,
+    head: &ResponseHead,
+    head_bytes: &[u8],
+    shape: &Shape,
+    otherwise: Connection<'_>,
+) {
+    let connection = match head.upgrade {
+        Some(protocol) if shape.tunnel => Connection::Upgrade(protocol.of(head_bytes)),
+        _ => otherwise,
+    };
+    let date = |out: &mut Vec<u8>| core.date(core.net.recent(), out);
+    response::encode(out, head, head_bytes, &Manner { chunked: shape.sink == Sink::Chunked, connection, date: &date });
+}
+
+/// Sends `out` and then `content` in one call. Where not all of it went, `out` holds all of it afterwards.
+#[inline]
+fn send_with(client: &Client, out: &mut Vec<u8>, content: &[u8]) -> io::Result<usize> {
+    if content.len() <= COPY_BYTES_MAX {
+        out.extend_from_slice(content);
+        return client.stream.send(out);
+    }
+    let sent = client.stream.send_both(out, content);
+    if !matches!(sent, Ok(n) if n == out.len() + content.len()) {
+        out.extend_from_slice(content);
+    }
+    sent
 }
 
 /// Writes what the route's plan says.
@@ -224,10 +238,7 @@ async fn answer(
             Err(e) => Err(e),
         }
     };
-    let left = match sent {
-        Ok(left) => left,
-        Err(_) => return gone(status),
-    };
+    let Ok(left) = sent else { return gone(status) };
     if !left.is_empty() && Box::pin(send_all(client, &left)).await.is_err() {
         return gone(status);
     }
@@ -308,8 +319,7 @@ fn connection(version: Version, keep: bool) -> Connection<'static> {
 
 /// The upstream's body is malformed from its first byte: nothing was sent yet, but the head promised what cannot be kept.
 #[cold]
-fn broken(context: &Context<'_>, lease: Lease, status: Status) -> Delivered {
-    drop(lease);
+fn broken(context: &Context<'_>, status: Status) -> Delivered {
     context.client.stream.abort_on_close();
     let outcome = Outcome { reason: Reason::UpstreamGarbage, detail: "body", ..Outcome::sent(status.0, 0) };
     Delivered { outcome, after: After::Close, linger: false }
@@ -320,10 +330,6 @@ pub(super) fn gone(status: Status) -> Delivered {
     let outcome = Outcome { reason: Reason::ClientClosed, ..Outcome::sent(status.0, 0) };
     Delivered { outcome, after: After::Close, linger: false }
 }
-
-/// A `Date` on the stack.
-#[derive(Default)]
-struct DateField(Vec<u8>);
 
 /// Up to here, copying body bytes behind the head is cheaper than a second part of the send.
 const COPY_BYTES_MAX: usize = 4096;

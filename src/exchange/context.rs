@@ -44,6 +44,7 @@ pub struct Core {
     /// The gateway is stopping: connections end with their exchange.
     pub draining: Cell<bool>,
     epoch: RefCell<Rc<Epoch>>,
+    #[expect(clippy::vec_box, reason = "taken out and given back: a pointer moves, not the memory")]
     works: RefCell<Vec<Box<Work>>>,
     date: RefCell<Date>,
 }

@@ -10,14 +10,23 @@ use crate::{
 };
 
 /// What the client's side of the response is like.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Manner<'a> {
     /// `Transfer-Encoding: chunked` towards the client.
     pub chunked: bool,
     /// What the `Connection` field says.
     pub connection: Connection<'a>,
-    /// The `Date` to add where the upstream sent none (RFC 9110 §6.6.1).
-    pub date: &'a [u8],
+    /// Appends the value of the `Date` to add where the upstream sent none (RFC 9110 §6.6.1).
+    pub date: &'a dyn Fn(&mut Vec<u8>),
+}
+
+impl std::fmt::Debug for Manner<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Manner")
+            .field("chunked", &self.chunked)
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is said of the connection.
@@ -60,7 +69,9 @@ pub fn encode(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], manner: &Man
         out.extend_from_slice(b"\r\n");
     }
     if !head.has_date {
-        encode::field(out, b"Date", manner.date);
+        out.extend_from_slice(b"Date: ");
+        (manner.date)(out);
+        out.extend_from_slice(b"\r\n");
     }
     manner.connection.encode(out);
     out.extend_from_slice(b"\r\n");

@@ -1,7 +1,7 @@
 //! What of the machine this process may use: processors, and how much of them.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Processors that this process may run on.
 #[must_use]
@@ -51,11 +51,11 @@ fn quota(membership: &Path, root: &Path) -> Option<usize> {
     tightest(&root.join("cpu"), group, version_1_quota)
 }
 
-fn tightest(root: &Path, group: &str, read: fn(PathBuf) -> Option<usize>) -> Option<usize> {
+fn tightest(root: &Path, group: &str, read: fn(&Path) -> Option<usize>) -> Option<usize> {
     let mut at = Path::new(group.trim_start_matches('/'));
     let mut least: Option<usize> = None;
     loop {
-        if let Some(found) = read(root.join(at)) {
+        if let Some(found) = read(&root.join(at)) {
             least = Some(least.map_or(found, |n| n.min(found)));
         }
         match at.parent() {
@@ -65,13 +65,13 @@ fn tightest(root: &Path, group: &str, read: fn(PathBuf) -> Option<usize>) -> Opt
     }
 }
 
-fn version_2_quota(group: PathBuf) -> Option<usize> {
+fn version_2_quota(group: &Path) -> Option<usize> {
     let text = std::fs::read_to_string(group.join("cpu.max")).ok()?;
     let (quota, period) = text.trim().split_once(' ')?;
     ceil(quota.parse().ok()?, period.parse().ok()?)
 }
 
-fn version_1_quota(group: PathBuf) -> Option<usize> {
+fn version_1_quota(group: &Path) -> Option<usize> {
     let read = |name| std::fs::read_to_string(group.join(name)).ok()?.trim().parse().ok();
     ceil(read("cpu.cfs_quota_us")?, read("cpu.cfs_period_us")?)
 }
