@@ -9,8 +9,13 @@ use crate::support::{
     upstream::{Answer, Upstream, ok},
 };
 use std::{
+    io::{Read, Write},
+    net::TcpListener,
     process::{Command, Stdio},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -191,16 +196,24 @@ fn clients_that_never_read_cost_bounded_memory() {
 #[test]
 fn an_upstream_that_never_reads_costs_bounded_memory() {
     let _turn = take_turn();
-    let upstream = Upstream::start(|request| {
-        if request.target() != "/stuck" {
-            return Answer::Bytes(ok(b"fine"));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let held = Arc::new(Mutex::new(Vec::new()));
+    let holding = Arc::clone(&held);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut bytes = [0; 512];
+            let count = stream.read(&mut bytes).unwrap_or(0);
+            if bytes[..count].starts_with(b"POST") {
+                holding.lock().unwrap().push(stream);
+            } else {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nfine");
+            }
         }
-        Answer::Take(Box::new(|stream| {
-            thread::sleep(Duration::from_secs(6));
-            drop(stream);
-        }))
     });
-    let gateway = Gateway::to_upstream(upstream.port);
+    let config = format!("{}[server.limits]\nbody_timeout = \"3s\"\n", proxy_to(port));
+    let gateway = Gateway::with(&config).start();
     assert_eq!(client::get(gateway.port, "localhost", "/a").text(), "fine");
     let before = gateway.resident_kib();
     let piece = vec![b'x'; 1 << 20];
@@ -208,7 +221,7 @@ fn an_upstream_that_never_reads_costs_bounded_memory() {
         .map(|_| {
             let mut client = Client::connect(gateway.port);
             client.stream.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
-            // A chunk of any size: the upstream reads the head, takes the connection and reads no more.
+            // The upstream reads the head and no more.
             client.send("POST /stuck HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
             let _ = client.try_send("40000000\r\n");
             while client.try_send(&piece).is_ok() {}
