@@ -103,6 +103,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         small: 0,
     };
     let scratch = Scratch { response: &mut *response, parameters, path, target };
+    let _in_flight = InFlight::new(core);
     let (opened, reply) = exchange::run(core, request, &mut body, scratch).await;
     body.timeout = opened.epoch().plan.server.limits.body_timeout;
     let context = write::Context { client, request, parameters, normal: path };
@@ -112,6 +113,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
             Err(rest) => Box::pin(super::relay::rest(&context, &mut body, response, *rest)).await,
         },
         Reply::Local => write::local(&context, &opened, &mut body).await,
+        Reply::Abilities => write::abilities(&context, &mut body).await,
         Reply::Rejected(rejection) => write::rejection(&context, &mut body, &rejection).await,
     };
     let used = length + body.used;
@@ -126,6 +128,22 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     input.start += used;
     input.put_back(&over);
     after
+}
+
+/// Counts a request in flight for as long as it lives, also if that ends in a panic.
+struct InFlight<'a>(&'a Core);
+
+impl<'a> InFlight<'a> {
+    fn new(core: &'a Core) -> Self {
+        core.metrics.requests_in_flight.increment();
+        Self(core)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.requests_in_flight.decrement();
+    }
 }
 
 impl Input {

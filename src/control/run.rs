@@ -210,6 +210,7 @@ impl Gateway {
                 Ok(Event::Name(update)) => self.names.changed(&update, &self.workers),
                 Ok(Event::Drained) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
                     self.workers.sweep();
+                    self.names.look(&self.registry);
                     if !self.workers.alive() {
                         log(
                             Level::Error,

@@ -10,7 +10,10 @@ pub mod local;
 pub mod reject;
 pub mod route;
 
-use crate::upstream::{Answer, body::RequestBody};
+use crate::{
+    http::head::TargetForm,
+    upstream::{Answer, body::RequestBody},
+};
 pub use context::{Core, Epoch, Request, Work};
 pub use finish::{Opened, Outcome};
 pub use reject::Rejection;
@@ -20,6 +23,8 @@ pub use reject::Rejection;
 pub enum Reply {
     /// What the route's plan says: a fixed answer, or a redirect.
     Local,
+    /// What the gateway as a whole can do: `OPTIONS *` (RFC 9110 §9.3.7).
+    Abilities,
     /// What the upstream says.
     Upstream(Answer),
     /// That it is refused.
@@ -38,6 +43,9 @@ pub async fn run(
 ) -> (Opened, Reply) {
     let mut opened = Opened::new(core.epoch(), &request);
     let epoch = opened.epoch();
+    if request.head.form == TargetForm::Asterisk {
+        return (opened, Reply::Abilities);
+    }
     let found = route::find(&epoch.plan, &request, work.parameters, work.path);
     let route = match found {
         Ok(route) => route,

@@ -207,7 +207,9 @@ impl Running {
         for upstream in &core.epoch().upstreams {
             for server in &upstream.servers {
                 server.pool.sweep(now);
-                server.counters.idle.set(server.pool.len() as u64);
+                let idle = server.pool.len() as u64;
+                server.counters.idle.set(idle);
+                server.counters.connections.set(idle + u64::from(server.in_flight.get()));
                 server.counters.ejected.set(u64::from(!server.health.is_admitted(now)));
             }
         }
