@@ -60,7 +60,8 @@ pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// Bytes thrown away in lingering close before it is cut.
 pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
 /// A pooled upstream connection idle for longer than this is looked at before it is used again.
-pub const STALE_AFTER: Duration = Duration::from_millis(5);
+/// Servers close connections after seconds; a look is a call, and under load all of the pool is used within this time.
+pub const STALE_AFTER: Duration = Duration::from_millis(50);
 /// How long a client that closed its sending side may still wait for the answer; past it, it counts as gone.
 pub const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
 
@@ -121,6 +122,8 @@ pub const RESOLVE_ADDRESSES_MAX: usize = 64;
 pub const START_WAIT: Duration = Duration::from_secs(10);
 /// How often control looks whether old plans can go and whether all cores live.
 pub const CONTROL_TICK: Duration = Duration::from_secs(1);
+/// How much control steps back behind the cores, in steps of `nice`: a tenth of the processor when a core wants it all.
+pub const CONTROL_NICE: i32 = 10;
 /// How long a stop waits for a log whose reader does not read.
 pub const LOG_STOP_GRACE: Duration = Duration::from_secs(2);
 

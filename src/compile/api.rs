@@ -16,6 +16,7 @@ use crate::{
     route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError},
 };
 use ahash::AHashMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 /// All APIs with their routes.
 pub(super) struct Apis {
@@ -41,11 +42,13 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
             router: Builder::new(),
         },
         places: Vec::with_capacity(count),
+        dangling: RefCell::default(),
         catch_alls: Vec::new(),
     };
     for (api, id) in config.apis.iter().zip(0..) {
         compiler.api(api, ApiId(id));
     }
+    integration::report_dangling(&compiler);
     compiler.roots();
     compiler.apis
 }
@@ -72,6 +75,8 @@ pub(super) struct Compiler<'c> {
     apis: Apis,
     /// Where the path of each route was written.
     places: Vec<Place>,
+    /// Upstreams that are named but not defined, with the places that name them.
+    pub(super) dangling: RefCell<BTreeMap<&'c str, Vec<Place>>>,
     /// Routes that answer the root, too, unless another one does.
     catch_alls: Vec<CatchAll>,
 }

@@ -1,7 +1,7 @@
 //! What must hold for any bytes that someone calls a configuration, all the way to the plan.
 
-use crate::config::{self, files::Memory, fuzz::env, show};
-use std::path::PathBuf;
+use crate::config::{self, fuzz::env, show};
+use std::path::Path;
 
 /// Reads and compiles `data`: nothing panics, every place lies within its file, and a configuration that compiles and is
 /// shown compiles to the same plan again.
@@ -10,11 +10,7 @@ use std::path::PathBuf;
 /// If one of these does not hold: that is a bug.
 pub fn fuzz_toml(data: &[u8]) {
     config::fuzz::fuzz_toml(data);
-    let load = |data: &[u8]| {
-        let path = PathBuf::from("fuzz.toml");
-        let files = Memory(vec![(path.clone(), data.to_vec())]);
-        super::load_all(&files, &path, &env)
-    };
+    let load = |data: &[u8]| super::load_all(&config::fuzz::files(data), Path::new(config::fuzz::FILE), &env);
     match load(data) {
         Err(report) => {
             assert!(report.errors() > 0, "refused without an error");

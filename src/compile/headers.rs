@@ -126,3 +126,52 @@ pub(super) fn type_by_name(path: &Path) -> &'static str {
         _ => "application/octet-stream",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{compile, type_by_name};
+    use crate::{
+        compile::Sink,
+        config::source::{At, FileId, Place, Text},
+    };
+    use std::{cell::RefCell, path::Path};
+
+    /// Headers as written.
+    type Written<'a> = &'a [(&'a str, &'a [&'a str])];
+    /// Headers, the type of the body, and the lines that they make.
+    type Case<'a> = (Written<'a>, &'a str, Option<&'a str>);
+
+    fn lines(headers: Written<'_>, kind: &str) -> Option<String> {
+        let place = Place::new(FileId(0), 0..0);
+        let text = |v: &&str| Text { value: (*v).to_owned(), place, exact: false, from_env: false };
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, values)| (At { value: (*name).to_owned(), place }, values.iter().map(text).collect()))
+            .collect();
+        let sink = Sink { broken: false, all: RefCell::default() };
+        compile(&headers, kind, &sink).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    #[test]
+    fn headers_become_lines_with_a_type_unless_they_have_one() {
+        let cases: [Case<'_>; 7] = [
+            (&[], "", Some("")),
+            (&[], "text/plain", Some("content-type: text/plain\r\n")),
+            (&[("Content-Type", &["a/b"])], "text/plain", Some("Content-Type: a/b\r\n")),
+            (&[("x", &["1", "2"])], "", Some("x: 1\r\nx: 2\r\n")),
+            (&[("x", &["1\n"])], "", None),
+            (&[("CONNECTION", &["close"])], "", None),
+            (&[("x:", &["1"])], "", None),
+        ];
+        for (headers, kind, expected) in cases {
+            assert_eq!(lines(headers, kind).as_deref(), expected, "{headers:?}");
+        }
+        assert_eq!(lines(&[("x", &["a".repeat(9000).as_str()])], ""), None, "more than a head can take");
+    }
+
+    #[test]
+    fn types_follow_names() {
+        assert_eq!(type_by_name(Path::new("a/B.HTML")), "text/html; charset=utf-8");
+        assert_eq!(type_by_name(Path::new("a/b")), "application/octet-stream");
+    }
+}

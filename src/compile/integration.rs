@@ -2,6 +2,7 @@
 
 use super::{api::Compiler, headers, template, upstream::is_host};
 use crate::{
+    base::ids::UpstreamId,
     config::{
         self, Diagnostic,
         diagnostic::Code,
@@ -13,10 +14,10 @@ use crate::{
 use bytes::Bytes;
 
 /// Compiles an integration; `parameters` are those of the route's path, if that could be read.
-pub(super) fn compile(
-    integration: &config::integration::Integration,
+pub(super) fn compile<'c>(
+    integration: &'c config::integration::Integration,
     parameters: Option<&[String]>,
-    compiler: &Compiler<'_>,
+    compiler: &Compiler<'c>,
 ) -> Option<plan::Integration> {
     use config::integration::Integration as Written;
     match integration {
@@ -27,7 +28,11 @@ pub(super) fn compile(
     }
 }
 
-fn http_proxy(proxy: &HttpProxy, parameters: Option<&[String]>, compiler: &Compiler<'_>) -> Option<plan::Integration> {
+fn http_proxy<'c>(
+    proxy: &'c HttpProxy,
+    parameters: Option<&[String]>,
+    compiler: &Compiler<'c>,
+) -> Option<plan::Integration> {
     let sink = compiler.sink;
     let upstream = proxy.upstream.as_ref().and_then(|name| upstream(name, compiler));
     let path = match &proxy.path {
@@ -46,20 +51,39 @@ fn http_proxy(proxy: &HttpProxy, parameters: Option<&[String]>, compiler: &Compi
     }))
 }
 
-fn upstream(name: &Text, compiler: &Compiler<'_>) -> Option<crate::base::ids::UpstreamId> {
-    if let Some(id) = compiler.upstreams.get(name.value.as_str()) {
-        return Some(*id);
+fn upstream<'c>(name: &'c Text, compiler: &Compiler<'c>) -> Option<UpstreamId> {
+    let found = compiler.upstreams.get(name.value.as_str()).copied();
+    if found.is_none() {
+        compiler.dangling.borrow_mut().entry(&name.value).or_default().push(name.place);
     }
-    if !compiler.sink.broken {
-        let message = format!("there is no upstream `{}`", name.value);
-        let diagnostic = Diagnostic::error(Code::UNKNOWN_UPSTREAM, name.place, message);
-        let mut names: Vec<&str> = compiler.upstreams.keys().copied().collect();
-        names.sort_unstable();
-        let help = config::did_you_mean(&name.value, names.iter().copied())
-            .unwrap_or_else(|| format!("define it: `[upstream.{}]` with `servers`", name.value));
-        compiler.sink.add(diagnostic.expected("expected the name of an `[upstream.NAME]`").help(help));
+    found
+}
+
+/// Other places that are shown with a mistake that was made many times.
+const OTHER_PLACES_MAX: usize = 3;
+
+/// Reports each upstream that is named but not defined, once: it is usually one mistake, however many routes it breaks.
+pub(super) fn report_dangling(compiler: &Compiler<'_>) {
+    if compiler.sink.broken {
+        return;
     }
-    None
+    let mut names: Vec<&str> = compiler.upstreams.keys().copied().collect();
+    names.sort_unstable();
+    for (name, places) in &*compiler.dangling.borrow() {
+        let Some((first, others)) = places.split_first() else { continue };
+        let message = format!("there is no upstream `{name}`");
+        let diagnostic = Diagnostic::error(Code::UNKNOWN_UPSTREAM, *first, message);
+        let mut diagnostic = diagnostic.expected("expected the name of an `[upstream.NAME]`");
+        for other in others.iter().take(OTHER_PLACES_MAX) {
+            diagnostic = diagnostic.also(*other, "also named here");
+        }
+        if others.len() > OTHER_PLACES_MAX {
+            diagnostic = diagnostic.help(format!("{} routes name it", places.len()));
+        }
+        let help = config::did_you_mean(name, names.iter().copied())
+            .unwrap_or_else(|| format!("define it: `[upstream.{name}]` with `servers`"));
+        compiler.sink.add(diagnostic.help(help));
+    }
 }
 
 /// `host`, `host:port`, `[::1]` or `[::1]:port`, as it goes into the Host field (RFC 9110 §7.2).
@@ -108,6 +132,14 @@ fn redirect(redirect: &Redirect, parameters: Option<&[String]>, compiler: &Compi
     let status = redirect_status(redirect.status, compiler);
     let location = template::location(redirect.location.as_ref()?, parameters, compiler.sink);
     let keep_query = redirect.keep_query.value;
+    if let (Some(text), true) = (&redirect.location, keep_query)
+        && let Some(at) = text.value.find(['?', '#'])
+    {
+        let message = "the request's query cannot follow a location that has one of its own";
+        let diagnostic = Diagnostic::error(Code::BAD_TEMPLATE, text.part(at..text.value.len()), message);
+        compiler.sink.add(diagnostic.help("add `keep_query = false`"));
+        return None;
+    }
     Some(plan::Integration::Redirect(plan::Redirect { status: status?, location: location?, keep_query }))
 }
 

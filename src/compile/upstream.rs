@@ -208,3 +208,35 @@ pub(super) fn warn_unused(upstreams: &[config::upstream::Upstream], routes: &[Ro
         sink.add(Diagnostic::warning(Code::UNUSED_UPSTREAM, upstream.name.place, message));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{is_host, located, parse_url};
+
+    #[test]
+    fn urls_become_one_name_per_server() {
+        let cases = [
+            ("http://a", "http://a:80", "a name, default port"),
+            ("HTTP://A.Example.COM:8080/", "http://a.example.com:8080", "no case, an empty path"),
+            ("http://10.0.0.1:80", "http://10.0.0.1:80", "an address"),
+            ("http://[::1]", "http://[::1]:80", "an IPv6 address, default port"),
+            ("http://[0:0::1]:9000", "http://[::1]:9000", "one spelling of an IPv6 address"),
+            ("http://my_service.", "http://my_service.:80", "container networks use underscores"),
+        ];
+        for (url, name, why) in cases {
+            let (host, port) = parse_url(url).unwrap_or_else(|_| panic!("{url}: {why}"));
+            assert_eq!(located(host, port).0, name, "{why}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_names_or_addresses() {
+        for good in ["a", "a-b.c", "a.", "127.0.0.1", "xn--bcher-kva.de", "a1.2b"] {
+            assert!(is_host(good), "{good}");
+        }
+        for bad in ["", ".", "a..b", "-a", "a-", "1", "1.2.3", "256.1.1.1", "a.5", "a b", "ü", &"a".repeat(64), "a/b"]
+        {
+            assert!(!is_host(bad), "{bad}");
+        }
+    }
+}

@@ -29,10 +29,11 @@ pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-        let file = std::fs::File::open(path)?;
-        if !file.metadata()?.is_file() {
+        // Looked at before it is opened: opening a pipe would wait for its other end.
+        if !std::fs::metadata(path)?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
+        let file = std::fs::File::open(path)?;
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut io::Read::take(file, limit as u64 + 1), &mut bytes)?;
         Ok(bytes)

@@ -10,10 +10,21 @@ use std::path::{Path, PathBuf};
 /// Reads `data` as a configuration: nothing panics, every place lies within its file, and everything can be rendered.
 /// What compiles afterwards is up to `compile::fuzz`.
 pub fn fuzz_toml(data: &[u8]) {
-    let path = PathBuf::from("fuzz.toml");
-    let files = Memory(vec![(path.clone(), data.to_vec())]);
-    let read = super::read(Path::new(&path), &files, &env);
+    let read = super::read(Path::new(FILE), &files(data), &env);
     check(read.diagnostics, read.sources);
+}
+
+/// The name of the file that fuzzing reads.
+pub const FILE: &str = "fuzz.toml";
+
+/// What stands between files in fuzzing's input: a byte that no text has.
+pub const SEPARATOR: u8 = 0xff;
+
+/// `data` as files: [`FILE`], then `apis/1.toml` and so on. Without a [`SEPARATOR`] it is one file.
+#[must_use]
+pub fn files(data: &[u8]) -> Memory {
+    let name = |n: usize| PathBuf::from(if n == 0 { FILE.to_owned() } else { format!("apis/{n}.toml") });
+    Memory(data.split(|b| *b == SEPARATOR).enumerate().map(|(n, part)| (name(n), part.to_vec())).collect())
 }
 
 /// The environment of fuzzing.

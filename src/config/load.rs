@@ -168,7 +168,7 @@ impl Loader<'_> {
         }
         let parent = target.parent().unwrap_or_else(|| Path::new(""));
         let last = target.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if is_pattern(&parent.to_string_lossy()[directory.to_string_lossy().len()..]) {
+        if Path::new(&text.value).parent().is_some_and(|parent| is_pattern(&parent.to_string_lossy())) {
             self.broken = true;
             let diagnostic = Diagnostic::error(Code::INCLUDE_MISSING, text.place, "`*` in a directory's name");
             return self.sink.add(diagnostic.expected("expected `*` in the last part only, as in \"apis/*.toml\""));

@@ -19,6 +19,9 @@ use toml::{
 /// How often a text is parsed again before its remaining mistakes are left for the next run.
 const ROUNDS_MAX: usize = 16;
 
+/// Keys defined twice that are told of one file; looking for the first place takes time.
+const DOUBLES_MAX: usize = 200;
+
 /// What one file says.
 #[derive(Debug)]
 pub struct Parsed {
@@ -40,7 +43,8 @@ pub fn parse(text: &str, file: FileId, env: &dyn Fn(&str) -> Option<String>, sin
         if errors.is_empty() {
             let converter = Converter { text, file, env, sink };
             let table = converter.table(root.get_ref(), Form::Header);
-            doubles.iter().take(ROUNDS_MAX).for_each(|e| duplicate(e, text, file, &table, sink));
+            let headers = if doubles.is_empty() { Vec::new() } else { statements::scan(text) };
+            doubles.iter().take(DOUBLES_MAX).for_each(|e| duplicate(e, text, file, &headers, &table, sink));
             return Parsed { table, broken };
         }
         broken = true;
@@ -153,11 +157,11 @@ fn another_language(statement: &str) -> Option<String> {
 }
 
 /// A key that is defined twice in one file. The parser only tells the second place.
-fn duplicate(error: &Error, text: &str, file: FileId, table: &Table, sink: &Sink) {
+fn duplicate(error: &Error, text: &str, file: FileId, all: &[Statement], table: &Table, sink: &Sink) {
     let Some(span) = error.span() else { return };
     let again = Place::new(file, span.clone());
     let key = text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
-    let first = first_header(text, file, span.start).or_else(|| first_key(table, key, file, span.start));
+    let first = first_header(text, file, all, span.start).or_else(|| first_key(table, key, file, span.start));
     let diagnostic = match first {
         Some(before) => tree::duplicate(key, again, before),
         None => Diagnostic::error(Code::DUPLICATE_KEY, again, format!("`{key}` is defined twice")),
@@ -166,9 +170,8 @@ fn duplicate(error: &Error, text: &str, file: FileId, table: &Table, sink: &Sink
 }
 
 /// For a `[header]` at `at`: the first header with the same text, or the first key that already made that table.
-fn first_header(text: &str, file: FileId, at: usize) -> Option<Place> {
+fn first_header(text: &str, file: FileId, all: &[Statement], at: usize) -> Option<Place> {
     let inside = |s: &Statement| s.header.then(|| header_key(&text[s.range.clone()]));
-    let all = statements::scan(text);
     let own = all.iter().find(|s| s.range.contains(&at)).and_then(inside)?;
     let first = all.iter().find(|s| inside(s).as_ref() == Some(&own))?;
     (first.range.start < at && !first.range.contains(&at)).then(|| Place::new(file, first.range.clone()))

@@ -13,7 +13,6 @@ use crate::{
     io::{
         Net, Stream,
         sim::{Executor, Queue, Socket, Weather, World},
-        task::FuturePool,
     },
 };
 use std::{cell::RefCell, io, net::SocketAddr, rc::Rc, time::Duration};
@@ -111,7 +110,7 @@ impl Stage {
         let alarm = self.core.net.timers.alarm();
         let address = ClientAddress::new(([192, 0, 2, 1], 4711).into(), false);
         let client = Client::new(Rc::clone(&self.core), Stream::simulated(far), alarm, address, ListenerId(0));
-        super::serve(Rc::new(client), FuturePool::default(), super::work)
+        super::serve(Rc::new(client), super::Staff::new(super::work))
     }
 
     /// Runs until nobody can go on, new upstream connections included.

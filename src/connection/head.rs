@@ -114,6 +114,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
             Err(rest) => Box::pin(super::relay::rest(&context, &mut body, response, *rest)).await,
         },
         Reply::Local => write::local(&context, &opened, &mut body).await,
+        Reply::Abilities => write::abilities(&context, &mut body).await,
         Reply::Rejected(rejection) => write::rejection(&context, &mut body, &rejection).await,
     };
     let used = length + body.used;

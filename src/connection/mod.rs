@@ -13,7 +13,11 @@ pub mod write;
 use crate::{
     base::ids::ListenerId,
     exchange::{Core, context::ClientAddress},
-    io::{Alarm, Stream, stream::Peek, task::FuturePool},
+    io::{
+        Alarm, Stream,
+        stream::Peek,
+        task::{Attendants, Desk},
+    },
 };
 use std::{
     cell::Cell,
@@ -58,13 +62,15 @@ pub enum After {
     Close,
 }
 
-/// Serves `client` until its connection ends. `work` makes the future that answers what has arrived; it runs in memory of
-/// `pool`, so that only connections with something to do have any.
-pub async fn serve<F: Future<Output = After>>(client: Rc<Client>, pool: FuturePool<F>, work: impl Fn(Rc<Client>) -> F) {
+/// What serves a core's clients while they have something to say.
+pub type Staff<F> = Attendants<Rc<Client>, After, F>;
+
+/// Serves `client` until its connection ends. While there is something to do, one of `staff` does it.
+pub async fn serve<F: Future<Output = ()>>(client: Rc<Client>, staff: Staff<F>) {
     let core = Rc::clone(&client.core);
     let counted = Counted::new(&core);
     let served = Caught(pin!(async {
-        while wait_for_bytes(&client).await && pool.run(work(Rc::clone(&client))).await == After::Idle {}
+        while wait_for_bytes(&client).await && staff.attend(Rc::clone(&client)).await == After::Idle {}
     }))
     .await;
     if served.is_err() {
@@ -73,9 +79,14 @@ pub async fn serve<F: Future<Output = After>>(client: Rc<Client>, pool: FuturePo
     drop(counted);
 }
 
-/// Answers what has arrived: all requests that are there, then waits again. This is what `serve` runs.
-pub async fn work(client: Rc<Client>) -> After {
-    head::exchanges(&client).await
+/// Answers what has arrived from one client after another: what staff does.
+pub async fn work(desk: Rc<Desk<Rc<Client>, After>>) {
+    loop {
+        let client = desk.job().await;
+        let after = head::exchanges(&client).await;
+        drop(client);
+        desk.done(after);
+    }
 }
 
 /// Waits, with nothing in hand, until there is something to read. False when the connection shall close instead.

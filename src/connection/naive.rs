@@ -88,9 +88,10 @@ pub fn request(bytes: &[u8]) -> Reading {
         Ok(Framing::Length(length)) => with_length(message, bytes, at, length),
         Ok(Framing::Chunked) => {
             let end = chunks(bytes, at, &mut message);
-            end.map_or_else(|why| why.map_or(Reading::Cut(message.clone()), Reading::Wrong), |end| {
-                Reading::Whole(message.clone(), end)
-            })
+            end.map_or_else(
+                |why| why.map_or(Reading::Cut(message.clone()), Reading::Wrong),
+                |end| Reading::Whole(message.clone(), end),
+            )
         }
     }
 }
@@ -122,9 +123,10 @@ pub fn response(bytes: &[u8], to_head: bool, ended: bool) -> Reading {
         Framing::Length(length) => with_length(message, bytes, at, length),
         Framing::Chunked => {
             let end = chunks(bytes, at, &mut message);
-            end.map_or_else(|why| why.map_or(Reading::Cut(message.clone()), Reading::Wrong), |end| {
-                Reading::Whole(message.clone(), end)
-            })
+            end.map_or_else(
+                |why| why.map_or(Reading::Cut(message.clone()), Reading::Wrong),
+                |end| Reading::Whole(message.clone(), end),
+            )
         }
         Framing::None => {
             message.until_close = true;
@@ -247,7 +249,10 @@ mod tests {
     fn messages_end_where_they_end() {
         let bytes = b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nT: 1\r\n\r\nGET";
         let Reading::Whole(message, end) = request(bytes) else { panic!() };
-        assert_eq!((message.method(), message.target(), &*message.body, end), ("POST", "/a", &b"hi"[..], bytes.len() - 3));
+        assert_eq!(
+            (message.method(), message.target(), &*message.body, end),
+            ("POST", "/a", &b"hi"[..], bytes.len() - 3)
+        );
         assert_eq!(message.trailers, [("t".to_owned(), "1".to_owned())]);
         let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel";
         assert!(matches!(response(bytes, false, true), Reading::Cut(m) if m.body == b"hel"));

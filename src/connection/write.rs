@@ -180,6 +180,13 @@ pub async fn local(context: &Context<'_>, opened: &Opened, body: &mut RequestBod
     answer(context, body, said.status(), fields, said.content(), false).await
 }
 
+/// Answers `OPTIONS *` (RFC 9110 §9.3.7).
+#[cold]
+pub async fn abilities(context: &Context<'_>, body: &mut RequestBody<'_>) -> Delivered {
+    let fields = |out: &mut Vec<u8>| encode::field(out, b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    answer(context, body, Status(204), fields, b"", false).await
+}
+
 /// Writes a refusal of a request that was understood.
 pub async fn rejection(context: &Context<'_>, body: &mut RequestBody<'_>, rejection: &Rejection) -> Delivered {
     if rejection.is_silent() {

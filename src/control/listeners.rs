@@ -12,18 +12,37 @@ use crate::{
 };
 use std::{io, net::SocketAddr, sync::Arc};
 
+/// All places where a gateway with this plan listens.
+pub(super) fn of(plan: &Plan) -> Vec<ListenAddress> {
+    let admin = plan.admin.iter().map(|admin| ListenAddress::Tcp(admin.listen));
+    plan.listeners.iter().map(|listener| listener.address.clone()).chain(admin).collect()
+}
+
 /// Tries the TCP listeners as somebody who does not share: workers share their port among themselves, and a second
 /// gateway of the same user could join in unnoticed and take half of the connections.
 ///
 /// # Errors
 /// A sentence about the first one that cannot be had. `otherwise` is what else can be done when a port is taken.
-pub(super) fn probe<'a>(wanted: impl Iterator<Item = &'a ListenAddress>, otherwise: &str) -> Result<(), String> {
-    for address in wanted {
-        if let ListenAddress::Tcp(address) = address {
-            listen::tcp(*address, false).map_err(|error| cannot(&address.to_string(), &error, otherwise))?;
-        }
+pub(super) fn probe(wanted: &[ListenAddress], otherwise: &str) -> Result<(), String> {
+    wanted.iter().try_for_each(|address| try_one(address, |_| false, otherwise))
+}
+
+/// [`probe`], for a gateway that serves already: it may share with itself what it has (a port of one address, and from
+/// now on of all addresses).
+///
+/// # Errors
+/// As [`probe`].
+pub(super) fn probe_more(wanted: &[ListenAddress]) -> Result<(), String> {
+    let ours = |at| ports::holder(at).is_some_and(|holder| holder.pid == std::process::id());
+    wanted.iter().try_for_each(|address| try_one(address, ours, ""))
+}
+
+fn try_one(address: &ListenAddress, ours: impl Fn(SocketAddr) -> bool, otherwise: &str) -> Result<(), String> {
+    let ListenAddress::Tcp(address) = address else { return Ok(()) };
+    match listen::tcp(*address, false) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && ours(*address) => Ok(()),
+        tried => tried.map(drop).map_err(|error| cannot(&address.to_string(), &error, otherwise)),
     }
-    Ok(())
 }
 
 /// A failed start in words.
@@ -61,11 +80,12 @@ pub(super) struct Admin {
 }
 
 impl Admin {
-    /// Opens it; it says that it is not ready.
+    /// Opens it when requests are served already.
     pub(super) fn start(plan: &Plan, shown: &str, registry: &Arc<Registry>) -> Result<Self, String> {
         let version = format!("{{\"version\":\"{}\"}}", env!("CARGO_PKG_VERSION"));
         let mut admin = Self { state: AdminState::new(Arc::clone(registry), &version), running: None };
         admin.follow(plan, shown)?;
+        admin.state.set_ready(true);
         Ok(admin)
     }
 
@@ -95,11 +115,6 @@ impl Admin {
         Ok(())
     }
 
-    /// Requests are served.
-    pub(super) fn ready(&self) {
-        self.state.set_ready(true);
-    }
-
     /// The gateway is stopping.
     pub(super) fn draining(&self) {
         self.state.set_draining();
@@ -108,7 +123,7 @@ impl Admin {
 
 #[cfg(test)]
 mod tests {
-    use super::{cannot, probe};
+    use super::{cannot, probe, probe_more};
     use crate::plan::ListenAddress;
     use std::{io, net::TcpListener};
 
@@ -116,7 +131,8 @@ mod tests {
     fn a_port_that_is_taken_is_named_with_its_holder() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        let why = probe([ListenAddress::Tcp(address)].iter(), "try another").unwrap_err();
+        let why = probe(&[ListenAddress::Tcp(address)], "try another").unwrap_err();
+        assert_eq!(probe_more(&[ListenAddress::Tcp(address)]), Ok(()), "what we have ourselves is no obstacle");
         let start = format!("cannot listen on {address}: it is in use by ");
         assert!(
             why.starts_with(&start) && why.ends_with(&format!("(pid {})\n  try another", std::process::id())),

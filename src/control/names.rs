@@ -6,8 +6,11 @@ use super::{
 };
 use crate::{
     base::limits::RESOLVE_FIRST_WAIT,
-    observe::error_log::{Level, log},
-    plan::Plan,
+    observe::{
+        error_log::{Level, log},
+        registry::Registry,
+    },
+    plan::{Plan, ServerTarget},
     worker::Workers,
 };
 use std::sync::mpsc::Sender;
@@ -17,17 +20,27 @@ use std::sync::mpsc::Sender;
 pub(super) struct Names {
     resolver: Option<Resolver>,
     events: Sender<Event>,
+    reached: Vec<Reached>,
+}
+
+/// A server that is known by name, and how often cores could not connect to it until the last look.
+#[derive(Debug)]
+struct Reached {
+    upstream: String,
+    server: String,
+    failures: u64,
 }
 
 impl Names {
     /// No names yet; what is learned later goes to `events`.
     pub(super) fn new(events: Sender<Event>) -> Self {
-        Self { resolver: None, events }
+        Self { resolver: None, events, reached: Vec::new() }
     }
 
     /// Watches the names of `plan` from now on, and returns what is known of them after a bounded wait.
     pub(super) fn watch(&mut self, plan: &Plan) -> Addresses {
         let wanted = wanted(plan);
+        self.reached = reached(plan);
         if wanted.is_empty() {
             self.resolver = None;
             return Vec::new();
@@ -54,6 +67,18 @@ impl Names {
         self.resolver.as_ref()
     }
 
+    /// Looks at the counters of the cores: the name of a server to which connections fail is asked early, for it may
+    /// have moved before its TTL ended.
+    pub(super) fn look(&mut self, registry: &Registry) {
+        let Some(resolver) = &self.resolver else { return };
+        for Reached { upstream, server, failures } in &mut self.reached {
+            let now = registry.connect_failures(upstream, server);
+            if now > std::mem::replace(failures, now) {
+                resolver.hint(server);
+            }
+        }
+    }
+
     /// Passes a change on to the cores, and to people.
     pub(super) fn changed(&self, update: &Update, workers: &Workers) {
         for (server, addresses) in &update.addresses {
@@ -78,4 +103,11 @@ impl Names {
             }
         }
     }
+}
+
+fn reached(plan: &Plan) -> Vec<Reached> {
+    let all = plan.upstreams.iter().flat_map(|upstream| upstream.servers.iter().map(move |server| (upstream, server)));
+    all.filter(|(_, server)| matches!(server.target, ServerTarget::Name { .. }))
+        .map(|(upstream, server)| Reached { upstream: upstream.name.clone(), server: server.name.clone(), failures: 0 })
+        .collect()
 }

@@ -1,14 +1,29 @@
 //! Who has the port that we want: for the one message that everybody meets, "address already in use".
 
 use std::{
-    fs,
+    fmt, fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
 };
 
-/// Who listens where `wanted` would, as `nginx (pid 812)`; `None` if that cannot be seen, for want of permission mostly.
+/// A process that has a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Holder {
+    /// Its program, as the kernel names it.
+    pub(super) name: String,
+    /// Its number.
+    pub(super) pid: u32,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", self.name, self.pid)
+    }
+}
+
+/// Who listens where `wanted` would; `None` if that cannot be seen, for want of permission mostly.
 #[must_use]
-pub(super) fn holder(wanted: SocketAddr) -> Option<String> {
+pub(super) fn holder(wanted: SocketAddr) -> Option<Holder> {
     let proc = Path::new("/proc");
     let tables = ["net/tcp", "net/tcp6"].map(|table| fs::read_to_string(proc.join(table)).unwrap_or_default());
     let inode = tables.iter().find_map(|table| listening_inode(table, wanted))?;
@@ -47,17 +62,15 @@ fn address(text: &str) -> Option<SocketAddr> {
 }
 
 /// The process under `proc` that has the socket `inode` open.
-fn owner(proc: &Path, inode: u64) -> Option<String> {
+fn owner(proc: &Path, inode: u64) -> Option<Holder> {
     let wanted = format!("socket:[{inode}]");
-    let processes = fs::read_dir(proc).ok()?.flatten();
-    processes.filter(|entry| entry.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit())).find_map(
-        |entry| {
-            let mut descriptors = fs::read_dir(entry.path().join("fd")).ok()?.flatten();
-            let has = descriptors.any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target.as_os_str() == &*wanted));
-            let name = || fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-            has.then(|| format!("{} (pid {})", name().trim(), entry.file_name().to_string_lossy()))
-        },
-    )
+    fs::read_dir(proc).ok()?.flatten().find_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        let mut descriptors = fs::read_dir(entry.path().join("fd")).ok()?.flatten();
+        let has = descriptors.any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target.as_os_str() == &*wanted));
+        let name = || fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        has.then(|| Holder { name: name().trim().to_owned(), pid })
+    })
 }
 
 #[cfg(test)]
@@ -99,6 +112,7 @@ mod tests {
     fn this_process_is_found_as_the_holder_of_its_own_port() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let holder = holder(listener.local_addr().unwrap()).unwrap();
-        assert!(holder.ends_with(&format!("(pid {})", std::process::id())), "{holder}");
+        assert_eq!(holder.pid, std::process::id());
+        assert!(holder.to_string().ends_with(&format!("(pid {})", holder.pid)), "{holder}");
     }
 }

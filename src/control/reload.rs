@@ -41,9 +41,9 @@ impl Gateway {
         let Compiled { plan, config, report } = compiled;
         let shown = config::show::json(&config);
         drop(config);
-        let added: Vec<_> = plan.listeners.iter().map(|listener| &listener.address).collect();
-        let added = added.into_iter().filter(|at| !self.plan.listeners.iter().any(|old| old.address == **at));
-        if let Err(why) = listeners::probe(added, "") {
+        let old = listeners::of(&self.plan);
+        let added: Vec<_> = listeners::of(&plan).into_iter().filter(|at| !old.contains(at)).collect();
+        if let Err(why) = listeners::probe_more(&added) {
             return self.fail(&why);
         }
         let fixed = unchanged(&self.plan, &plan);

@@ -1,7 +1,7 @@
 //! Names of upstream servers to addresses, on a thread of its own: asked again when an answer's TTL ends, when a lookup
 //! failed, and when a core could not connect. A failure keeps the last good addresses.
 //!
-//! [`table`] decides (a pure function of answers and time), [`lookup`] asks, this file waits and passes messages.
+//! `table` decides (a pure function of answers and time), `lookup` asks, this file waits and passes messages.
 
 mod lookup;
 mod table;
@@ -37,19 +37,13 @@ pub struct Resolver {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What a core calls when it cannot connect to a server; cheap to clone, never blocks.
-#[derive(Clone, Debug)]
-pub struct Hints {
-    messages: mpsc::WeakSender<Message>,
-}
-
 #[derive(Debug)]
 enum Message {
     /// Watch these from now on, and no others; answer once each had a lookup.
     Watch(Vec<Wanted>, std_mpsc::Sender<Addresses>),
     /// Answer at once with what is known.
     Known(std_mpsc::Sender<Addresses>),
-    /// A core could not connect to this server.
+    /// Cores could not connect to this server.
     Hint(Box<str>),
     /// A lookup ended.
     Answered(String, Result<Answer, String>),
@@ -97,10 +91,10 @@ impl Resolver {
         answer.recv_timeout(wait).unwrap_or_else(|_| self.known())
     }
 
-    /// For the cores, to report that a connection could not be made.
-    #[must_use]
-    pub fn hints(&self) -> Hints {
-        Hints { messages: self.messages.downgrade() }
+    /// Asks early for the name of `server`, because cores cannot connect to it. Never blocks; dropped when many messages
+    /// wait already.
+    pub fn hint(&self, server: &str) {
+        let _ = self.messages.try_send(Message::Hint(server.into()));
     }
 
     fn known(&self) -> Addresses {
@@ -117,15 +111,6 @@ impl Drop for Resolver {
         {
             // A panic there has been reported by the panic hook; there is nothing to add.
             let _ = thread.join();
-        }
-    }
-}
-
-impl Hints {
-    /// Asks for an early lookup of the name of `server`; dropped when many wait already.
-    pub fn hint(&self, server: &str) {
-        if let Some(messages) = self.messages.upgrade() {
-            let _ = messages.try_send(Message::Hint(server.into()));
         }
     }
 }

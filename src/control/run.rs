@@ -15,7 +15,7 @@ use super::{
 use crate::{
     base::{
         clock::unix_now,
-        limits::{CONTROL_TICK, LOG_STOP_GRACE, START_WAIT},
+        limits::{CONTROL_NICE, CONTROL_TICK, LOG_STOP_GRACE, START_WAIT},
     },
     compile::Compiled,
     config,
@@ -26,7 +26,7 @@ use crate::{
     plan::{ListenAddress, Plan},
     worker::{self, Workers},
 };
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 use std::{
     sync::{
         Arc,
@@ -100,8 +100,7 @@ fn start(source: Source, plan: Arc<Plan>, shown: &str, events: &Sender<Event>) -
     watch_signals(events)?;
     let registry = Registry::new();
     let mut logs = Logs::start(&plan, &registry)?;
-    let admin = Admin::start(&plan, shown, &registry)?;
-    listeners::probe(plan.listeners.iter().map(|listener| &listener.address), hint(&source))?;
+    listeners::probe(&listeners::of(&plan), hint(&source))?;
     let mut names = Names::new(events.clone());
     let addresses = names.watch(&plan);
     let start =
@@ -109,11 +108,12 @@ fn start(source: Source, plan: Arc<Plan>, shown: &str, events: &Sender<Event>) -
     let workers = worker::start(start).map_err(|error| listeners::explain(&error, hint(&source)))?;
     wait_until_ready(&workers)?;
     registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
-    let served = serve_socket(&source, events);
-    let notify = Notify::from_environment();
     tell(&plan, &workers);
     logs.started(&plan)?;
-    admin.ready();
+    step_back();
+    let admin = Admin::start(&plan, shown, &registry)?;
+    let served = serve_socket(&source, events);
+    let notify = Notify::from_environment();
     notify.ready();
     Ok(Gateway { source, plan, workers, registry, names, logs, admin, notify, served })
 }
@@ -130,6 +130,13 @@ fn raise_descriptor_limit() {
         // It stays what it was otherwise, and accepting pauses at it.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     }
+}
+
+/// Cores come first: this thread and those that it makes from now on yield to them. A reload compiles for a tenth of a
+/// second, and each core is pinned to a processor that it may have to share with that.
+fn step_back() {
+    // Where it is not allowed, things are as they were.
+    let _ = nice(CONTROL_NICE);
 }
 
 fn watch_signals(events: &Sender<Event>) -> Result<(), String> {
@@ -210,6 +217,7 @@ impl Gateway {
                 Ok(Event::Name(update)) => self.names.changed(&update, &self.workers),
                 Ok(Event::Drained) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
                     self.workers.sweep();
+                    self.names.look(&self.registry);
                     if !self.workers.alive() {
                         log(
                             Level::Error,

@@ -72,7 +72,8 @@ impl Drop for Served {
 pub(super) fn serve(folder: &Path, status: String, reload: impl Fn() -> Reply + Send + 'static) -> io::Result<Served> {
     make_private(folder)?;
     let path = folder.join(format!("{}.sock", std::process::id()));
-    // Only a process that had our number before and died can have left one.
+    remove_abandoned(folder);
+    // Whoever had our number before is no more.
     let _ = fs::remove_file(&path);
     let listener = UnixListener::bind(&path)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
@@ -83,6 +84,17 @@ pub(super) fn serve(folder: &Path, status: String, reload: impl Fn() -> Reply + 
         }
     })?;
     Ok(Served { path })
+}
+
+/// Removes the sockets of processes that died without cleaning up.
+fn remove_abandoned(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let refused = UnixStream::connect(entry.path()).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
+        if refused {
+            // Somebody else may have been faster.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn answer(stream: &UnixStream, status: &str, reload: &impl Fn() -> Reply) -> io::Result<()> {

@@ -52,11 +52,12 @@ impl Source {
         matches!(self, Self::BuiltIn { name: demo::NAME, .. })
     }
 
-    /// What identifies it to `ringgate reload`: a file's absolute path, or a word.
+    /// What identifies it to `ringgate reload`: a file's absolute path, links in it not followed (a link may point
+    /// elsewhere by then), or a word.
     #[must_use]
     pub(super) fn identity(&self) -> String {
         match self {
-            Self::File(path) => path.canonicalize().unwrap_or_else(|_| path.clone()).display().to_string(),
+            Self::File(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
             Self::BuiltIn { name, .. } => format!("({name})"),
         }
     }

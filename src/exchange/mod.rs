@@ -11,7 +11,10 @@ pub mod local;
 pub mod reject;
 pub mod route;
 
-use crate::upstream::{Answer, body::RequestBody};
+use crate::{
+    http::head::TargetForm,
+    upstream::{Answer, body::RequestBody},
+};
 pub use context::{Core, Epoch, Request, Work};
 pub use finish::{Opened, Outcome};
 pub use reject::Rejection;
@@ -21,6 +24,8 @@ pub use reject::Rejection;
 pub enum Reply {
     /// What the route's plan says: a fixed answer, or a redirect.
     Local,
+    /// What the gateway as a whole can do: `OPTIONS *` (RFC 9110 §9.3.7).
+    Abilities,
     /// What the upstream says.
     Upstream(Answer),
     /// That it is refused.
@@ -39,6 +44,9 @@ pub async fn run(
 ) -> (Opened, Reply) {
     let mut opened = Opened::new(core.epoch(), &request);
     let epoch = opened.epoch();
+    if request.head.form == TargetForm::Asterisk {
+        return (opened, Reply::Abilities);
+    }
     body.timeout = epoch.plan.server.limits.body_timeout;
     let found = route::find(&epoch.plan, &request, work.parameters, work.path);
     let route = match found {

@@ -121,6 +121,7 @@ impl Decoder {
             let passed = match self.place {
                 Place::Size => size_line(rest).map_err(|e| shifted(e, consumed))?.map(|line| (line.bytes, line.size)),
                 Place::Data { left, opened_by } if !rest.is_empty() => {
+                    debug_assert!(opened_by == By::Next, "what was said to be so long must not be framed anew");
                     let end = consumed + self.pass_data(left, opened_by, rest.len());
                     return Ok(Step { consumed: end, what: What::Data(consumed..end) });
                 }
@@ -335,7 +336,7 @@ enum Extension {
 
 impl Extension {
     /// The state after the byte `b`, unless that may not come.
-    const fn after(self, b: u8) -> Option<Self> {
+    fn after(self, b: u8) -> Option<Self> {
         let white = matches!(b, b' ' | b'\t');
         match (self, b) {
             (Self::BeforeSemicolon | Self::Value | Self::AfterQuoted, b' ' | b'\t') => Some(Self::BeforeSemicolon),

@@ -145,9 +145,21 @@ pub const CHUNK_SIZE_BYTES_MAX: usize = 18;
 #[cfg(test)]
 mod tests {
     use super::{
-        chunk_size, content_length, date, decimal, field, framing, is_field, request_line, status_line, trailers,
+        END_OF_HEAD, LAST_CHUNK, chunk_size, content_length, date, decimal, field, framing, is_field, request_line,
+        status_line, trailers,
     };
-    use crate::http::{head::Framing, status::Status};
+    use crate::{
+        h1::{
+            chunked::Decoder,
+            parse::{self, HeadLimits, Parsed},
+        },
+        http::{
+            field::Known,
+            head::{Framing, RequestHead},
+            status::Status,
+        },
+    };
+    use proptest::prelude::{Just, Strategy, prop, prop_assert_eq, prop_assume, prop_oneof, proptest};
 
     fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
@@ -208,4 +220,75 @@ mod tests {
         assert_eq!(written(|out| trailers(out, b"\r\n")), "");
         assert_eq!(written(|out| trailers(out, b"X: 1\n\n")), "", "malformed");
     }
+
+    /// A framing and the length that comes with it.
+    fn framings() -> impl Strategy<Value = (Framing, Option<u64>)> {
+        prop_oneof![
+            Just((Framing::None, None)),
+            Just((Framing::None, Some(0))),
+            (1..=i64::MAX as u64).prop_map(|n| (Framing::Length(n), Some(n))),
+            Just((Framing::Chunked, None)),
+        ]
+    }
+
+    /// Field lines that mean nothing to us.
+    fn fields() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
+        let value = "[!-~\u{80}-\u{ff}]([\t -~\u{80}-\u{ff}]{0,40}[!-~\u{80}-\u{ff}])?|";
+        prop::collection::vec(("[!#$%&'*+.^_`|~0-9A-Za-z-]{1,24}x!", value.prop_map(String::into_bytes)), 0..20)
+    }
+
+    proptest! {
+        #[test]
+        fn requests_are_read_as_they_were_written(
+            method in "[A-Z]{1,12}",
+            path in "(/[a-z0-9._~-]{0,8}){1,6}",
+            query in prop::option::of("[!-\"$-~]{0,30}"),
+            host in "[a-z0-9.-]{1,20}",
+            port in prop::option::of(0..=65535u16),
+            (understood, length) in framings(),
+            lines in fields(),
+        ) {
+            prop_assume!(method != "CONNECT");
+            let host_and_port = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+            let target = query.as_ref().map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
+            let mut out = Vec::new();
+            request_line(&mut out, method.as_bytes(), target.as_bytes());
+            field(&mut out, b"Host", host_and_port.as_bytes());
+            framing(&mut out, understood, length);
+            for (name, value) in &lines {
+                field(&mut out, name.as_bytes(), value);
+            }
+            out.extend_from_slice(END_OF_HEAD);
+            let mut head = RequestHead::with_capacity(32);
+            prop_assert_eq!(parse::request(&out, LIMITS, &mut head), Ok(Parsed::Complete(out.len())));
+            prop_assert_eq!(head.method_token.of(&out), method.as_bytes());
+            prop_assert_eq!(head.path.of(&out), path.as_bytes());
+            prop_assert_eq!(head.has_query.then(|| head.query.of(&out)), query.as_ref().map(String::as_bytes));
+            prop_assert_eq!(head.host.of(&out), host_and_port.as_bytes());
+            prop_assert_eq!(head.host_name.of(&out), host.as_bytes());
+            prop_assert_eq!((head.framing, head.content_length), (understood, length));
+            let first = head.fields.len() - lines.len();
+            for (line, (name, value)) in head.fields[first..].iter().zip(&lines) {
+                prop_assert_eq!(line.name.of(&out), name.as_bytes());
+                prop_assert_eq!(line.value.of(&out), value.as_slice());
+                prop_assert_eq!((line.known, line.nominated), (Known::Other, false));
+            }
+        }
+
+        #[test]
+        fn chunks_are_read_as_they_were_written(pieces in prop::collection::vec(prop::collection::vec(0..=255u8, 1..300), 0..8)) {
+            let mut out = Vec::new();
+            for piece in &pieces {
+                out.extend_from_slice(chunk_size(piece.len() as u64, &mut [0; 18]));
+                out.extend_from_slice(piece);
+                out.extend_from_slice(b"\r\n");
+            }
+            out.extend_from_slice(LAST_CHUNK);
+            let content: usize = pieces.iter().map(Vec::len).sum();
+            let scan = Decoder::new().scan(&out).unwrap();
+            prop_assert_eq!((scan.consumed, scan.data, scan.verbatim, scan.done), (out.len(), content as u64, true, true));
+        }
+    }
+
+    const LIMITS: HeadLimits = HeadLimits { bytes: 16 * 1024, fields: 100 };
 }

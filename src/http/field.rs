@@ -90,11 +90,11 @@ impl Known {
 
 /// Whether `bytes` is `lower` in any letter case.
 ///
-/// Setting bit 5 folds letters. Of the other bytes that a token may have, none folds to a letter, a digit or `-`, so the
-/// comparison is exact as long as `lower` consists of those.
+/// Setting bit 5 folds letters. Of the other bytes that a field name or value may have, none folds to a letter, a digit or
+/// `-`, so the comparison is exact as long as `lower` consists of those.
 #[inline]
 #[must_use]
-pub fn is_token<const N: usize>(bytes: &[u8], lower: &[u8; N]) -> bool {
+pub fn is_word<const N: usize>(bytes: &[u8], lower: &[u8; N]) -> bool {
     <&[u8; N]>::try_from(bytes).is_ok_and(|bytes| {
         let mut differs = 0;
         for (b, l) in bytes.iter().zip(lower) {
@@ -106,7 +106,7 @@ pub fn is_token<const N: usize>(bytes: &[u8], lower: &[u8; N]) -> bool {
 
 #[inline]
 fn pick<const N: usize>(name: &[u8], lower: &[u8; N], known: Known) -> Known {
-    if is_token(name, lower) {
+    if is_word(name, lower) {
         known
     } else if imitates(name, lower) {
         Known::HopByHop
@@ -124,7 +124,7 @@ fn imitates(name: &[u8], lower: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, is_token};
+    use super::{Known, is_word};
 
     #[test]
     fn rfc9110_5_1_names_are_known_in_any_letter_case() {
@@ -174,13 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn rfc9110_5_6_2_no_other_token_folds_to_a_word() {
+    fn rfc9110_5_5_no_other_byte_folds_to_a_word() {
         for b in 0..=255u8 {
-            let folds = is_token(&[b], b"k");
+            let folds = is_word(&[b], b"k");
             assert_eq!(folds, matches!(b, b'k' | b'K'), "{b}");
-            if crate::http::list::is_tchar(b) {
-                assert_eq!(is_token(&[b], b"-"), b == b'-', "{b}");
-                assert_eq!(is_token(&[b], b"2"), b == b'2', "{b}");
+            if crate::http::list::is_value_byte(b) {
+                assert_eq!(is_word(&[b], b"-"), b == b'-', "{b}");
+                assert_eq!(is_word(&[b], b"2"), b == b'2', "{b}");
             }
         }
     }

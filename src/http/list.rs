@@ -34,17 +34,42 @@ pub fn is_token(bytes: &[u8]) -> bool {
 /// Whether a token may have the byte `b` (`tchar`, RFC 9110 §5.6.2).
 #[inline]
 #[must_use]
-pub const fn is_tchar(b: u8) -> bool {
-    matches!(b,
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9'
-        | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+pub fn is_tchar(b: u8) -> bool {
+    CLASSES[usize::from(b)] & TCHAR != 0
 }
 
 /// Whether a field value may have the byte `b`: visible, white space, or `obs-text` (RFC 9110 §5.5).
 #[inline]
 #[must_use]
-pub const fn is_value_byte(b: u8) -> bool {
-    b == b'\t' || (b >= b' ' && b != 0x7f)
+pub fn is_value_byte(b: u8) -> bool {
+    CLASSES[usize::from(b)] & VALUE != 0
+}
+
+const TCHAR: u8 = 1;
+const VALUE: u8 = 2;
+
+/// What each byte may be part of.
+static CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < table.len() {
+        #[expect(clippy::cast_possible_truncation, reason = "the table has one entry per byte")]
+        let b = at as u8;
+        let mark = matches!(
+            b,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        );
+        if mark || b.is_ascii_alphanumeric() {
+            table[at] |= TCHAR;
+        }
+        if b == b'\t' || (b >= b' ' && b != 0x7f) {
+            table[at] |= VALUE;
+        }
+        at += 1;
+    }
+    table
 }
 
 #[cfg(test)]

@@ -116,11 +116,8 @@ impl World {
     }
 
     fn pair_in(&self, weather: Weather) -> (Rc<Socket>, Rc<Socket>) {
-        let wire = Rc::new(Wire {
-            ways: [RefCell::default(), RefCell::default()],
-            chance: Rc::clone(&self.chance),
-            weather,
-        });
+        let wire =
+            Rc::new(Wire { ways: [RefCell::default(), RefCell::default()], chance: Rc::clone(&self.chance), weather });
         let end = |side| Rc::new(Socket { side, wire: Rc::clone(&wire), abort: Cell::new(false) });
         (end(0), end(1))
     }

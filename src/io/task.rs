@@ -1,7 +1,7 @@
 //! Tasks, and futures that wait for the first of two things.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::Future,
     pin::{Pin, pin},
     rc::Rc,
@@ -43,70 +43,106 @@ pub async fn maybe<F: Future>(wait: Option<F>) -> F::Output {
     }
 }
 
-/// Memory for futures of one type, reused last in, first out: a waiting connection holds none, a busy one a hot one.
+/// A stack of attendants: futures of one type that do one job after another and never end. A task that has a job borrows
+/// the one that was used last, whose memory is hot, and gives it back when the job is done; a task that waits has none.
+/// Nothing is built, moved or torn down per job.
 #[derive(Debug)]
-pub struct FuturePool<F>(Rc<RefCell<Vec<Slot<F>>>>);
+pub struct Attendants<J, O, F> {
+    free: Rc<RefCell<Vec<Attendant<J, O, F>>>>,
+    make: fn(Rc<Desk<J, O>>) -> F,
+}
 
-type Slot<F> = Pin<Box<Option<F>>>;
+/// One attendant and the desk it works at.
+#[derive(Debug)]
+struct Attendant<J, O, F> {
+    future: Pin<Box<F>>,
+    desk: Rc<Desk<J, O>>,
+}
 
-impl<F> Clone for FuturePool<F> {
+/// Where a job is laid down and its outcome is picked up.
+pub struct Desk<J, O> {
+    job: Cell<Option<J>>,
+    outcome: Cell<Option<O>>,
+}
+
+impl<J, O> std::fmt::Debug for Desk<J, O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
+}
+
+impl<J, O> Desk<J, O> {
+    /// The next job.
+    pub async fn job(&self) -> J {
+        std::future::poll_fn(|_| self.job.take().map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// The job is done.
+    pub fn done(&self, outcome: O) {
+        self.outcome.set(Some(outcome));
+    }
+}
+
+impl<J, O, F> Clone for Attendants<J, O, F> {
     fn clone(&self) -> Self {
-        Self(Rc::clone(&self.0))
+        Self { free: Rc::clone(&self.free), make: self.make }
     }
 }
 
-impl<F: Future> Default for FuturePool<F> {
-    fn default() -> Self {
-        Self(Rc::new(RefCell::new(Vec::with_capacity(FREE_MAX))))
+impl<J, O, F: Future<Output = ()>> Attendants<J, O, F> {
+    /// Attendants as `make` makes them: each takes jobs from its desk for ever.
+    #[must_use]
+    pub fn new(make: fn(Rc<Desk<J, O>>) -> F) -> Self {
+        Self { free: Rc::new(RefCell::new(Vec::with_capacity(FREE_MAX))), make }
     }
-}
 
-impl<F: Future> FuturePool<F> {
-    /// Runs `future` in a slot of the pool.
+    /// Has `job` done.
     #[inline]
-    pub fn run(&self, future: F) -> Pooled<F> {
-        let slot = self.0.borrow_mut().pop();
-        let mut slot = slot.unwrap_or_else(|| Box::pin(None));
-        slot.as_mut().set(Some(future));
-        Pooled { slot: Some(slot), pool: self.clone() }
+    pub fn attend(&self, job: J) -> Attending<J, O, F> {
+        let free = self.free.borrow_mut().pop();
+        let attendant = free.unwrap_or_else(|| self.hire());
+        attendant.desk.job.set(Some(job));
+        Attending { attendant: Some(attendant), pool: Rc::clone(&self.free) }
     }
 
-    /// Lets go of slots that a load that is over has left.
+    /// Lets go of those that a load that is over has left.
     pub fn trim(&self) {
-        let mut free = self.0.borrow_mut();
+        let mut free = self.free.borrow_mut();
         let keep = free.len() - free.len() / 8;
         free.truncate(keep);
     }
-}
 
-/// A future that runs in a slot of a [`FuturePool`].
-#[derive(Debug)]
-pub struct Pooled<F> {
-    slot: Option<Slot<F>>,
-    pool: FuturePool<F>,
-}
-
-impl<F: Future> Future for Pooled<F> {
-    type Output = F::Output;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        match self.slot.as_mut().and_then(|slot| slot.as_mut().as_pin_mut()) {
-            Some(future) => future.poll(cx),
-            None => Poll::Pending,
-        }
+    #[cold]
+    fn hire(&self) -> Attendant<J, O, F> {
+        let desk = Rc::new(Desk { job: Cell::new(None), outcome: Cell::new(None) });
+        Attendant { future: Box::pin((self.make)(Rc::clone(&desk))), desk }
     }
 }
 
-impl<F> Drop for Pooled<F> {
-    fn drop(&mut self) {
-        if let Some(mut slot) = self.slot.take() {
-            slot.as_mut().set(None);
-            let mut free = self.pool.0.borrow_mut();
-            if free.len() < FREE_MAX {
-                free.push(slot);
-            }
+/// A job being done.
+#[derive(Debug)]
+pub struct Attending<J, O, F> {
+    attendant: Option<Attendant<J, O, F>>,
+    pool: Rc<RefCell<Vec<Attendant<J, O, F>>>>,
+}
+
+impl<J, O, F: Future<Output = ()>> Future for Attending<J, O, F> {
+    type Output = O;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O> {
+        // Taken out while it runs: one that panics is not used again, nor is one whose job is given up half-way.
+        let Some(mut attendant) = self.attendant.take() else { return Poll::Pending };
+        let _ = attendant.future.as_mut().poll(cx);
+        let Some(outcome) = attendant.desk.outcome.take() else {
+            self.attendant = Some(attendant);
+            return Poll::Pending;
+        };
+        let mut free = self.pool.borrow_mut();
+        if free.len() < FREE_MAX {
+            free.push(attendant);
         }
+        Poll::Ready(outcome)
     }
 }
 
@@ -114,10 +150,11 @@ const FREE_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests {
-    use super::{Either, FuturePool, either, maybe};
+    use super::{Attendants, Desk, Either, either, maybe};
     use std::{
         future::{Future, pending, ready},
         pin::pin,
+        rc::Rc,
         task::{Context, Poll, Waker},
     };
 
@@ -134,13 +171,23 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_is_used_again() {
-        let pool = FuturePool::default();
-        assert_eq!(once(pool.run(ready(3))), Poll::Ready(3));
-        assert_eq!(pool.0.borrow().len(), 1);
-        let running = pool.run(ready(4));
-        assert_eq!(pool.0.borrow().len(), 0);
-        assert_eq!(once(running), Poll::Ready(4));
-        assert_eq!(pool.0.borrow().len(), 1);
+    fn an_attendant_does_one_job_after_another_and_is_let_go_when_one_is_given_up() {
+        async fn double(desk: Rc<Desk<u32, u32>>) {
+            loop {
+                let n = desk.job().await;
+                if n == 13 {
+                    pending::<()>().await;
+                }
+                desk.done(2 * n);
+            }
+        }
+        let pool = Attendants::new(double);
+        assert_eq!(once(pool.attend(3)), Poll::Ready(6));
+        assert_eq!(pool.free.borrow().len(), 1);
+        assert_eq!(once(pool.attend(4)), Poll::Ready(8));
+        assert_eq!(pool.free.borrow().len(), 1);
+        assert!(once(pool.attend(13)).is_pending());
+        assert_eq!(pool.free.borrow().len(), 0, "its job was given up half-way");
+        assert_eq!(once(pool.attend(5)), Poll::Ready(10));
     }
 }

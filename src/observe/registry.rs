@@ -8,7 +8,7 @@ use crate::{
         limits,
     },
     observe::{
-        metrics::{CoreMetrics, RouteCounters, ServerCounters},
+        metrics::{CoreMetrics, Failure, RouteCounters, ServerCounters},
         writer::LogHealth,
     },
 };
@@ -121,6 +121,19 @@ impl Registry {
         })
     }
 
+    /// How often any core failed to connect to one server of one upstream; 0 for one that nobody uses, and for one past
+    /// [`limits::METRIC_SERVERS_MAX`].
+    #[must_use]
+    pub fn connect_failures(&self, upstream: &str, server: &str) -> u64 {
+        let mut name = String::new();
+        join(&mut name, &[upstream, server]);
+        let failures = |of: &Arc<ServerCounters>| of.failures(Failure::Connect) + of.failures(Failure::ConnectTimeout);
+        self.with(|state| {
+            let cores = state.servers.by_key.get(name.as_str());
+            cores.into_iter().flatten().flatten().map(failures).sum()
+        })
+    }
+
     /// Notes that a configuration was taken: at the start, and at each reload that went well.
     pub fn config_accepted(&self, hash: u64, routes: usize, now: UnixTime) {
         self.with(|state| {
@@ -220,7 +233,7 @@ impl<T: Default> Series<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Registry, RouteKey};
+    use super::{Failure, Registry, RouteKey};
     use crate::base::limits;
     use std::sync::Arc;
 
@@ -241,6 +254,17 @@ mod tests {
         assert!(Arc::ptr_eq(&registry.core(3), &registry.core(3)));
         assert!(Arc::ptr_eq(&registry.server(0, "u", "s"), &registry.server(0, "u", "s")));
         assert!(!Arc::ptr_eq(&registry.server(0, "u", "s"), &registry.server(0, "v", "s")));
+    }
+
+    #[test]
+    fn failures_to_connect_are_summed_over_cores() {
+        let registry = Registry::new();
+        assert_eq!(registry.connect_failures("u", "s"), 0);
+        registry.server(0, "u", "s").fail(Failure::Connect);
+        registry.server(1, "u", "s").fail(Failure::ConnectTimeout);
+        registry.server(1, "u", "s").fail(Failure::Status);
+        registry.server(1, "v", "s").fail(Failure::Connect);
+        assert_eq!(registry.connect_failures("u", "s"), 2);
     }
 
     #[test]

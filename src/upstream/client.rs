@@ -279,7 +279,7 @@ impl Call<'_> {
         };
         server.counters.fail(failed);
         if server.health.failed(self.net.now()) {
-            server.counters.ejections.increment();
+            server.counters.eject();
         }
     }
 

@@ -77,7 +77,7 @@ const LOOKS_PER_SWEEP: usize = 64;
 mod tests {
     use super::Pool;
     use crate::{
-        base::clock::Clock,
+        base::{clock::Clock, limits},
         io::{
             Stream,
             sim::{Weather, World},
@@ -112,7 +112,7 @@ mod tests {
         }
         drop(closed_peer);
         wrote_peer.send(b"HTTP/1.1 408 Request Timeout\r\n\r\n").unwrap();
-        clock.advance(Duration::from_millis(6));
+        clock.advance(limits::STALE_AFTER + Duration::from_millis(1));
         assert!(pool.take(clock.now()).is_some());
         assert!(pool.is_empty());
     }

@@ -3,12 +3,12 @@
 use super::{core::Running, mailbox::Message};
 use crate::{
     base::{ids::ListenerId, limits},
-    connection::{self, After, Client, preface},
+    connection::{self, Client, Staff, preface},
     exchange::context::ClientAddress,
     io::{
         Alarm, Stream,
         listen::{Accepted, Listener, is_exhausted},
-        task::{self, FuturePool},
+        task,
     },
     plan::ListenAddress,
 };
@@ -82,12 +82,11 @@ impl Loads {
 }
 
 /// Accepts on `listener` until it is closed.
-pub async fn accept<F: Future<Output = After> + 'static>(
+pub async fn accept<F: Future<Output = ()> + 'static>(
     running: Rc<Running>,
     listener: Listener,
     listening: Listening,
-    pool: FuturePool<F>,
-    work: impl Fn(Rc<Client>) -> F + Copy + 'static,
+    staff: Staff<F>,
 ) {
     let never = running.core.net.now().plus(std::time::Duration::from_secs(1 << 30));
     while !listening.closed.get() {
@@ -102,7 +101,7 @@ pub async fn accept<F: Future<Output = After> + 'static>(
                 break;
             }
             match listener.accept() {
-                Ok(accepted) => place(&running, accepted, &listening.address, &pool, work),
+                Ok(accepted) => place(&running, accepted, &listening.address, &staff),
                 Err(e) if is_exhausted(&e) => {
                     pause = true;
                     break;
@@ -119,12 +118,11 @@ pub async fn accept<F: Future<Output = After> + 'static>(
 }
 
 /// Serves a connection here, or has another core serve it.
-fn place<F: Future<Output = After> + 'static>(
+fn place<F: Future<Output = ()> + 'static>(
     running: &Rc<Running>,
     accepted: Accepted,
     listener: &ListenAddress,
-    pool: &FuturePool<F>,
-    work: impl Fn(Rc<Client>) -> F + Copy + 'static,
+    staff: &Staff<F>,
 ) {
     running.core.metrics.accepted.increment();
     let target = running.loads.choose(running.index);
@@ -135,16 +133,15 @@ fn place<F: Future<Output = After> + 'static>(
         post.send(Message::Serve(Handed { accepted, listener: listener.clone() }));
         return;
     }
-    serve(running, accepted, listener, pool, work);
+    serve(running, accepted, listener, staff);
 }
 
 /// Serves a connection that is counted as this core's.
-pub fn serve<F: Future<Output = After> + 'static>(
+pub fn serve<F: Future<Output = ()> + 'static>(
     running: &Rc<Running>,
     accepted: Accepted,
     listener: &ListenAddress,
-    pool: &FuturePool<F>,
-    work: impl Fn(Rc<Client>) -> F + Copy + 'static,
+    staff: &Staff<F>,
 ) {
     let counted = Load::new(running);
     let Ok(stream) = Stream::from_fd(accepted.fd) else { return };
@@ -152,7 +149,7 @@ pub fn serve<F: Future<Output = After> + 'static>(
     let index = epoch.plan.listeners.iter().position(|l| l.address == *listener);
     let proxied = index.and_then(|i| epoch.plan.listeners.get(i)).is_some_and(|l| l.proxy_protocol);
     let id = ListenerId(index.and_then(|i| u16::try_from(i).ok()).unwrap_or(u16::MAX));
-    let (core, pool) = (Rc::clone(&running.core), pool.clone());
+    let (core, staff) = (Rc::clone(&running.core), staff.clone());
     let alarm = core.net.timers.alarm();
     let peer = accepted.peer;
     if proxied {
@@ -160,7 +157,7 @@ pub fn serve<F: Future<Output = After> + 'static>(
             let _counted = counted;
             if let Ok(address) = preface::proxy_header(&core, &stream, &alarm, peer).await {
                 let client = Rc::new(Client::new(core, stream, alarm, address, id));
-                connection::serve(client, pool, work).await;
+                connection::serve(client, staff).await;
             }
         });
         return;
@@ -169,7 +166,7 @@ pub fn serve<F: Future<Output = After> + 'static>(
     let client = Rc::new(Client::new(core, stream, alarm, address, id));
     task::spawn(async move {
         let _counted = counted;
-        connection::serve(client, pool, work).await;
+        connection::serve(client, staff).await;
     });
 }
 

@@ -9,14 +9,14 @@ use super::{
 };
 use crate::{
     base::{ids::CoreId, limits},
-    connection::{self, After, Client},
+    connection::{self, Staff},
     exchange::Core,
     io::{
         Net,
         bell::Bell,
         listen::Listener,
         ring,
-        task::{self, Either, FuturePool, either},
+        task::{self, Either, either},
     },
     observe::{
         access_log::Sink,
@@ -116,17 +116,16 @@ async fn run(seed: Seed) {
         listening: RefCell::default(),
         resolved: RefCell::new(seed.addresses.as_ref().clone()),
     });
-    let pool = FuturePool::default();
-    live(&running, seed.sockets, seed.mailbox, pool, connection::work, &seed.ready).await;
+    let staff = Staff::new(connection::work);
+    live(&running, seed.sockets, seed.mailbox, staff, &seed.ready).await;
 }
 
-/// Listens to its sockets, its mailbox and its tick. `work` answers what arrives on a connection.
-async fn live<F: Future<Output = After> + 'static>(
+/// Listens to its sockets, its mailbox and its tick. `staff` answers what arrives on connections.
+async fn live<F: Future<Output = ()> + 'static>(
     running: &Rc<Running>,
     sockets: Vec<(ListenAddress, OwnedFd)>,
     mailbox: Mailbox,
-    pool: FuturePool<F>,
-    work: impl Fn(Rc<Client>) -> F + Copy + 'static,
+    staff: Staff<F>,
     ready: &AtomicUsize,
 ) {
     let (Ok(bell), Ok(tick)) = (Bell::new(&mailbox.rope), Bell::tick(limits::SWEEP_INTERVAL)) else {
@@ -134,7 +133,7 @@ async fn live<F: Future<Output = After> + 'static>(
         return;
     };
     for (address, fd) in sockets {
-        running.listen(address, fd, &pool, work);
+        running.listen(address, fd, &staff);
     }
     ready.fetch_add(1, Ordering::Release);
     let mut ticks = 0_u32;
@@ -143,14 +142,14 @@ async fn live<F: Future<Output = After> + 'static>(
         match either(bell.heard(), tick.heard()).await {
             Either::First(_) => {
                 while let Ok(message) = mailbox.queue.try_recv() {
-                    if let Some(grace) = running.handle(message, &pool, work) {
+                    if let Some(grace) = running.handle(message, &staff) {
                         draining = Some(Draining::begin(running, grace));
                     }
                 }
             }
             Either::Second(_) => {
                 ticks = ticks.wrapping_add(1);
-                running.tick(ticks, &pool);
+                running.tick(ticks, &staff);
                 if draining.as_mut().is_some_and(|draining| draining.is_over(running)) {
                     running.core.access.borrow_mut().take();
                     return;
@@ -162,11 +161,10 @@ async fn live<F: Future<Output = After> + 'static>(
 
 impl Running {
     /// Does what it is told; `Some` when that is to stop.
-    fn handle<F: Future<Output = After> + 'static>(
+    fn handle<F: Future<Output = ()> + 'static>(
         self: &Rc<Self>,
         message: Message,
-        pool: &FuturePool<F>,
-        work: impl Fn(Rc<Client>) -> F + Copy + 'static,
+        staff: &Staff<F>,
     ) -> Option<Duration> {
         match message {
             Message::Install { plan, sockets } => {
@@ -178,19 +176,19 @@ impl Running {
                 self.core.install(new);
                 self.core.metrics.plans.increment();
                 for (address, fd) in sockets {
-                    self.listen(address, fd, pool, work);
+                    self.listen(address, fd, staff);
                 }
             }
             Message::Addresses { server, addresses } => self.resolved(server, &addresses),
             Message::Access(sink) => *self.core.access.borrow_mut() = sink,
-            Message::Serve(handed) => accept::serve(self, handed.accepted, &handed.listener, pool, work),
+            Message::Serve(handed) => accept::serve(self, handed.accepted, &handed.listener, staff),
             Message::Drain(grace) => return Some(grace),
         }
         None
     }
 
     /// Sweeps deadlines every time, and once a second what need not be looked at as often.
-    fn tick<F: Future>(&self, ticks: u32, pool: &FuturePool<F>) {
+    fn tick<F: Future<Output = ()>>(&self, ticks: u32, staff: &Staff<F>) {
         let core = &self.core;
         let now = core.net.now();
         core.net.timers.sweep(now);
@@ -200,25 +198,26 @@ impl Running {
         }
         core.net.clock.resync();
         core.trim();
-        pool.trim();
+        staff.trim();
         if let Some(sink) = &mut *core.access.borrow_mut() {
             sink.flush();
         }
         for upstream in &core.epoch().upstreams {
             for server in &upstream.servers {
                 server.pool.sweep(now);
-                server.counters.idle.set(server.pool.len() as u64);
+                let idle = server.pool.len() as u64;
+                server.counters.idle.set(idle);
+                server.counters.connections.set(idle + u64::from(server.in_flight.get()));
                 server.counters.ejected.set(u64::from(!server.health.is_admitted(now)));
             }
         }
     }
 
-    fn listen<F: Future<Output = After> + 'static>(
+    fn listen<F: Future<Output = ()> + 'static>(
         self: &Rc<Self>,
         address: ListenAddress,
         fd: OwnedFd,
-        pool: &FuturePool<F>,
-        work: impl Fn(Rc<Client>) -> F + Copy + 'static,
+        staff: &Staff<F>,
     ) {
         let Ok(listener) = Listener::new(fd) else {
             error_log::log(Level::Error, format_args!("a core cannot watch its listener"));
@@ -228,7 +227,7 @@ impl Running {
         let here = Listening { address: address.clone(), closed: Rc::clone(&closed), alarm: Rc::clone(&alarm) };
         self.listening.borrow_mut().push(here);
         let listening = Listening { address, closed, alarm };
-        task::spawn(accept::accept(Rc::clone(self), listener, listening, pool.clone(), work));
+        task::spawn(accept::accept(Rc::clone(self), listener, listening, staff.clone()));
     }
 
     /// Closes the listeners whose address is `unwanted`.

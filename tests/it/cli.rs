@@ -19,7 +19,8 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     for name in ["NO_COLOR", "NOTIFY_SOCKET", "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"] {
         command.env_remove(name);
     }
-    command.env("RINGGATE_RUNTIME_DIR", folder.join("run"));
+    // Relative: the path of a socket may have some hundred bytes only.
+    command.env("RINGGATE_RUNTIME_DIR", "run");
     command
 }
 

@@ -165,6 +165,31 @@ fn a_missing_file_is_told_with_the_nearest_name() {
 }
 
 #[test]
+fn includes_are_relative_to_their_file_and_may_be_absolute() {
+    let here = std::env::current_dir().unwrap();
+    let directory = std::env::temp_dir().join(format!("ringgate-include-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("main.toml");
+    for pattern in ["config/apis/*.toml", "config/apis/users.toml", "config/*/users.toml"] {
+        fs::write(&path, format!("include = [\"{}/{pattern}\"]\n", here.display())).unwrap();
+        match load(&path) {
+            Ok(compiled) => assert!(compiled.plan.apis.iter().any(|api| api.name == "users"), "{pattern}"),
+            Err(report) => assert!(pattern.contains("*/") && report.errors() == 1, "{}", report.render_human(false)),
+        }
+    }
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let path = std::env::temp_dir().join(format!("ringgate-pipe-{}", std::process::id()));
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let text = load(&path).unwrap_err().render_human(false);
+    fs::remove_file(&path).unwrap();
+    assert!(text.contains("it is not a regular file"), "{text}");
+}
+
+#[test]
 fn the_hash_follows_the_text_and_the_environment() {
     let hash = |text: &str, value: &str| {
         let env = |_: &str| Some(value.to_owned());
@@ -182,6 +207,7 @@ fn any_bytes_are_a_configuration_or_an_answer() {
     for directory in ["config", "tests/data/config/wrong", "tests/data/config/right"] {
         seeds.extend(toml_files(directory).iter().map(|path| fs::read(path).unwrap()));
     }
+    seeds.push(b"include = [\"apis/*.toml\"]\n\xff[server]\nworkers = 1\n\xff[server]\nworkers = 2\n".to_vec());
     let mut prng = ringgate::base::prng::Prng::new(7);
     for seed in &seeds {
         compile::fuzz::fuzz_toml(seed);

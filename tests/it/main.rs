@@ -17,6 +17,7 @@
 
 mod cli;
 mod config;
+mod fuzz;
 mod real;
 #[allow(dead_code, reason = "a kit: not every module uses all of it")]
 mod support;

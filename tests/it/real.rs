@@ -13,7 +13,6 @@ use crate::support::tools;
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
     pub(crate) requests: u64,
-    pub(crate) per_second: f64,
     /// The line about socket errors, if there is one.
     pub(crate) socket_errors: Option<String>,
     /// Responses with another status than 2xx or 3xx.
@@ -51,7 +50,6 @@ pub(crate) fn wrk(port: u16, path: &str, connections: u32, seconds: u32) -> Load
     let after = |words: &str| text.lines().find_map(|line| line.trim().strip_prefix(words)).map(str::trim);
     Load {
         requests: number_before(" requests in ").unwrap_or(0),
-        per_second: after("Requests/sec:").and_then(|number| number.parse().ok()).unwrap_or(0.0),
         socket_errors: after("Socket errors:").map(str::to_owned),
         other_statuses: after("Non-2xx or 3xx responses:").and_then(|number| number.parse().ok()).unwrap_or(0),
         output: text,

@@ -2,7 +2,8 @@
 //!
 //! Every case of `tests/data/wire/*.txt` is played whole, then once for every place at which the client's bytes can be
 //! cut in two, once for every place of the upstream's bytes, and once with each side's bytes sent one by one: what the
-//! gateway does must not depend on how bytes arrive. One gateway serves all cases that want the same `[server]` table.
+//! gateway does must not depend on how bytes arrive. One gateway serves all cases that want the same `[server]` table. With
+//! the other event loop they are played whole and byte by byte.
 //!
 //! `RINGGATE_WIRE=text` plays only the cases whose file or title contains the text.
 
@@ -35,6 +36,16 @@ const CUTS_MAX: usize = 500;
 
 #[test]
 fn wire_scripts_hold_at_every_cut() {
+    perform_all("", true);
+}
+
+/// The other event loop, which containers without io_uring get: each case whole and byte by byte.
+#[test]
+fn wire_scripts_hold_on_epoll() {
+    perform_all("driver = \"epoll\"\n", false);
+}
+
+fn perform_all(driver: &str, cut: bool) {
     let _turn = take_turn();
     let only = std::env::var("RINGGATE_WIRE").unwrap_or_default();
     let mut groups: BTreeMap<String, Vec<Case>> = BTreeMap::new();
@@ -45,7 +56,7 @@ fn wire_scripts_hold_at_every_cut() {
     let mut failures = Vec::new();
     let mut plays = 0;
     for (server, cases) in groups {
-        let (count, failed) = perform(&server, cases);
+        let (count, failed) = perform(&format!("{driver}{server}"), cases, cut);
         plays += count;
         failures.extend(failed);
     }
@@ -78,7 +89,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// Plays the cases of one gateway; returns how many plays there were and what failed.
-fn perform(server: &str, cases: Vec<Case>) -> (usize, Vec<String>) {
+fn perform(server: &str, cases: Vec<Case>, cut: bool) -> (usize, Vec<String>) {
     let nobody = format!("127.0.0.1:{}", free_port());
     let mut config = format!("[server]\nlisten = [\"127.0.0.1:$PORT\"]\n{server}\n");
     let mut listeners = Vec::new();
@@ -101,7 +112,7 @@ fn perform(server: &str, cases: Vec<Case>) -> (usize, Vec<String>) {
         .iter()
         .filter_map(|(case, _)| Some((case.reason.clone()?, format!("{}: {}", case.origin, case.title))))
         .collect();
-    let (plays, mut failures) = play_all(stages);
+    let (plays, mut failures) = play_all(stages, cut);
     if gateway.is_running() {
         failures.extend(missing_reasons(&gateway, &reasons));
     } else {
@@ -113,7 +124,7 @@ fn perform(server: &str, cases: Vec<Case>) -> (usize, Vec<String>) {
     (plays, failures)
 }
 
-fn play_all(stages: Vec<(Case, Stage)>) -> (usize, Vec<String>) {
+fn play_all(stages: Vec<(Case, Stage)>, cut: bool) -> (usize, Vec<String>) {
     let plays = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
     let waiting = Mutex::new(stages);
@@ -122,7 +133,7 @@ fn play_all(stages: Vec<(Case, Stage)>) -> (usize, Vec<String>) {
             scope.spawn(|| {
                 loop {
                     let Some((case, mut stage)) = waiting.lock().unwrap().pop() else { return };
-                    if let Err(why) = play_case(&case, &mut stage, &plays) {
+                    if let Err(why) = play_case(&case, &mut stage, cut, &plays) {
                         failures.lock().unwrap().push(why);
                     }
                 }
@@ -133,8 +144,8 @@ fn play_all(stages: Vec<(Case, Stage)>) -> (usize, Vec<String>) {
 }
 
 /// Plays a case in every way; the first failure ends it.
-fn play_case(case: &Case, stage: &mut Stage, plays: &AtomicUsize) -> Result<(), String> {
-    for delivery in deliveries(case, stage)? {
+fn play_case(case: &Case, stage: &mut Stage, cut: bool, plays: &AtomicUsize) -> Result<(), String> {
+    for delivery in deliveries(case, stage, cut)? {
         plays.fetch_add(1, Ordering::Relaxed);
         stage.play(case, delivery).map_err(|why| {
             let how = match delivery {
@@ -148,7 +159,7 @@ fn play_case(case: &Case, stage: &mut Stage, plays: &AtomicUsize) -> Result<(), 
     Ok(())
 }
 
-fn deliveries(case: &Case, stage: &Stage) -> Result<Vec<Delivery>, String> {
+fn deliveries(case: &Case, stage: &Stage, cut: bool) -> Result<Vec<Delivery>, String> {
     let mut all = vec![Delivery::Whole];
     for (side, wanted) in [
         (Side::Client, matches!(case.cuts, Cuts::Both | Cuts::Client)),
@@ -162,7 +173,9 @@ fn deliveries(case: &Case, stage: &Stage) -> Result<Vec<Delivery>, String> {
             }
         }
         if wanted && total > 1 {
-            all.extend(places(total).into_iter().map(|at| Delivery::Cut(side, at)));
+            if cut {
+                all.extend(places(total).into_iter().map(|at| Delivery::Cut(side, at)));
+            }
             if total <= 4096 {
                 all.push(Delivery::Dribble(side));
             }

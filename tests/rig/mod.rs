@@ -11,7 +11,6 @@ use ringgate::{
     io::{
         Net, Stream,
         sim::{Queue, Socket, Weather, World},
-        task::FuturePool,
     },
     observe::metrics::Registry,
     worker::adopt::CorePlan,
@@ -52,7 +51,7 @@ impl Rig {
         let address = ClientAddress::new(([192, 0, 2, 1], 4711).into(), false);
         let alarm = core.net.timers.alarm();
         let client = Client::new(Rc::clone(&core), Stream::simulated(far), alarm, address, ListenerId(0));
-        let gateway = Box::pin(connection::serve(Rc::new(client), FuturePool::default(), connection::work));
+        let gateway = Box::pin(connection::serve(Rc::new(client), connection::Staff::new(connection::work)));
         let (buffer, got) = (vec![0; 1 << 16], Vec::with_capacity(1 << 12));
         Self { core, near, gateway, queue, upstream: None, buffer, got }
     }

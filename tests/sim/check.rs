@@ -146,4 +146,3 @@ fn head(message: &Message, ask: &Ask) {
     assert_eq!(message.count("x-hop") + message.count("expect") + message.count("keep-alive"), 0, "{message:?}");
     assert!(message.field("connection").is_none_or(|value| value == "TE"), "{message:?}");
 }
-

@@ -122,7 +122,8 @@ pub(crate) fn ask(chance: &mut Chance, id: usize, kind_world: bool) -> Ask {
         Kind::Missing => "/none",
         _ => "/e",
     };
-    let mut head = format!("{method} {path}?id={id} HTTP/1.{}\r\nHost: sim.example\r\nX-Id: {id}\r\n", u8::from(modern));
+    let mut head =
+        format!("{method} {path}?id={id} HTTP/1.{}\r\nHost: sim.example\r\nX-Id: {id}\r\n", u8::from(modern));
     if chance.one_in(3) {
         head += "X-Empty:\r\nX-Odd:  some, thing \r\n";
     }
@@ -147,7 +148,14 @@ pub(crate) fn ask(chance: &mut Chance, id: usize, kind_world: bool) -> Ask {
 }
 
 /// The content and how it goes on the wire; the fields that say so are added to `head`.
-fn body(chance: &mut Chance, id: usize, method: &str, modern: bool, kind: &Kind, head: &mut String) -> (Vec<u8>, Vec<u8>) {
+fn body(
+    chance: &mut Chance,
+    id: usize,
+    method: &str,
+    modern: bool,
+    kind: &Kind,
+    head: &mut String,
+) -> (Vec<u8>, Vec<u8>) {
     let bodiless = matches!(method, "GET" | "HEAD" | "OPTIONS" | "DELETE") && !chance.one_in(12);
     if bodiless {
         return (Vec::new(), Vec::new());
@@ -166,7 +174,13 @@ fn body(chance: &mut Chance, id: usize, method: &str, modern: bool, kind: &Kind,
     let mut wire = chunks(chance, &content);
     if *kind == Kind::BadBody {
         wire = [format!("{:x}\r\n", size + 1).as_bytes(), &content, b"!\r\n"].concat();
-        wire.extend_from_slice(chance.pick(&[&b"zz\r\n"[..], b"-1\r\n", b"5\nhello", b"1\r\nab\r\n", b"ffffffffffffffffff\r\n"]));
+        wire.extend_from_slice(chance.pick(&[
+            &b"zz\r\n"[..],
+            b"-1\r\n",
+            b"5\nhello",
+            b"1\r\nab\r\n",
+            b"ffffffffffffffffff\r\n",
+        ]));
         wire.extend_from_slice(b"0\r\n\r\n");
     }
     (content, wire)
@@ -264,14 +278,16 @@ fn answer(chance: &mut Chance, id: usize, method: &str, kind_world: bool) -> Ans
 fn spoil(chance: &mut Chance, answer: &mut Answer, head: usize, until_close: bool) {
     match chance.below(6) {
         0 => {
-            answer.bytes = chance.pick(&[
-                &b"\0\0garbage\r\n\r\n"[..],
-                b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-                b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
-                b"HTTP/1.1 200 OK\r\n folded: x\r\n\r\n",
-                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
-                b"ICY 200 OK\r\n\r\n",
-            ]).to_vec();
+            answer.bytes = chance
+                .pick(&[
+                    &b"\0\0garbage\r\n\r\n"[..],
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+                    b"HTTP/1.1 200 OK\r\n folded: x\r\n\r\n",
+                    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+                    b"ICY 200 OK\r\n\r\n",
+                ])
+                .to_vec();
             answer.worth = Worth::NoHead;
         }
         1 => (answer.bytes, answer.worth) = (Vec::new(), Worth::Silence),

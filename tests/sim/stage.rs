@@ -11,7 +11,6 @@ use ringgate::{
     io::{
         Net, Stream,
         sim::{Executor, Queue, Socket, Weather, World},
-        task::FuturePool,
     },
     observe::metrics::Registry,
     plan::Plan,
@@ -81,7 +80,7 @@ impl Stage {
         let epoch = CorePlan::for_cores(plan, &registry, 1).remove(0).adopt(None, &[]);
         let net = Rc::new(Net::simulated(Rc::clone(&world), clock.clone()));
         let core = Rc::new(Core::new(CoreId(0), net, epoch, registry.core(0), None, seed));
-        let pool = FuturePool::default();
+        let staff = connection::Staff::new(connection::work);
         Self {
             clock,
             world,
@@ -89,7 +88,7 @@ impl Stage {
             registry,
             executor: RefCell::default(),
             nursery: Rc::default(),
-            serve: Box::new(move |client| Box::pin(connection::serve(client, pool.clone(), connection::work))),
+            serve: Box::new(move |client| Box::pin(connection::serve(client, staff.clone()))),
             listening: RefCell::default(),
             swept: Cell::new(0),
         }
@@ -196,7 +195,12 @@ impl Stage {
         assert_eq!(metrics.requests_in_flight.get(), 0, "requests in flight");
         assert_eq!(metrics.tunnels.get(), 0, "tunnels");
         for server in self.core.epoch().upstreams.iter().flat_map(|upstream| &upstream.servers) {
-            assert_eq!((server.in_flight.get(), server.counters.in_flight.get()), (0, 0), "in flight at {}", server.name);
+            assert_eq!(
+                (server.in_flight.get(), server.counters.in_flight.get()),
+                (0, 0),
+                "in flight at {}",
+                server.name
+            );
         }
     }
 }

@@ -67,8 +67,13 @@ pub(crate) struct World {
 }
 
 static PLANS: LazyLock<[Arc<Plan>; 4]> = LazyLock::new(|| {
-    [(&[1, 2][..], "[\"connect\"]"), (&[2, 3], "[\"connect\"]"), (&[1, 9, 8, 2], "[\"connect\", \"503\"]"), (&[1], "[]")]
-        .map(|(servers, on)| stage::plan(&text(servers, on)))
+    [
+        (&[1, 2][..], "[\"connect\"]"),
+        (&[2, 3], "[\"connect\"]"),
+        (&[1, 9, 8, 2], "[\"connect\", \"503\"]"),
+        (&[1], "[]"),
+    ]
+    .map(|(servers, on)| stage::plan(&text(servers, on)))
 });
 
 pub(crate) fn text(servers: &[u8], on: &str) -> String {
@@ -130,8 +135,7 @@ pub(crate) fn play(seed: u64) -> End {
             stage.spawn(upstream(Rc::clone(&stage.core.net), socket, log, Rc::clone(&all)));
         });
     }
-    let visitors: Vec<Visitor> =
-        asks.iter().map(|asks| visit(&stage, &mut chance, asks, kind)).collect();
+    let visitors: Vec<Visitor> = asks.iter().map(|asks| visit(&stage, &mut chance, asks, kind)).collect();
     let world = World { kind, drained: events(&stage, &mut chance, kind, plans) };
     stage.finish();
     let mut end = End { asked: all.len(), ..End::default() };
@@ -417,7 +421,11 @@ impl Sum {
     pub(crate) fn proves_something(&self) -> bool {
         let sum = &self.0;
         sum.asked < 500
-            || sum.answered * 2 > sum.asked && sum.upstream_answers > 300 && sum.errors > 50 && sum.cut > 10
-                && sum.replays > 0 && sum.retries > 0
+            || sum.answered * 2 > sum.asked
+                && sum.upstream_answers > 300
+                && sum.errors > 50
+                && sum.cut > 10
+                && sum.replays > 0
+                && sum.retries > 0
     }
 }

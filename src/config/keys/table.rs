@@ -270,10 +270,10 @@ pub static API: Table = Table {
             "The host names that it answers to; left out: any.",
         ),
         key("base_path", Kind::Text("a path"), Default::Text("/"), "What every path of its routes begins with."),
-        key("route", Kind::Tables(&ROUTE), Default::Nothing, "Its routes."),
+        key("route", Kind::Tables(&ROUTE), Default::Nothing, "What it serves: one table per route."),
         later("openapi", "OpenAPI", "A document that its routes come from."),
         later("type", "the three API kinds", "Which of Amazon API Gateway's API kinds it behaves like."),
-        later("stage", "stages", "Its stage."),
+        later("stage", "stages", "The name of its stage."),
         later("variables", "stages", "Stage variables."),
         later("binary_media_types", "mapped integrations", "Media types that are not text."),
         later("minimum_compression_size", "compression", "From which size answers are compressed."),
@@ -345,7 +345,12 @@ pub static HTTP_PROXY: Table = Table {
     path: "api.<name>.route[].integration, type = \"http_proxy\"",
     doc: "Streams the request to an upstream and its answer back.",
     keys: &[
-        key("upstream", Kind::Text("the name of an upstream"), Default::Required, "Where to."),
+        key(
+            "upstream",
+            Kind::Text("the name of an upstream"),
+            Default::Required,
+            "The upstream that requests are sent to.",
+        ),
         key(
             "path",
             Kind::Text("a path with `{name}`"),
@@ -401,7 +406,12 @@ pub static REDIRECT: Table = Table {
             Default::Required,
             "Where to; {name} is replaced by the route's path parameter.",
         ),
-        key("keep_query", Kind::Bool, Default::Bool(true), "Whether the request's query is appended."),
+        key(
+            "keep_query",
+            Kind::Bool,
+            Default::Bool(true),
+            "Whether the request's query is appended; not possible where the location has a query of its own.",
+        ),
     ],
 };
 

@@ -13,12 +13,6 @@ servers = [\"${to}\"]
 [api.all]
 [[api.all.route]]
 method = \"ANY\"
-path = \"/\"
-request_body = \"0\"
-integration = { type = \"http_proxy\", upstream = \"target\" }
-
-[[api.all.route]]
-method = \"ANY\"
 path = \"/{proxy+}\"
 request_body = \"0\"
 integration = { type = \"http_proxy\", upstream = \"target\" }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::control::socket::{self, Outcome, Running};
 use rustix::process::{Pid, Signal, kill_process};
+use std::path::Path;
 
 /// `ringgate reload [--config FILE | --pid PID]`
 pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageError> {
@@ -23,13 +24,19 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, Us
         }
         None => {
             let wanted = check::source(matches).identity();
-            match running.iter().find(|gateway| gateway.status == wanted) {
+            match running.iter().find(|gateway| is_same(&gateway.status, &wanted)) {
                 Some(gateway) => gateway,
                 None => return Ok(nobody(&wanted, &running, terminal)),
             }
         }
     };
     Ok(report(found, terminal))
+}
+
+/// Whether two paths name one file, whichever way they go.
+fn is_same(one: &str, other: &str) -> bool {
+    let real = |path: &str| Path::new(path).canonicalize().ok();
+    one == other || real(one).is_some_and(|path| real(other) == Some(path))
 }
 
 fn report(gateway: &Running, terminal: &mut Terminal) -> Exit {

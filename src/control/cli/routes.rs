@@ -6,7 +6,11 @@ use super::{
     check, describe,
     terminal::{Terminal, table},
 };
-use crate::{config::json::Json, plan::Plan, route::Entry};
+use crate::{
+    config::json::Json,
+    plan::{Plan, Route},
+    route::Entry,
+};
 
 /// `ringgate routes`
 pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageError> {
@@ -27,7 +31,13 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, Us
 fn row(plan: &Plan, entry: &Entry) -> Vec<String> {
     let route = &plan.routes[entry.route.index()];
     let host = entry.host.clone().unwrap_or_else(|| "any".to_owned());
-    vec![route.methods.clone(), host, route.path.clone(), describe::integration(plan, route), route.origin.clone()]
+    let path = path(route, entry).to_owned();
+    vec![route.methods.clone(), host, path, describe::integration(plan, route), route.origin.clone()]
+}
+
+/// The path as it is written, but for the root of an API, which its catch-all answers without saying so.
+fn path<'a>(route: &'a Route, entry: &'a Entry) -> &'a str {
+    if route.path.ends_with("+}") && !entry.pattern.ends_with("{+}") { &entry.pattern } else { &route.path }
 }
 
 fn json(plan: &Plan, entry: &Entry) -> Json {
@@ -36,7 +46,7 @@ fn json(plan: &Plan, entry: &Entry) -> Json {
     if let Some(host) = &entry.host {
         object.put("host", Json::text(host));
     }
-    object.put("path", Json::text(&route.path));
+    object.put("path", Json::text(path(route, entry)));
     object.put("api", Json::text(&plan.apis[route.api.index()].name));
     object.put("integration", Json::text(describe::kind(route)));
     if let Some(upstream) = describe::upstream(plan, route) {

@@ -68,7 +68,8 @@ Signals
   SIGTERM, SIGINT   finish what is in flight (server.shutdown_grace), then stop; a second one stops at once
   SIGUSR1           reopen the log files
 
-Exit codes: 0 stopped, 1 configuration wrong, 2 usage, 3 could not start (port taken, no permission).",
+Exit codes: 0 stopped, 1 configuration wrong, 2 usage, 3 could not start (port taken, no permission),
+4 a worker died; 128 + the signal's number when a second signal cut what the first let finish.",
     },
     Verb {
         name: "check",
@@ -180,6 +181,9 @@ and check it. Never overwrites a configuration.",
         notes: "\
 Finds the gateway that runs with this configuration, asks it to reload, waits, and reports. An invalid
 configuration is shown as `check` would; the gateway keeps the old one.
+
+Gateways are found by their sockets in $RINGGATE_RUNTIME_DIR, or else $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR
+or the folder for temporary files. One that cannot be found there gets a SIGHUP with --pid.
 
 Exit codes: 0 the new configuration serves, 1 it was refused or no such gateway runs, 2 usage.",
     },

@@ -106,7 +106,7 @@ fn a_hint_asks_early() {
     let (resolver, told, _) = start(|n| Some((vec![if n == 0 { "10.1.0.1" } else { "10.1.0.2" }], 3600)));
     assert_eq!(shown(&resolver.watch(backend(), PATIENCE)), "10.1.0.1:80");
     told.recv_timeout(PATIENCE).unwrap();
-    resolver.hints().hint("http://backend.test:80");
+    resolver.hint("http://backend.test:80");
     assert_eq!(shown(&told.recv_timeout(PATIENCE).unwrap().addresses), "10.1.0.2:80");
 }
 
@@ -116,9 +116,7 @@ fn a_dead_name_server_delays_the_start_only_so_long_and_stopping_not_at_all() {
     let source = Source::Servers(vec![silent.local_addr().unwrap()]);
     let resolver = Resolver::start(source, |_| {}).unwrap();
     assert!(resolver.watch(backend(), Duration::from_millis(200)).is_empty());
-    let hints = resolver.hints();
     drop(resolver);
-    hints.hint("after the end: ignored");
 }
 
 #[test]

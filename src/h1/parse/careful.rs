@@ -191,6 +191,7 @@ fn line_end(buf: &[u8], at: usize) -> Reading {
 }
 
 /// The offset of the first byte from `at` on that is not `allowed`.
+#[inline]
 fn first_not(buf: &[u8], at: usize, allowed: impl Fn(u8) -> bool) -> Option<usize> {
     let rest = buf.get(at..)?;
     rest.iter().position(|&b| !allowed(b)).map(|offset| at + offset)

@@ -5,7 +5,7 @@ use crate::{
     base::span::Span,
     h1::error::{ErrorKind, ParseError},
     http::{
-        field::{Known, is_token},
+        field::{Known, is_word},
         head::{FieldLine, Framing, Version},
         hop, list,
     },
@@ -124,7 +124,7 @@ impl Noted {
 
     /// RFC 9112 §6.1: one final `chunked` and nothing else, never in HTTP/1.0.
     fn chunked(&self, buf: &[u8], lines: &[FieldLine], version: Version, value: Span) -> Result<(), ParseError> {
-        let single = is_token(value.of(buf), b"chunked") && !self.repeats(Known::TransferEncoding);
+        let single = is_word(value.of(buf), b"chunked") && !self.repeats(Known::TransferEncoding);
         match (single, version) {
             (true, Version::Http11) => Ok(()),
             (_, Version::Http10) => refuse(ErrorKind::UnframedEncoding, value),
@@ -137,10 +137,10 @@ impl Noted {
     pub(super) fn connection(&self, buf: &[u8], lines: &mut [FieldLine]) -> Result<Options, ParseError> {
         let Some(value) = self.value(Known::Connection, lines) else { return Ok(Options::default()) };
         if !self.repeats(Known::Connection) {
-            if is_token(value.of(buf), b"keep-alive") {
+            if is_word(value.of(buf), b"keep-alive") {
                 return Ok(Options { keep_alive: true, ..Options::default() });
             }
-            if is_token(value.of(buf), b"close") {
+            if is_word(value.of(buf), b"close") {
                 return Ok(Options { close: true, ..Options::default() });
             }
         }
@@ -185,7 +185,7 @@ fn encoding_error(buf: &[u8], lines: &[FieldLine]) -> ErrorKind {
             if last_is_chunked || !list::is_token(name) {
                 return ErrorKind::UnframedEncoding;
             }
-            last_is_chunked = is_token(coding, b"chunked");
+            last_is_chunked = is_word(coding, b"chunked");
             before_last += usize::from(!last_is_chunked);
         }
     }
@@ -206,9 +206,9 @@ fn connection_lists(buf: &[u8], lines: &mut [FieldLine]) -> Result<Options, Pars
                 return refuse(ErrorKind::Connection, line.value);
             }
             match () {
-                () if is_token(option, b"close") => options.close = true,
-                () if is_token(option, b"keep-alive") => options.keep_alive = true,
-                () if is_token(option, b"upgrade") => options.upgrade = true,
+                () if is_word(option, b"close") => options.close = true,
+                () if is_word(option, b"keep-alive") => options.keep_alive = true,
+                () if is_word(option, b"upgrade") => options.upgrade = true,
                 () => nominate(buf, lines, option, line.value)?,
             }
         }

@@ -1,7 +1,7 @@
 //! Heads (RFC 9112 §2–§6): bytes to checked spans.
 //!
 //! The tokeniser is httparse. It is fast and lenient: what it lets pass and we must not is checked on its tokens in
-//! [`request`] and [`response`]. It also does not say where or why it refused, and calls bytes incomplete that can no
+//! [`request()`] and [`response()`]. It also does not say where or why it refused, and calls bytes incomplete that can no
 //! longer become a head. For both there is the careful reader of `careful.rs`, which is slow, goes byte by byte, and is
 //! asked only when a head is refused or incomplete. So for every head the syntax error reported is the first one in the
 //! order of the bytes, however the bytes were cut.

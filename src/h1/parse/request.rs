@@ -11,7 +11,7 @@ use crate::{
     base::{limits, span::Span},
     h1::error::{ErrorKind, ParseError},
     http::{
-        field::{Known, is_token},
+        field::{Known, is_word},
         head::{FieldLine, Framing, RequestHead, TargetForm, Version},
         list,
         method::Method,
@@ -163,7 +163,7 @@ fn expects_continue(buf: &[u8], head: &RequestHead) -> Result<bool, ParseError> 
     for line in head.fields.iter().filter(|line| line.known == Known::Expect) {
         let value = line.value.of(buf);
         let mut expectations = list::elements(value).peekable();
-        if expectations.peek().is_none() || !expectations.all(|e| is_token(e, b"100-continue")) {
+        if expectations.peek().is_none() || !expectations.all(|e| is_word(e, b"100-continue")) {
             return refuse(ErrorKind::Expect, line.value);
         }
     }
@@ -176,7 +176,7 @@ fn upgrade(buf: &[u8], noted: &Noted, head: &RequestHead) -> Option<Span> {
     let value = noted.only(Known::Upgrade, &head.fields)?;
     let mut protocols = list::elements(value.of(buf)).peekable();
     protocols.peek()?;
-    let may_pass = head.version == Version::Http11 && protocols.all(|p| is_protocol(p) && !is_token(p, b"h2c"));
+    let may_pass = head.version == Version::Http11 && protocols.all(|p| is_protocol(p) && !is_word(p, b"h2c"));
     may_pass.then_some(value)
 }
 
@@ -190,7 +190,7 @@ fn is_protocol(protocol: &[u8]) -> bool {
 fn accepts_trailers(buf: &[u8], head: &RequestHead) -> bool {
     let mut lines = head.fields.iter().filter(|line| line.known == Known::Te);
     head.version == Version::Http11
-        && lines.any(|line: &FieldLine| list::elements(line.value.of(buf)).any(|coding| is_token(coding, b"trailers")))
+        && lines.any(|line: &FieldLine| list::elements(line.value.of(buf)).any(|coding| is_word(coding, b"trailers")))
 }
 
 #[cfg(test)]

@@ -284,6 +284,35 @@ fn grace_ends() {
 }
 
 #[test]
+fn a_name_that_cannot_be_resolved_delays_a_start_a_little_and_prevents_nothing() {
+    let (folder, port) = (Folder::new("life"), free_port());
+    let text = forwarding(port, "http://no-such-host.invalid:80", "");
+    folder.write(
+        "ringgate.toml",
+        text + "[[api.a.route]]\nmethod = \"GET\"\npath = \"/here\"\nintegration = { type = \"mock\" }\n",
+    );
+    let process = Process::ready(&folder, &[], &[]);
+    assert!(process.err().contains("warn 1 of 1 upstream servers have no address yet"), "{}", process.err());
+    assert_eq!(get(port, "localhost", "/here").status, 200);
+    assert!((502..=503).contains(&get(port, "localhost", "/there").status));
+    assert_eq!(process.stop(), Some(0));
+}
+
+#[test]
+fn a_link_to_the_configuration_may_be_turned() {
+    let gateway = Gateway::start("old");
+    let folder = gateway.folder.path();
+    for (name, body) in [("one", "one"), ("two", "two")] {
+        gateway.folder.write(name, answering(gateway.port, gateway.admin, body));
+        fs::remove_file(folder.join("ringgate.toml")).unwrap();
+        std::os::unix::fs::symlink(name, folder.join("ringgate.toml")).unwrap();
+        assert_eq!(gateway.reload(&[]).0, Some(0));
+        wait_for(body, PATIENCE, || (gateway.body() == body).then_some(()));
+    }
+    assert_eq!(gateway.reload(&["--config", "two"]).0, Some(0), "the file that the link points to is the same");
+}
+
+#[test]
 fn names_are_resolved_without_a_name_server() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let (folder, port) = (Folder::new("life"), free_port());
@@ -381,4 +410,54 @@ fn ten_thousand_routes_start_at_once() {
     let limit = if cfg!(debug_assertions) { Duration::from_secs(10) } else { Duration::from_millis(300) };
     eprintln!("a start with 10,000 routes took {took:?}");
     assert!(took < limit, "{took:?}");
+}
+
+/// What `explain` says is sent is what is sent.
+#[test]
+fn an_explanation_is_true() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (folder, port) = (Folder::new("life"), free_port());
+    let config = format!(
+        "{}[[api.a.route]]\nmethod = \"ANY\"\npath = \"/items/{{id}}/{{rest+}}\"\n\
+         integration = {{ type = \"http_proxy\", upstream = \"b\", path = \"/v2/{{id}}/of/{{rest}}\", host = \"inner\" }}\n\
+         [[api.a.route]]\nmethod = \"GET\"\npath = \"/old/{{name}}\"\n\
+         integration = {{ type = \"redirect\", status = 308, location = \"/new/{{name}}\" }}\n",
+        forwarding(port, &format!("http://{}", upstream.local_addr().unwrap()), "")
+    );
+    folder.write("ringgate.toml", config);
+    let process = Process::ready(&folder, &[], &[]);
+    for (method, target, fields, body) in [
+        ("GET", "/a", &["Accept: text/html", "X-Empty:", "User-Agent: me"] as &[&str], None),
+        ("GET", "/a/../b%7e/%41?q=1&r=%20", &["X-Forwarded-For: 192.0.2.1", "Forwarded: for=192.0.2.1"], None),
+        ("POST", "/items/7/x/y?z=1", &["Connection: x-drop", "X-Drop: 1", "X-Keep: 2", "Via: 1.1 other"], Some("body")),
+        ("DELETE", "/items/%37/%2Fx", &["TE: trailers", "Keep-Alive: timeout=5", "Proxy-Authorization: x"], None),
+        ("BREW", "/pot", &["Upgrade: tea", "Connection: upgrade"], None),
+    ] {
+        let mut arguments = vec!["explain", method, target, "-H", "Host: api.example.com", "--format", "json"];
+        fields.iter().for_each(|field| arguments.extend(["-H", field]));
+        body.iter().for_each(|body| arguments.extend(["-d", body]));
+        let explained = String::from_utf8(super::ringgate(folder.path(), &arguments).stdout).unwrap();
+
+        let mut request = format!("{method} {target} HTTP/1.1\r\nHost: api.example.com\r\n");
+        fields.iter().for_each(|field| request.push_str(&format!("{field}\r\n")));
+        body.iter().for_each(|body| request.push_str(&format!("Content-Length: {}\r\n", body.len())));
+        let mut client = Client::connect(port);
+        client.send(format!("{request}\r\n{}", body.unwrap_or_default()));
+        let (mut accepted, _) = upstream.accept().unwrap();
+        let mut bytes = [0; 4096];
+        let count = accepted.read(&mut bytes).unwrap();
+        let sent = String::from_utf8_lossy(&bytes[..count]).into_owned();
+        accepted.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").unwrap();
+        assert_eq!(client.response().unwrap().status, 204);
+        let lines: Vec<String> =
+            sent.split("\r\n\r\n").next().unwrap().lines().map(|l| format!("    \"{l}\"")).collect();
+        let expected = format!("\"sent\": [\n{}\n  ]", lines.join(",\n"));
+        assert!(explained.contains(&expected), "sent:\n{expected}\nexplained:\n{explained}");
+    }
+    let explained = super::ringgate(folder.path(), &["explain", "/old/x%20y?q=1"]).stdout;
+    let mut client = Client::connect(port);
+    let response = client.get("localhost", "/old/x%20y?q=1");
+    let location = format!("  Location: {}\n", response.field("location").unwrap());
+    assert!(String::from_utf8(explained).unwrap().contains(&location), "{location}");
+    assert_eq!(process.stop(), Some(0));
 }

@@ -9,8 +9,13 @@ use crate::support::{
     upstream::{Answer, Upstream, ok},
 };
 use std::{
+    io::{Read, Write},
+    net::TcpListener,
     process::{Command, Stdio},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -155,5 +160,104 @@ fn a_stale_pooled_connection_is_nobodys_error() {
         if n % 3 == 0 {
             thread::sleep(Duration::from_millis(7));
         }
+    }
+}
+
+#[test]
+fn clients_that_never_read_cost_bounded_memory() {
+    if !require_real("nginx") {
+        return;
+    }
+    let _turn = take_turn();
+    let nginx = Nginx::start("");
+    nginx.file("big", vec![b'x'; 1 << 20]);
+    let gateway = Gateway::to_upstream(nginx.port);
+    assert_eq!(client::get(gateway.port, "localhost", "/big").content.len(), 1 << 20);
+    let before = gateway.resident_kib();
+    let requests = "GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    let greedy: Vec<Client> = (0..50)
+        .map(|_| {
+            let mut client = Client::connect(gateway.port);
+            client.send(&requests);
+            client
+        })
+        .collect();
+    thread::sleep(Duration::from_secs(2));
+    let grown = gateway.resident_kib().saturating_sub(before);
+    println!("50 clients that ask for 100 MiB each and read nothing: {grown} KiB");
+    assert!(grown < 50 * 320 + 8192, "{grown} KiB for 50 clients that read nothing");
+    assert_eq!(client::get(gateway.port, "localhost", "/nothing").status, 404);
+    drop(greedy);
+    wait_for("their connections to be gone", Duration::from_secs(10), || {
+        (gateway.metrics().sum("ringgate_connections_active", &[]) == 0.0).then_some(())
+    });
+}
+
+#[test]
+fn an_upstream_that_never_reads_costs_bounded_memory() {
+    let _turn = take_turn();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let held = Arc::new(Mutex::new(Vec::new()));
+    let holding = Arc::clone(&held);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut bytes = [0; 512];
+            let count = stream.read(&mut bytes).unwrap_or(0);
+            if bytes[..count].starts_with(b"POST") {
+                holding.lock().unwrap().push(stream);
+            } else {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nfine");
+            }
+        }
+    });
+    let config = format!("{}[server.limits]\nbody_timeout = \"3s\"\n", proxy_to(port));
+    let gateway = Gateway::with(&config).start();
+    assert_eq!(client::get(gateway.port, "localhost", "/a").text(), "fine");
+    let before = gateway.resident_kib();
+    let piece = vec![b'x'; 1 << 20];
+    let stuck: Vec<Client> = (0..20)
+        .map(|_| {
+            let mut client = Client::connect(gateway.port);
+            client.stream.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+            // The upstream reads the head and no more.
+            client.send("POST /stuck HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+            let _ = client.try_send("40000000\r\n");
+            while client.try_send(&piece).is_ok() {}
+            client
+        })
+        .collect();
+    let grown = gateway.resident_kib().saturating_sub(before);
+    println!("20 uploads to an upstream that does not read: {grown} KiB");
+    assert!(grown < 20 * 600 + 8192, "{grown} KiB for 20 uploads that nobody reads");
+    assert_eq!(client::get(gateway.port, "localhost", "/a").text(), "fine");
+    drop(stuck);
+    wait_for("their connections to be gone", Duration::from_secs(10), || {
+        (gateway.metrics().sum("ringgate_connections_active", &[]) == 0.0).then_some(())
+    });
+}
+
+#[test]
+fn curl_notices_a_body_that_was_cut() {
+    if !require_real("curl") {
+        return;
+    }
+    let _turn = take_turn();
+    let upstream = Upstream::start(|request| {
+        let head = match request.target() {
+            "/length" => "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
+            _ => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        };
+        Answer::Last(head.as_bytes().to_vec())
+    });
+    let gateway = Gateway::to_upstream(upstream.port);
+    for path in ["/length", "/chunks"] {
+        let url = format!("http://127.0.0.1:{}{path}", gateway.port);
+        let output = tools::run("curl", ["-sS", &url]);
+        let code = output.status.code();
+        // 18: transfer ended early; 56: the connection was reset.
+        assert!(matches!(code, Some(18 | 56)), "{path}: curl says {code:?}");
+        assert!(b"half".starts_with(&output.stdout), "{path}: {:?}", String::from_utf8_lossy(&output.stdout));
     }
 }

@@ -253,3 +253,68 @@ fn a_route_can_take_bodies_of_any_size_and_the_default_is_ten_megabytes() {
     assert_eq!(post(10_485_760), 200);
     assert_eq!(post(10_485_761), 413);
 }
+
+#[test]
+fn unix_sockets_serve_on_both_sides() {
+    use std::os::unix::net::{UnixListener, UnixStream};
+    let _turn = take_turn();
+    let folder = Folder::new("unix");
+    let origin = folder.path().join("origin.sock");
+    let listener = UnixListener::bind(&origin).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                while let Ok(1..) = stream.read(&mut bytes) {
+                    if stream.write_all(&ok(b"over a socket file")).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let front = folder.path().join("front.sock");
+    let config = proxy_to(1)
+        .replace("http://127.0.0.1:1", &format!("unix:{}", origin.display()))
+        .replace("listen = [", &format!("listen = [\"unix:{}\", ", front.display()));
+    let gateway = Gateway::with(&config).start();
+    for _ in 0..3 {
+        assert_eq!(Client::connect(gateway.port).get("localhost", "/a").text(), "over a socket file");
+    }
+    let mut client = UnixStream::connect(&front).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    client.write_all(b"GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("over a socket file"), "{answer}");
+}
+
+#[test]
+fn ipv6_serves_on_both_sides() {
+    let _turn = take_turn();
+    let Ok(listener) = std::net::TcpListener::bind("[::1]:0") else {
+        eprintln!("\n*** SKIPPED: this machine has no IPv6 loopback ***\n");
+        return;
+    };
+    let origin = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut bytes = [0; 4096];
+            let _ = stream.read(&mut bytes);
+            let _ = stream.write_all(&ok(b"over six"));
+        }
+    });
+    let front = tools::free_port();
+    let config = proxy_to(1)
+        .replace("127.0.0.1:1\"", &format!("{origin}\""))
+        .replace("listen = [", &format!("listen = [\"[::1]:{front}\", "));
+    let _gateway = Gateway::with(&config).start();
+    let mut client = std::net::TcpStream::connect(("::1", front)).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    client.write_all(b"GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("over six"), "{answer}");
+}

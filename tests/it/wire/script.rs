@@ -291,6 +291,7 @@ impl Case {
         text.push_str(&self.api);
         text.replace("$NAME", &self.name)
             .replace("$HOST", &self.host())
+            .replace("$UPSTREAM_PORT", upstream.rsplit_once(':').map_or("", |(_, port)| port))
             .replace("$UPSTREAM", upstream)
             .replace("$NOBODY", nobody)
     }

@@ -35,7 +35,13 @@ pub(super) fn human(plan: &Plan, asked: &Asked, explained: &Explained<'_>, out: 
     let host = asked.text(head.host);
     out.line(&format!("{} {}, host {host}\n", asked.text(head.method_token), asked.text(head.target)));
     let mut rows = verdict(plan, routed, out);
-    if !matches!(routed.verdict, Verdict::BadPath) {
+    // What the router would say is of no interest where it is not asked.
+    let asked_router = match &routed.verdict {
+        Verdict::BadPath => false,
+        Verdict::MethodNotAllowed(methods) => !methods.is_empty(),
+        Verdict::NotFound | Verdict::Found { .. } => true,
+    };
+    if asked_router {
         rows.extend(considered(&routed.steps, plan, &asked.text(head.host_name)));
     }
     if let Verdict::Found { answer, route, .. } = &routed.verdict {
