@@ -260,7 +260,8 @@ fn an_interim_response_does_not_stop_the_upload() {
 
 #[test]
 fn rfc9110_10_1_1_the_client_is_told_to_continue_once_and_only_when_someone_listens() {
-    let expect = |path: &str| format!("POST {path} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    let expect =
+        |path: &str| format!("POST {path} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
     let scene = Scene::plain();
     let (client, ear) = scene.client();
     scene.send(&client, expect("/e").as_bytes());
@@ -317,7 +318,11 @@ fn a_body_that_ends_with_the_connection_is_whole_at_its_end_and_cut_at_a_reset()
         scene.answer(0, b"HTTP/1.1 200 OK\r\n\r\n");
         scene.answer(0, b"some");
         let upstream = Rc::clone(&scene.upstreams.borrow()[0]);
-        if reset { upstream.reset() } else { upstream.close() }
+        if reset {
+            upstream.reset()
+        } else {
+            upstream.close()
+        }
         scene.stage.settle();
         let got = heard(&ear);
         assert_eq!(got.ends_with("4\r\nsome\r\n0\r\n\r\n"), whole, "{got}");
