@@ -1,14 +1,21 @@
 //! Rules, one by one: each a client, an upstream, and what both must see.
 
 use super::{
-    script::Chance,
     stage::{Ending, Heard, Stage, hear, plan, server},
     story::text,
 };
 use ringgate::{
-    base::limits,
-    connection::naive::{self, Reading},
-    io::sim::{Socket, Weather},
+    base::{ids::ListenerId, limits},
+    connection::{
+        self, After, Client, Staff, head,
+        naive::{self, Reading},
+    },
+    exchange::context::ClientAddress,
+    io::{
+        Stream,
+        sim::{Socket, Weather},
+        task::Desk,
+    },
 };
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -299,6 +306,7 @@ fn an_old_client_gets_content_without_chunks_and_a_reset_where_it_is_cut() {
         let scene = Scene::plain();
         let (client, ear) = scene.client();
         scene.send(&client, b"GET /e HTTP/1.0\r\n\r\n");
+        scene.asked(0);
         scene.answer(0, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
         let got = heard(&ear);
         assert!(got.ends_with("\r\n\r\nhello") && !got.contains("chunked"), "{got}");
@@ -315,6 +323,7 @@ fn a_body_that_ends_with_the_connection_is_whole_at_its_end_and_cut_at_a_reset()
         let scene = Scene::plain();
         let (client, ear) = scene.client();
         scene.send(&client, GET);
+        scene.asked(0);
         scene.answer(0, b"HTTP/1.1 200 OK\r\n\r\n");
         scene.answer(0, b"some");
         let upstream = Rc::clone(&scene.upstreams.borrow()[0]);
@@ -427,6 +436,42 @@ fn what_has_arrived_when_draining_begins_is_answered() {
 }
 
 #[test]
-fn chance_is_seeded() {
-    assert_eq!(Chance::new(5).below(1000), Chance::new(5).below(1000));
+fn a_panic_inside_an_exchange_costs_one_connection() {
+    let scene = Scene::plain();
+    let core = &scene.stage.core;
+    // The same staff serves both; it has one who cannot stand port 13.
+    let staff = Staff::new(|desk: Rc<Desk<Rc<Client>, After>>| async move {
+        loop {
+            let client = desk.job().await;
+            let after = head::exchanges(&client).await;
+            assert_ne!(client.address.socket.port(), 13, "the panic of this test");
+            drop(client);
+            desk.done(after);
+        }
+    });
+    let client = |port| {
+        let (near, far) = scene.stage.world.pair();
+        let address = ClientAddress::new(([192, 0, 2, 1], port).into(), false);
+        let (alarm, stream) = (core.net.timers.alarm(), Stream::simulated(far));
+        let client = Client::new(Rc::clone(core), stream, alarm, address, ListenerId(0));
+        scene.stage.spawn(connection::serve(Rc::new(client), staff.clone()));
+        let heard = Rc::new(Heard::default());
+        scene.stage.spawn(hear(Rc::clone(&near), Rc::clone(&heard)));
+        scene.stage.settle();
+        (near, heard)
+    };
+    let ((good, good_ear), (bad, bad_ear)) = (client(12), client(13));
+    let fixed = b"GET /fixed HTTP/1.1\r\nHost: h\r\n\r\n";
+    for round in 0..3 {
+        scene.send(&good, fixed);
+        assert!(heard(&good_ear).ends_with("fixed"), "round {round}");
+        if round == 1 {
+            scene.send(&bad, fixed);
+            assert_eq!(bad_ear.end.get(), Some(Ending::Closed));
+        }
+    }
+    assert_eq!((core.metrics.panics.get(), core.metrics.connections.get()), (1, 1));
+    let (late, late_ear) = client(14);
+    scene.send(&late, fixed);
+    assert!(heard(&late_ear).ends_with("fixed"));
 }

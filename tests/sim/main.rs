@@ -14,7 +14,6 @@
 
 mod check;
 mod directed;
-mod fuzz;
 mod script;
 mod stage;
 mod story;

@@ -1,0 +1,2 @@
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ringgate::connection::fuzz::fuzz_exchange(data));
