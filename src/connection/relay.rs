@@ -34,7 +34,8 @@ pub async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, head: &Resp
     let Rest { lease, mut pump, keep, upstream_keep, tunnel, until_close, upstream, timeout } = rest;
     let client = context.client;
     let mut up = if tunnel { Some(Box::new(tunnel_up(body))) } else { body.pump.take_if(|pump| !pump.is_done()) };
-    let mut both = Both { client, upstream: &lease.stream, tunnel, timeout, client_ended: None };
+    let announced = pump.body.is_announced();
+    let mut both = Both { announced, client, upstream: &lease.stream, tunnel, timeout, client_ended: None };
     if tunnel {
         client.core.metrics.tunnels.increment();
         client.core.metrics.tunnels_opened.increment();
@@ -82,6 +83,8 @@ fn tunnel_up(body: &mut RequestBody<'_>) -> Pump {
 
 /// Two connections and what moves between them.
 struct Both<'a> {
+    /// The length of the body towards the client was announced.
+    announced: bool,
     client: &'a Client,
     upstream: &'a Stream,
     tunnel: bool,
@@ -138,9 +141,9 @@ impl Both<'_> {
         let now = self.client.core.net.now();
         if now >= deadline {
             let reason = match down {
+                _ if self.tunnel => Reason::TunnelIdle,
                 Step::Write => Reason::ClientTimeoutWrite,
-                _ if self.tunnel => Reason::Ok,
-                _ => Reason::UpstreamTimeout,
+                _ => Reason::UpstreamStalled,
             };
             return Err(Stopped { reason, detail: "idle" });
         }
@@ -151,6 +154,8 @@ impl Both<'_> {
         match down {
             _ if self.tunnel => limits::TUNNEL_IDLE_TIMEOUT,
             Step::Write => self.timeout,
+            // What was announced is owed; what was not may be a stream of events that pauses.
+            _ if self.announced => self.timeout,
             _ => limits::STREAM_IDLE_TIMEOUT,
         }
     }
@@ -174,7 +179,10 @@ impl Both<'_> {
             PumpError::Source(_) if self.tunnel => Stopped { reason: Reason::Ok, detail: "reset" },
             PumpError::Source(_) => Stopped { reason: Reason::UpstreamTruncated, detail: "reset" },
             PumpError::Premature => Stopped { reason: Reason::UpstreamTruncated, detail: "closed" },
-            PumpError::Framing(e) => Stopped { reason: Reason::UpstreamTruncated, detail: e.kind.label() },
+            PumpError::Framing(e) => {
+                self.client.core.metrics.reject(e.kind.label());
+                Stopped { reason: Reason::UpstreamTruncated, detail: e.kind.label() }
+            }
             PumpError::TooLarge => Stopped { reason: Reason::TooLarge, detail: "" },
         })
     }

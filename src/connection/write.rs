@@ -87,8 +87,9 @@ pub fn upstream(
 
     let shape = Shape::of(head, request.version);
     let mut transcoder = Transcoder::new(shape.framing, shape.sink, request.te_trailers);
-    let Ok(fed) = transcoder.feed(first) else {
-        return Ok(broken(context, head.status));
+    let fed = match transcoder.feed(first) {
+        Ok(fed) => fed,
+        Err(e) => return Ok(broken(context, head.status, e.kind.label())),
     };
     let complete = body.is_complete();
     let keep = request.keep_alive && complete && !shape.until_close && !shape.tunnel && !core.draining.get();
@@ -251,7 +252,7 @@ async fn answer(
     }
     let bytes = if head.method == Method::Head { 0 } else { content.len() as u64 };
     let after = if keep { After::Idle } else { After::Close };
-    Delivered { outcome: Outcome::sent(status.0, bytes), after, linger: !complete }
+    Delivered { outcome: Outcome::sent(status.0, bytes), after, linger: close || !complete }
 }
 
 fn encode_local(
@@ -326,9 +327,10 @@ fn connection(version: Version, keep: bool) -> Connection<'static> {
 
 /// The upstream's body is malformed from its first byte: nothing was sent yet, but the head promised what cannot be kept.
 #[cold]
-fn broken(context: &Context<'_>, status: Status) -> Delivered {
+fn broken(context: &Context<'_>, status: Status, rule: &'static str) -> Delivered {
+    context.client.core.metrics.reject(rule);
     context.client.stream.abort_on_close();
-    let outcome = Outcome { reason: Reason::UpstreamGarbage, detail: "body", ..Outcome::sent(status.0, 0) };
+    let outcome = Outcome { reason: Reason::UpstreamGarbage, detail: rule, ..Outcome::sent(status.0, 0) };
     Delivered { outcome, after: After::Close, linger: false }
 }
 

@@ -51,13 +51,46 @@ impl Said<'_> {
             Self::Fixed(fixed) => out.extend_from_slice(&fixed.fields),
             Self::Redirect(redirect) => {
                 out.extend_from_slice(b"Location: ");
+                let start = out.len();
                 fill(&redirect.location, request, parameters, normal, out);
+                keep_on_site(out, start);
                 if redirect.keep_query && request.head.has_query {
                     out.push(b'?');
                     out.extend_from_slice(request.head.query.of(request.bytes));
                 }
                 out.extend_from_slice(b"\r\n");
             }
+        }
+    }
+}
+
+/// A location that begins with a slash stays on this site, whatever a parameter brings: `//evil.example` would not
+/// (RFC 3986 §4.2), nor would `/\evil.example` in a browser.
+fn keep_on_site(out: &mut Vec<u8>, start: usize) {
+    let location = out.get(start..).unwrap_or_default();
+    if location.first() != Some(&b'/') {
+        return;
+    }
+    let extra = location.iter().skip(1).take_while(|b| matches!(b, b'/' | b'\\')).count();
+    out.drain(start + 1..start + 1 + extra);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::keep_on_site;
+
+    #[test]
+    fn a_location_on_this_site_stays_there_and_another_one_is_left_alone() {
+        for (location, expect) in [
+            ("/new/x", "/new/x"),
+            ("//evil.example/x", "/evil.example/x"),
+            ("/\\evil.example", "/evil.example"),
+            ("///x", "/x"),
+            ("https://there.example//x", "https://there.example//x"),
+        ] {
+            let mut out = format!("Location: {location}").into_bytes();
+            keep_on_site(&mut out, 10);
+            assert_eq!(String::from_utf8_lossy(&out), format!("Location: {expect}"), "{location}");
         }
     }
 }

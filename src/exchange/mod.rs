@@ -13,6 +13,7 @@ pub mod route;
 
 use crate::{
     http::head::TargetForm,
+    observe::event::Reason,
     upstream::{Answer, body::RequestBody},
 };
 pub use context::{Core, Epoch, Request, Work};
@@ -60,7 +61,12 @@ pub async fn run(
     };
     let reply = match integrate::integrate(core, &epoch, route, request, body, admitted, work, &mut opened).await {
         Ok(reply) => reply,
-        Err(rejection) => Reply::Rejected(rejection),
+        Err(rejection) => {
+            if rejection.reason == Reason::BadRequest {
+                core.metrics.reject(rejection.detail);
+            }
+            Reply::Rejected(rejection)
+        }
     };
     (opened, reply)
 }

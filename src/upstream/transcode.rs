@@ -81,6 +81,12 @@ impl Transcoder {
         self.content
     }
 
+    /// Whether its length was announced: then a source that is silent owes something, and is no stream that pauses.
+    #[must_use]
+    pub const fn is_announced(&self) -> bool {
+        matches!(self.source, Source::Length(_))
+    }
+
     /// How many bytes may be received at once without taking what does not belong to this body, and whether more than a
     /// small buffer is worth while. A chunked body may end anywhere, so what is taken past its end must fit a small buffer.
     #[must_use]
