@@ -106,7 +106,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         small: 0,
     };
     let scratch = Scratch { response: &mut *response, parameters, path, target };
-    let (opened, reply) = exchange::run(core, request, &mut body, scratch).await;
+    let (opened, reply) = exchange::run(core, &request, &mut body, scratch).await;
     let context = write::Context { client, request, parameters, normal: path };
     let delivered = match reply {
         Reply::Upstream(answer) => match write::upstream(&context, &opened, &mut body, response, answer) {
@@ -118,7 +118,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         Reply::Rejected(rejection) => write::rejection(&context, &mut body, &rejection).await,
     };
     let used = length + body.used;
-    let over = body.pump.as_mut().map(crate::upstream::pump::Pump::take_over).unwrap_or_default();
+    let over = body.pump.as_mut().map(|pump| pump.take_over()).unwrap_or_default();
     let Delivered { mut outcome, after, linger } = delivered;
     // A client that was not the one to end this may have sent its next request: to close on that is to destroy the response.
     let surprised = after == After::Close && outcome.reason == Reason::Ok && head.keep_alive;

@@ -33,17 +33,17 @@ struct Stopped {
 pub async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, head: &ResponseHead, rest: Rest) -> Delivered {
     let Rest { lease, mut pump, keep, upstream_keep, tunnel, until_close, upstream, timeout } = rest;
     let client = context.client;
-    let mut up = if tunnel { Some(tunnel_up(body)) } else { body.pump.take_if(|pump| !pump.is_done()) };
+    let mut up = if tunnel { Some(Box::new(tunnel_up(body))) } else { body.pump.take_if(|pump| !pump.is_done()) };
     let mut both = Both { client, upstream: &lease.stream, tunnel, timeout, client_ended: None };
     if tunnel {
         client.core.metrics.tunnels.increment();
         client.core.metrics.tunnels_opened.increment();
     }
-    let stopped = both.run(&mut pump, up.as_mut()).await;
+    let stopped = both.run(&mut pump, up.as_deref_mut()).await;
     if tunnel {
         client.core.metrics.tunnels.decrement();
     }
-    let complete = up.as_ref().is_none_or(Pump::is_done);
+    let complete = up.as_ref().is_none_or(|up| up.is_done());
     if !tunnel && up.is_some() {
         body.pump = up;
     }
@@ -73,7 +73,7 @@ pub async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, head: &Resp
 /// What the client sent behind its request is the tunnel's already.
 fn tunnel_up(body: &mut RequestBody<'_>) -> Pump {
     let mut pump = Pump::new(Transcoder::new(Framing::UntilClose, Sink::Raw, false), u64::MAX);
-    let mut first = body.pump.as_mut().map(Pump::take_over).unwrap_or_default();
+    let mut first = body.pump.as_mut().map(|pump| pump.take_over()).unwrap_or_default();
     first.extend_from_slice(body.prefix.get(body.used..).unwrap_or_default());
     pump.hold(first);
     body.used = body.prefix.len();

@@ -38,27 +38,27 @@ pub enum Reply {
 /// value that a later one demands, so that none can be left out.
 pub async fn run(
     core: &Core,
-    request: Request<'_>,
+    request: &Request<'_>,
     body: &mut RequestBody<'_>,
     work: context::Scratch<'_>,
 ) -> (Opened, Reply) {
-    let mut opened = Opened::new(core.epoch(), &request);
+    let mut opened = Opened::new(core.epoch(), request);
     let epoch = opened.epoch();
     if request.head.form == TargetForm::Asterisk {
         return (opened, Reply::Abilities);
     }
     body.timeout = epoch.plan.server.limits.body_timeout;
-    let found = route::find(&epoch.plan, &request, work.parameters, work.path);
+    let found = route::find(&epoch.plan, request, work.parameters, work.path);
     let route = match found {
         Ok(route) => route,
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     opened.route = Some(route.id);
-    let admitted = match admit::admit(route, &request, body) {
+    let admitted = match admit::admit(route, request, body) {
         Ok(admitted) => admitted,
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
-    let reply = match integrate::integrate(core, &epoch, route, &request, body, admitted, work, &mut opened).await {
+    let reply = match integrate::integrate(core, &epoch, route, request, body, admitted, work, &mut opened).await {
         Ok(reply) => reply,
         Err(rejection) => Reply::Rejected(rejection),
     };

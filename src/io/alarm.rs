@@ -1,10 +1,11 @@
 //! Deadlines: one number per connection, swept coarsely by the core. No timer per operation, no clock per wait.
 
 use crate::base::{clock::Instant, limits};
+use pin_project_lite::pin_project;
 use std::{
     cell::{Cell, RefCell},
     future::Future,
-    pin::{Pin, pin},
+    pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
 };
@@ -119,20 +120,17 @@ impl Alarm {
 
     /// Waits for `wait`, but not past the deadline. What is given up is dropped: only waits for readiness may be passed.
     #[inline]
-    pub async fn guard<F: Future>(&self, wait: F) -> Result<F::Output, Expired> {
-        let mut wait = pin!(wait);
-        std::future::poll_fn(|cx| self.poll(wait.as_mut(), cx)).await
+    pub fn guard<F: Future>(&self, wait: F) -> Guard<'_, F> {
+        Guard { wait, alarm: self }
     }
 
+    /// Whether the wait is over although what it waits for has not come.
     #[inline]
-    fn poll<F: Future>(&self, wait: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Expired>> {
-        if let Poll::Ready(output) = wait.poll(cx) {
-            return Poll::Ready(Ok(output));
-        }
+    fn poll(&self, cx: &Context<'_>) -> Poll<Expired> {
         let mut slots = self.table.slots.borrow_mut();
-        let Some(slot) = slots.get_mut(self.index as usize) else { return Poll::Ready(Err(Expired)) };
+        let Some(slot) = slots.get_mut(self.index as usize) else { return Poll::Ready(Expired) };
         if std::mem::take(&mut slot.fired) {
-            return Poll::Ready(Err(Expired));
+            return Poll::Ready(Expired);
         }
         if !self.registered.get() {
             slot.waker = Some(cx.waker().clone());
@@ -150,6 +148,30 @@ impl Alarm {
             slot.fired = false;
             slot.idle = idle;
         }
+    }
+}
+
+pin_project! {
+    /// A wait with a deadline: see [`Alarm::guard`].
+    #[derive(Debug)]
+    #[must_use = "a wait does nothing unless it is awaited"]
+    pub struct Guard<'a, F> {
+        #[pin]
+        wait: F,
+        alarm: &'a Alarm,
+    }
+}
+
+impl<F: Future> Future for Guard<'_, F> {
+    type Output = Result<F::Output, Expired>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.wait.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        this.alarm.poll(cx).map(Err)
     }
 }
 

@@ -27,7 +27,7 @@ pub struct RequestBody<'a> {
     /// How much of `prefix` belonged to the body.
     pub used: usize,
     /// The rest of it, once `prefix` was not all, or what a socket did not take of the request at once.
-    pub pump: Option<Pump>,
+    pub pump: Option<Box<Pump>>,
     /// Something beyond `prefix` may have been read and sent: it cannot be had again.
     pub flowing: bool,
     /// Nobody has asked for it yet.

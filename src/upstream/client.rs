@@ -426,7 +426,8 @@ impl Call<'_> {
         body.flowing = true;
         let sink = body.sink();
         // Kept with the body: as long as something of the request is not sent, the connection is good for nothing else.
-        let pump = body.pump.get_or_insert_with(|| Pump::new(Transcoder::new(Framing::None, sink, false), u64::MAX));
+        let pump =
+            body.pump.get_or_insert_with(|| Box::new(Pump::new(Transcoder::new(Framing::None, sink, false), u64::MAX)));
         if !left.is_empty() {
             pump.hold(left);
         }
@@ -599,7 +600,7 @@ fn first_bytes<'a>(body: &mut RequestBody<'a>) -> Result<std::borrow::Cow<'a, [u
     if transcoder.is_done() {
         body.small = transcoder.content();
     } else {
-        body.pump = Some(Pump::new(transcoder, body.limit));
+        body.pump = Some(Box::new(Pump::new(transcoder, body.limit)));
     }
     Ok(bytes)
 }
