@@ -76,7 +76,7 @@ pub fn request(bytes: &[u8]) -> Reading {
     };
     let parts: Vec<&str> = message.line.split(' ').collect();
     let [method, target, version] = parts.as_slice() else { return Reading::Wrong("request line") };
-    if !is_token(method) || target.is_empty() || *version != "HTTP/1.1" {
+    if !is_token(method) || target.is_empty() || target.contains('\t') || *version != "HTTP/1.1" {
         return Reading::Wrong("request line");
     }
     if message.count("host") != 1 {
@@ -173,7 +173,7 @@ fn head(bytes: &[u8]) -> Result<(Message, usize), Reading> {
     let mut lines = text.split("\r\n");
     let mut message = Message { line: lines.next().unwrap_or_default().to_owned(), ..Message::default() };
     message.fields = fields(lines).ok_or(Reading::Wrong("field line"))?;
-    if message.line.chars().any(char::is_control) {
+    if message.line.chars().any(|c| c < ' ' && c != '\t' || c == '\u{7f}') {
         return Err(Reading::Wrong("control byte"));
     }
     Ok((message, end + 4))

@@ -14,6 +14,7 @@
 
 mod check;
 mod directed;
+mod mutate;
 mod script;
 mod stage;
 mod story;
