@@ -118,6 +118,7 @@ fn a_warm_answer_of_our_own_allocates_nothing() {
 fn what_waits_or_is_large_keeps_its_budget() {
     let large = with_body("HTTP/1.1 200 OK\r\n", 1 << 20);
     check("1 MiB answer", WRK, &large, "200", 2);
+    // The future of the upload and its pump, both boxed so that exchanges without an upload stay small.
     check("1 MiB upload", &with_body("POST /p/a HTTP/1.1\r\nHost: h\r\n", 1 << 20), SMALL, "200", 2);
     let interim = [b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", SMALL].concat();
     check("interim response", WRK, &interim, "103", 5);

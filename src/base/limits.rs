@@ -31,6 +31,9 @@ pub const PATH_SEGMENTS_MAX: usize = 128;
 
 /// Bytes of a small buffer: a whole head fits, and small bodies with it.
 pub const BUFFER_BYTES: usize = HEAD_BYTES_DEFAULT;
+/// A head of up to so many bytes with nothing behind it leaves its buffer while an upstream works: hundreds of buffers, all
+/// aligned alike, would compete for the same few lines of the cache.
+pub const SMALL_HEAD_BYTES: usize = 1536;
 /// Bytes of a bulk buffer: measured, larger ones fall out of the cache, smaller ones cost system calls.
 pub const BULK_BUFFER_BYTES: usize = 256 * 1024;
 /// Bodies that announce less than this never touch a bulk buffer.

@@ -9,7 +9,7 @@ use crate::{
     exchange::{self, Core, Opened, Outcome, Rejection, Reply, Request, Work, context::Scratch, finish::finish},
     h1::parse::{self, HeadLimits, Parsed},
     http::head::Framing,
-    io::stream::Peek,
+    io::{buf::Buffers, stream::Peek},
     observe::event::Reason,
     upstream::body::RequestBody,
 };
@@ -80,8 +80,9 @@ pub async fn exchanges(client: &Client) -> After {
 async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize, started: Instant) -> After {
     let core = &*client.core;
     let _counted = InFlight::new(core);
-    let Work { request: head, response, parameters, path, target } = work;
-    let bytes = input.bytes.get(input.start..input.end).unwrap_or_default();
+    let lone = input.move_out(length, work, &core.net.buffers);
+    let Work { request: head, bytes: moved, response, parameters, path, target } = work;
+    let bytes = if lone { moved } else { input.bytes.get(input.start..input.end).unwrap_or_default() };
     let (head_bytes, prefix) = bytes.split_at_checked(length).unwrap_or((bytes, b""));
     let request = Request {
         head,
@@ -129,8 +130,10 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     if linger {
         Box::pin(super::relay::linger(client)).await;
     }
-    input.start += used;
-    input.put_back(&over);
+    if !lone {
+        input.start += used;
+        input.put_back(&over);
+    }
     after
 }
 
@@ -153,6 +156,20 @@ impl Drop for InFlight<'_> {
 }
 
 impl Input {
+    /// Copies a small head that is all there is, and gives the buffer back. Returns whether it did.
+    #[inline]
+    fn move_out(&mut self, length: usize, work: &mut Work, buffers: &Buffers) -> bool {
+        let bytes = self.bytes();
+        if bytes.len() != length || length > limits::SMALL_HEAD_BYTES || work.request.framing != Framing::None {
+            return false;
+        }
+        work.bytes.clear();
+        work.bytes.extend_from_slice(bytes);
+        buffers.give(std::mem::take(&mut self.bytes));
+        (self.start, self.end) = (0, 0);
+        true
+    }
+
     /// Bytes that were read past the end of a body are the next request's.
     fn put_back(&mut self, over: &[u8]) {
         if over.is_empty() {

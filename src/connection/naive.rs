@@ -86,13 +86,11 @@ pub fn request(bytes: &[u8]) -> Reading {
         Err(why) => Reading::Wrong(why),
         Ok(Framing::None) => Reading::Whole(message, at),
         Ok(Framing::Length(length)) => with_length(message, bytes, at, length),
-        Ok(Framing::Chunked) => {
-            let end = chunks(bytes, at, &mut message);
-            end.map_or_else(
-                |why| why.map_or(Reading::Cut(message.clone()), Reading::Wrong),
-                |end| Reading::Whole(message.clone(), end),
-            )
-        }
+        Ok(Framing::Chunked) => match chunks(bytes, at, &mut message) {
+            Ok(end) => Reading::Whole(message, end),
+            Err(None) => Reading::Cut(message),
+            Err(Some(why)) => Reading::Wrong(why),
+        },
     }
 }
 
@@ -121,13 +119,11 @@ pub fn response(bytes: &[u8], to_head: bool, ended: bool) -> Reading {
     }
     match framing {
         Framing::Length(length) => with_length(message, bytes, at, length),
-        Framing::Chunked => {
-            let end = chunks(bytes, at, &mut message);
-            end.map_or_else(
-                |why| why.map_or(Reading::Cut(message.clone()), Reading::Wrong),
-                |end| Reading::Whole(message.clone(), end),
-            )
-        }
+        Framing::Chunked => match chunks(bytes, at, &mut message) {
+            Ok(end) => Reading::Whole(message, end),
+            Err(None) => Reading::Cut(message),
+            Err(Some(why)) => Reading::Wrong(why),
+        },
         Framing::None => {
             message.until_close = true;
             message.body = bytes.get(at..).unwrap_or_default().to_vec();

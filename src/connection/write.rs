@@ -86,7 +86,7 @@ pub fn upstream(
     let (head_bytes, first) = received.split_at_checked(head_end - head_start).unwrap_or((received, b""));
 
     let shape = Shape::of(head, request.version);
-    let mut transcoder = Transcoder::new(shape.framing, shape.sink, request.te_trailers);
+    let mut transcoder = Transcoder::new(shape.framing, shape.sink, request.te_trailers).greedy();
     let fed = match transcoder.feed(first) {
         Ok(fed) => fed,
         Err(e) => return Ok(broken(context, head.status, e.kind.label())),

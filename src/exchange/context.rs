@@ -65,6 +65,8 @@ pub struct Epoch {
 pub struct Work {
     /// The request's head.
     pub request: RequestHead,
+    /// Its bytes, if they are few and nothing stands behind them.
+    pub bytes: Vec<u8>,
     /// The upstream response's head.
     pub response: ResponseHead,
     /// Path parameters.
@@ -234,6 +236,7 @@ impl Work {
     fn fresh() -> Box<Self> {
         Box::new(Self {
             request: RequestHead::with_capacity(limits::FIELDS_DEFAULT / 4),
+            bytes: Vec::with_capacity(limits::SMALL_HEAD_BYTES),
             response: ResponseHead::with_capacity(limits::FIELDS_DEFAULT / 4),
             parameters: Params::default(),
             path: Vec::new(),

@@ -26,7 +26,7 @@ use crate::{
     },
     observe::metrics::{CoreMetrics, Failure as Failed},
 };
-use std::{cell::RefCell, io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{cell::RefCell, io, net::SocketAddr, pin::pin, rc::Rc, time::Duration};
 
 /// What an exchange with an upstream needs of its core and its route.
 #[derive(Clone, Copy, Debug)]
@@ -431,6 +431,8 @@ impl Call<'_> {
         if !left.is_empty() {
             pump.hold(left);
         }
+        // One watch for the whole upload: to give one up and set another for every piece would cost more than the piece.
+        let mut early = pin!(lease.stream.readable());
         loop {
             let step = match pump.step(client, &lease.stream, &self.net.buffers) {
                 Ok(Step::Done) => return Ok(()),
@@ -442,15 +444,15 @@ impl Call<'_> {
             self.alarm.set(self.net.now().plus(timeout));
             let wait = async {
                 match step {
-                    Step::Write => either(lease.stream.writable(), lease.stream.readable()).await,
-                    _ => either(client.readable(), lease.stream.readable()).await,
+                    Step::Write => either(lease.stream.writable(), early.as_mut()).await,
+                    _ => either(client.readable(), early.as_mut()).await,
                 }
             };
             match (self.alarm.guard(wait).await, step) {
                 (Ok(Either::First(_)), _) => {}
                 (Ok(Either::Second(_)), _) => match lease.stream.peek() {
                     Peek::Bytes => return Ok(()),
-                    Peek::Quiet => {}
+                    Peek::Quiet => early.set(lease.stream.readable()),
                     Peek::Ended | Peek::Broken => return Err(Fault::Closed),
                 },
                 (Err(_), Step::Write) => return Err(Fault::Timeout),

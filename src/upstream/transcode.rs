@@ -24,6 +24,7 @@ pub struct Transcoder {
     pass_trailers: bool,
     content: u64,
     done: bool,
+    greedy: bool,
 }
 
 #[derive(Debug)]
@@ -65,7 +66,22 @@ impl Transcoder {
             Framing::Chunked => (Source::Chunked(Decoder::new()), false),
             Framing::UntilClose => (Source::UntilClose, false),
         };
-        Self { source, sink, carry: Vec::new(), rewrite: sink == Sink::Raw, pass_trailers, content: 0, done }
+        Self {
+            source,
+            sink,
+            carry: Vec::new(),
+            rewrite: sink == Sink::Raw,
+            pass_trailers,
+            content: 0,
+            done,
+            greedy: false,
+        }
+    }
+
+    /// For a connection on which nothing may follow this body: then it may be received in pieces of any size.
+    #[must_use]
+    pub fn greedy(self) -> Self {
+        Self { greedy: true, ..self }
     }
 
     /// Whether the last byte has come and gone.
@@ -93,6 +109,7 @@ impl Transcoder {
     pub fn appetite(&self) -> usize {
         match &self.source {
             Source::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
+            Source::Chunked(_) if self.greedy => usize::MAX,
             Source::Chunked(decoder) => {
                 let chunk = usize::try_from(decoder.data_left()).unwrap_or(usize::MAX);
                 chunk.saturating_add(limits::BUFFER_BYTES - limits::TRAILER_BYTES_MAX)

@@ -328,9 +328,9 @@ fn a_body_that_ends_with_the_connection_is_whole_at_its_end_and_cut_at_a_reset()
         scene.answer(0, b"some");
         let upstream = Rc::clone(&scene.upstreams.borrow()[0]);
         if reset {
-            upstream.reset()
+            upstream.reset();
         } else {
-            upstream.close()
+            upstream.close();
         }
         scene.stage.settle();
         let got = heard(&ear);

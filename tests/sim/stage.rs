@@ -27,6 +27,8 @@ use std::{
     time::Duration,
 };
 
+/// Who waits where, and what is done with them.
+type Listening = (Rc<Queue>, Box<dyn Fn(&Stage, Rc<Socket>)>);
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Bytes that were heard, and how the connection ended.
@@ -53,7 +55,7 @@ pub(crate) struct Stage {
     executor: RefCell<Executor>,
     nursery: Rc<RefCell<Vec<Task>>>,
     serve: Box<dyn Fn(Rc<Client>) -> Task>,
-    listening: RefCell<Vec<(Rc<Queue>, Box<dyn Fn(&Stage, Rc<Socket>)>)>>,
+    listening: RefCell<Vec<Listening>>,
     swept: Cell<u64>,
 }
 
@@ -101,7 +103,7 @@ impl Stage {
     }
 
     /// `serve` is called for each connection that comes to `address`.
-    pub(crate) fn listen(&self, address: SocketAddr, serve: impl Fn(&Stage, Rc<Socket>) + 'static) {
+    pub(crate) fn listen(&self, address: SocketAddr, serve: impl Fn(&Self, Rc<Socket>) + 'static) {
         self.listening.borrow_mut().push((self.world.listen(address), Box::new(serve)));
     }
 

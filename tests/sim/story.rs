@@ -116,7 +116,7 @@ integration = {{ type = "redirect", status = 302, location = "/new/{{x}}", keep_
 
 pub(crate) fn play(seed: u64) -> End {
     let mut chance = Chance::new(seed);
-    let kind = seed % 3 == 0;
+    let kind = seed.is_multiple_of(3);
     let window = chance.pick(&[1 << 20, 1 << 16, 2000_usize, 100, 7]);
     // Large bodies through a keyhole take long and show nothing new.
     chance.largest = usize::saturating_mul(window, 60);
