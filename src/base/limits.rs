@@ -64,7 +64,7 @@ pub const LINGER_TIME: Duration = Duration::from_secs(2);
 pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
 /// A pooled upstream connection idle for longer than this is looked at before it is used again.
 /// Servers close connections after seconds; a look is a call, and under load all of the pool is used within this time.
-pub const STALE_AFTER: Duration = Duration::from_millis(50);
+pub const STALE_AFTER: Duration = Duration::from_millis(10);
 /// How long a client that closed its sending side may still wait for the answer; past it, it counts as gone.
 pub const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
 

@@ -18,6 +18,7 @@
 mod cli;
 mod config;
 mod fuzz;
+mod readme;
 mod real;
 #[allow(dead_code, reason = "a kit: not every module uses all of it")]
 mod support;
