@@ -56,6 +56,8 @@ impl Start {
         let path = folder.write("ringgate.toml", fill_in(&self.config, port, admin));
         let mut command = self.command();
         command.arg("run").arg("--config").arg(&path).current_dir(folder.path());
+        // Where `ringgate reload` would find it: not where people's gateways are.
+        command.env("RINGGATE_RUNTIME_DIR", folder.path().join("run"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("start the gateway");
         let output = Arc::new(Mutex::new(Vec::new()));
