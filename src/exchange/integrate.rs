@@ -47,6 +47,7 @@ pub async fn integrate(
             host: proxy.host.as_deref(),
             client: request.client.text(),
             trusted: request.client.trusted,
+            secure: request.tls.is_some(),
         },
         timeout: proxy.timeout,
     };

@@ -189,6 +189,10 @@ reasons! {
     BadRequest = "bad_request", Some(Side::Client), 400;
     /// The body is larger than the route takes.
     TooLarge = "too_large", Some(Side::Client), 413;
+    /// A TLS handshake came in where plain HTTP is spoken.
+    TlsOnPlainPort = "tls_on_plain_port", Some(Side::Client), 400;
+    /// The request is for another host than the TLS handshake was (RFC 9110 §15.5.20).
+    Misdirected = "misdirected", Some(Side::Client), 421;
     /// No route matches the host and path.
     NoRoute = "no_route", Some(Side::Client), 404;
     /// Routes match, but none takes the method.

@@ -17,5 +17,6 @@ pub mod settings;
 pub mod transcode;
 
 pub use crate::io::{Alarm, Net};
+pub use crate::tls::Facts as TlsFacts;
 pub use balance::{Server, Upstream};
 pub use client::{Answer, Call, Failure, Fault};

@@ -2,7 +2,8 @@
 
 use crate::{
     base::{clock::Instant, limits},
-    io::{Stream, stream::Peek},
+    io::stream::Peek,
+    tls::Stream,
 };
 use std::{cell::RefCell, time::Duration};
 
@@ -78,10 +79,8 @@ mod tests {
     use super::Pool;
     use crate::{
         base::{clock::Clock, limits},
-        io::{
-            Stream,
-            sim::{Weather, World},
-        },
+        io::sim::{Weather, World},
+        tls::Stream,
     };
     use std::time::Duration;
 
