@@ -126,7 +126,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     let surprised = after == After::Close && outcome.reason == Reason::Ok && head.keep_alive;
     let linger = linger || surprised && (used < bytes.len() || client.stream.peek() == Peek::Bytes);
     outcome.request_bytes = body.content();
-    finish(core, opened, head, head_bytes, &client.address, outcome);
+    finish(core, opened, head, head_bytes, &client.address, client.stream.facts(), outcome);
     client.served.set(client.served.get().saturating_add(1));
     if linger {
         Box::pin(super::relay::linger(client)).await;
@@ -285,7 +285,7 @@ async fn refuse_head(client: &Client, work: &mut Work, input: &Input, started: I
     let context = write::Context { client, request, parameters, normal: path };
     let sent = if rejection.is_silent() { 0 } else { write::refuse(&context, &rejection).await };
     let outcome = Outcome::rejected(&rejection, sent);
-    finish(core, opened, head, b"", &client.address, outcome);
+    finish(core, opened, head, b"", &client.address, client.stream.facts(), outcome);
     super::relay::linger(client).await;
     After::Close
 }

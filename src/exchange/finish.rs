@@ -11,8 +11,8 @@ use crate::{
         field::Known,
         head::{RequestHead, Version},
     },
-    observe::event::{ExchangeRecord, Reason},
-    upstream::{Upstream, client::Notes},
+    observe::event::{ClientCertificate, ExchangeRecord, Reason},
+    upstream::{TlsFacts, Upstream, client::Notes},
 };
 use std::rc::Rc;
 
@@ -104,6 +104,7 @@ pub fn finish(
     head: &RequestHead,
     bytes: &[u8],
     client: &super::context::ClientAddress,
+    tls: Option<&TlsFacts>,
     outcome: Outcome,
 ) {
     let now = core.net.now();
@@ -122,7 +123,21 @@ pub fn finish(
         core.metrics.record(counters.map(|c| &**c), &record);
         return;
     }
-    let record = full_record(core, &opened, head, bytes, client, outcome, total_ns);
+    let shown = full_record(core, &opened, head, bytes, client, outcome);
+    let record = ExchangeRecord {
+        total_ns,
+        tls: tls.map_or("", |tls| tls.version),
+        tls_suite: tls.map_or("", |tls| tls.suite),
+        client_certificate: tls.and_then(|tls| tls.client.as_deref()).map(|shown| ClientCertificate {
+            pem: &shown.pem,
+            subject: &shown.subject,
+            issuer: &shown.issuer,
+            serial: &shown.serial,
+            not_before: &shown.not_before,
+            not_after: &shown.not_after,
+        }),
+        ..shown
+    };
     core.metrics.record(counters.map(|c| &**c), &record);
     if let (Some(sink), Some(log)) = (&mut *core.access.borrow_mut(), &epoch.plan.access_log) {
         sink.record(&log.format, &record);
@@ -136,7 +151,6 @@ fn full_record<'a>(
     bytes: &'a [u8],
     client: &super::context::ClientAddress,
     outcome: Outcome,
-    total_ns: u64,
 ) -> ExchangeRecord<'a> {
     let plan = &opened.epoch.plan;
     let route = opened.route.and_then(|id| plan.routes.get(id.index()));
@@ -148,7 +162,6 @@ fn full_record<'a>(
     ExchangeRecord {
         started: opened.started,
         unix: core.net.clock.unix(opened.started),
-        total_ns,
         connect_ns: upstream.map(|_| opened.notes.connect_ns),
         first_byte_ns: (opened.upstream_status != 0).then_some(opened.notes.first_byte_ns),
         route: opened.route,
@@ -178,6 +191,6 @@ fn full_record<'a>(
         request_id,
         reuse: opened.served,
         core: core.id.0,
-        tls: "",
+        ..ExchangeRecord::default()
     }
 }

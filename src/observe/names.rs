@@ -71,8 +71,9 @@ pub const RULES: [&str; 28] = [
 
 /// Why TLS handshakes of clients fail (`ringgate_tls_handshake_failures_total`): the labels of `tls::Failure`, and last what
 /// any other counts as.
-pub const TLS_FAILURES: [&str; 17] = [
+pub const TLS_FAILURES: [&str; 18] = [
     "timeout",
+    "silent",
     "closed",
     "plain_http",
     "malformed",

@@ -31,6 +31,8 @@ macro_rules! failures {
 failures! {
     /// It took too long.
     Timeout = "timeout";
+    /// The client closed without a word, as health checks do.
+    Silent = "silent";
     /// The connection ended before it was complete.
     Closed = "closed";
     /// Plain HTTP came instead.

@@ -154,6 +154,7 @@ fn receive(socket: &Socket, net: &Net, first: &mut Vec<u8>) -> Result<(), Failur
         input.resize(limits::TLS_SCRATCH_BYTES, 0);
     }
     match socket.recv(input.get_mut(..limits::TLS_RECORD_BYTES).unwrap_or_default()) {
+        Ok(0) if first.is_empty() => Err(Failure::Silent),
         Ok(0) => Err(Failure::Closed),
         Ok(n) => {
             first.extend_from_slice(input.get(..n).unwrap_or_default());

@@ -7,12 +7,17 @@ pub mod certificate;
 pub mod client;
 mod engine;
 pub mod failure;
+pub mod fuzz;
 pub mod handshake;
 pub mod policy;
 pub mod server;
 pub mod session;
 pub mod stream;
 mod tickets;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
 
 pub use certificate::ClientCertificate;
 pub use client::{Client, Target};

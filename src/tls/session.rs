@@ -164,6 +164,12 @@ impl Session {
         self.state.borrow_mut().flush(&self.socket)
     }
 
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let state = self.state.borrow();
+        state.plain.capacity() + state.rest.capacity() + state.out.capacity()
+    }
+
     /// See [`super::Stream::peek`].
     #[must_use]
     pub fn peek(&self) -> Peek {

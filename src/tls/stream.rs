@@ -147,6 +147,15 @@ impl Stream {
         }
     }
 
+    /// Bytes of buffers that a session holds at the moment.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        match &self.0 {
+            Kind::Plain(_) => 0,
+            Kind::Tls(session) => session.held(),
+        }
+    }
+
     /// The address at the other end, where it has one.
     #[must_use]
     pub fn peer(&self) -> Option<SocketAddr> {
