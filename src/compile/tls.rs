@@ -52,7 +52,7 @@ pub(super) fn listener(written: &Listener, sink: &Sink) -> Option<Server> {
         identities.push((identity, own));
         places.push(place);
     }
-    let policy = policy(written, sink);
+    let policy = policy(written);
     if sink.errors() > before || identities.is_empty() {
         return None;
     }
@@ -84,12 +84,8 @@ fn check_twin(
     }
 }
 
-fn policy(written: &Listener, sink: &Sink) -> Policy {
-    let default = Policy::named("default").or_else(|| Policy::ALL.first().copied());
-    let Some(policy) = Policy::named(written.security_policy.value).or(default) else {
-        unreachable!("there is a policy");
-    };
-    let _ = sink;
+fn policy(written: &Listener) -> Policy {
+    let policy = Policy::named(written.security_policy.value).unwrap_or(Policy::ALL[0]);
     if written.min_version.value == "1.3" { policy.without_tls12() } else { policy }
 }
 

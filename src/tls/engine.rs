@@ -101,11 +101,17 @@ impl Deref for Engine {
 /// The same method of two types.
 trait Records {
     type Data;
+    /// Whether there is something to be sent.
+    fn has_words(&self) -> bool;
     fn process<'c, 'i>(&'c mut self, input: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
 }
 
 impl Records for UnbufferedServerConnection {
     type Data = ServerConnectionData;
+
+    fn has_words(&self) -> bool {
+        self.wants_write()
+    }
 
     #[inline]
     fn process<'c, 'i>(&'c mut self, input: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
@@ -115,6 +121,10 @@ impl Records for UnbufferedServerConnection {
 
 impl Records for UnbufferedClientConnection {
     type Data = ClientConnectionData;
+
+    fn has_words(&self) -> bool {
+        self.wants_write()
+    }
 
     #[inline]
     fn process<'c, 'i>(&'c mut self, input: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
@@ -126,8 +136,11 @@ fn digest<R: Records>(connection: &mut R, input: &mut [u8], yielded: &mut Yield<
     let mut used = 0;
     let mut broken = None;
     loop {
-        // After an error only the alert that tells of it is of interest.
-        let left = if broken.is_none() { input.get_mut(used..).unwrap_or_default() } else { &mut [] };
+        // After an error, the alert that tells of it is all that is still of interest.
+        if broken.is_some() && !connection.has_words() {
+            return (used, broken.map_or(Ok(()), Err));
+        }
+        let left = input.get_mut(used..).unwrap_or_default();
         let UnbufferedStatus { mut discard, state } = connection.process(left);
         let more = match state {
             Ok(ConnectionState::ReadTraffic(mut traffic)) => {

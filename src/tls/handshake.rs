@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     base::{clock::Instant, limits},
-    io::{Alarm, Net, Stream as Socket},
+    io::{
+        Alarm, Net, Stream as Socket,
+        task::{either, maybe},
+    },
 };
 use rustls::{
     AlertDescription, CommonState, HandshakeKind, ProtocolVersion, ServerConfig,
@@ -183,16 +186,16 @@ async fn complete(socket: &Socket, state: &mut State, net: &Net, alarm: &Alarm) 
             }
             return Err(failure);
         }
-        while !state.flush(socket).map_err(|_| Failure::Closed)? {
-            wait(alarm, socket.writable()).await?;
+        let flushed = state.flush(socket).map_err(|_| Failure::Closed)?;
+        let got = state.pull(socket, &net.scratch, &mut []);
+        let idle = got.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock) && state.engine.is_handshaking();
+        // What went wrong is looked at above; what is new to be sent goes first.
+        if !idle || flushed && state.is_owing() {
+            continue;
         }
-        match state.pull(socket, &net.scratch, &mut []) {
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock && state.engine.is_handshaking() && !state.is_owing() => {
-                wait(alarm, socket.readable()).await?;
-            }
-            // What went wrong is looked at above.
-            _ => {}
-        }
+        // Read even while the other side takes nothing: it may be waiting for us to.
+        let writable = (!flushed).then(|| socket.writable());
+        wait(alarm, async { either(socket.readable(), maybe(writable)).await.into_inner() }).await?;
     }
 }
 

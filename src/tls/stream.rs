@@ -122,6 +122,15 @@ impl Stream {
         }
     }
 
+    /// Sends what the session itself still has to say, as the last words of its handshake, which otherwise go along with the
+    /// first [`Stream::send`] or before the first wait. Returns whether all of it went; what is broken shows when it is used.
+    pub fn flush(&self) -> bool {
+        match &self.0 {
+            Kind::Plain(_) => true,
+            Kind::Tls(session) => session.flush().unwrap_or(true),
+        }
+    }
+
     /// Looks without reading. What came for a session itself (tickets, key updates) is no bytes.
     #[must_use]
     pub fn peek(&self) -> Peek {

@@ -106,17 +106,30 @@ impl Stage {
             let deadline = net.now().plus(TIMEOUT);
             let socket = crate::io::Stream::simulated(socket);
             let done = handshake::connect(socket, &target, &net, &alarm, deadline).await;
+            while let Ok(made) = &done
+                && !made.stream.flush()
+            {
+                made.stream.writable().await.unwrap();
+            }
             *out.borrow_mut() = Some(done);
         });
         made
     }
 
     /// A handshake: what came of it at the client and at the server.
-    fn shake(&self, target: &Target, server: &Arc<Server>) -> (Result<Established, Failure>, Result<Established, Failure>) {
+    fn shake(
+        &self,
+        target: &Target,
+        server: &Arc<Server>,
+    ) -> (Result<Established, Failure>, Result<Established, Failure>) {
         let (near, far) = self.world.pair();
         let accepted = self.accept(far, server);
         let connected = self.connect(near, target);
         self.settle();
+        // Last words are given a moment to arrive.
+        if connected.borrow().is_none() || accepted.borrow().is_none() {
+            self.pass(limits::TLS_LINGER_TIME * 2);
+        }
         (connected.take().expect("the client is done"), accepted.take().expect("the server is done"))
     }
 
@@ -202,7 +215,10 @@ fn a_handshake_that_is_cut_anywhere_ends_and_is_no_session() {
                 let failure = if cut == 0 { Failure::Silent } else { Failure::Closed };
                 assert_eq!(accepted.err(), Some(failure), "the server, cut at {cut}");
             }
-            assert!(side == 1 || connected.is_ok() || cut < 400, "the client needs no answer to its last flight");
+            // A signature is up to eight bytes shorter or longer than the last one.
+            if side == 1 && cut + 8 < lengths[1] {
+                assert_eq!(connected.err(), Some(Failure::Closed), "the client, cut at {cut}");
+            }
         }
     }
 }

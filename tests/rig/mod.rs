@@ -47,6 +47,7 @@ impl Rig {
         Self::over(text, None)
     }
 
+    #[allow(dead_code, reason = "benches need it not")]
     /// The same; the client speaks TLS if it is said how.
     pub(crate) fn over(text: &str, encrypted: Option<(&Arc<Server>, &Target)>) -> Self {
         let config = config::load_str("rig.toml", text, &|_| None).expect("a configuration").config;
@@ -126,6 +127,7 @@ fn shake(net: &Rc<Net>, near: Rc<Socket>, far: Rc<Socket>, server: &Arc<Server>,
     executor.spawn(async move {
         let (alarm, socket) = (net_here.timers.alarm(), ringgate::io::Stream::simulated(near));
         let done = handshake::connect(socket, &target, &net_here, &alarm, deadline).await;
+        assert!(done.as_ref().is_ok_and(|done| done.stream.flush()));
         *out.borrow_mut() = done.ok().map(|done| done.stream);
     });
     let (net_here, server, out) = (Rc::clone(net), Arc::clone(server), Rc::clone(&made[1]));

@@ -90,7 +90,11 @@ fn curl_gets_and_puts_over_every_version() {
     let body = files.folder.write("body", vec![b'x'; 5 << 20]);
     let body = format!("@{}", body.display());
     let (out, code, complaint) = files.curl(gateway.port, &["--data-binary", &body, "-H", "Expect:"], "/a");
-    assert_eq!((String::from_utf8_lossy(&out).as_ref(), code), (format!("https {}", 5 << 20).as_str(), 0), "{complaint}");
+    assert_eq!(
+        (String::from_utf8_lossy(&out).as_ref(), code),
+        (format!("https {}", 5 << 20).as_str(), 0),
+        "{complaint}"
+    );
     let metrics = gateway.metrics();
     assert_eq!(metrics.sum("ringgate_tls_handshakes_total", &["TLSv1.3"]), 2.0);
     assert_eq!(metrics.sum("ringgate_tls_handshakes_total", &["TLSv1.2"]), 1.0);
@@ -193,7 +197,11 @@ fn openssl_resumes_on_any_core_and_is_asked_for_certificates() {
     files.put("other", &files.ca.issue(&["*.b.test"]));
     let upstream = Upstream::saying("hello");
     let further = ["rsa", "other"].map(|name| {
-        format!("{{ certificate = \"{}\", key = \"{}\" }}", files.path(&format!("{name}.pem")), files.path(&format!("{name}.key")))
+        format!(
+            "{{ certificate = \"{}\", key = \"{}\" }}",
+            files.path(&format!("{name}.pem")),
+            files.path(&format!("{name}.key"))
+        )
     });
     let gateway = files.before(&format!("certificates = [{}]", further.join(", ")), upstream.port);
     let session = files.path("session");
@@ -304,9 +312,7 @@ fn each_port_says_what_it_does_not_speak() {
     let mut got = Vec::new();
     let _ = client.stream.read_to_end(&mut got);
     assert_eq!(got, b"", "nothing that a TLS client would not understand");
-    wait_for("the log line", Duration::from_secs(5), || {
-        gateway.output().contains("tls_on_plain_port").then_some(())
-    });
+    wait_for("the log line", Duration::from_secs(5), || gateway.output().contains("tls_on_plain_port").then_some(()));
     assert_eq!(Client::connect(plain).get("a.test", "/a").text(), "hello");
     assert_eq!(failures(&gateway, "plain_http"), 1.0);
 }
