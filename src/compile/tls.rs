@@ -241,7 +241,7 @@ impl Upstreams {
         let client = Client::new(client::Spec { trust, identity });
         client
             .map_err(|why| {
-                sink.add(Diagnostic::error(Code::BAD_CERTIFICATE, place, format!("TLS cannot be set up: {why}")))
+                sink.add(Diagnostic::error(Code::BAD_CERTIFICATE, place, format!("TLS cannot be set up: {why}")));
             })
             .ok()
     }

@@ -235,7 +235,9 @@ fn parse_head(client: &Client, input: &Input, work: &mut Work) -> Option<Head> {
         Ok(Parsed::Complete(length)) => Some(Head::Whole(length)),
         Ok(Parsed::Partial) => None,
         // A TLS handshake (RFC 8446 §5.1): an answer in plain text would not be understood.
-        Err(_) if input.bytes().starts_with(&[22, 3]) => Some(Head::Refused(Rejection::new(Reason::TlsOnPlainPort))),
+        Err(_) if matches!(input.bytes(), [22] | [22, 3, ..]) => {
+            Some(Head::Refused(Rejection::new(Reason::TlsOnPlainPort)))
+        }
         Err(e) => {
             client.core.metrics.reject(e.kind.label());
             Some(Head::Refused(Rejection::malformed(e.kind.status(), e.kind.label())))

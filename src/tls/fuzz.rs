@@ -35,7 +35,7 @@ pub fn fuzz_tls(data: &[u8]) {
     if choice & 4 == 0 {
         stranger(&net, &near, far, &server, bytes);
     } else {
-        intruder(&net, near, far, &server, &target, bytes);
+        intruder(&net, &near, far, &server, &target, bytes);
     }
 }
 
@@ -60,11 +60,11 @@ fn stranger(net: &Rc<Net>, near: &Socket, far: Rc<Socket>, server: &Arc<Server>,
 }
 
 /// `bytes` into an established session, behind something that belongs there.
-fn intruder(net: &Rc<Net>, near: Rc<Socket>, far: Rc<Socket>, server: &Arc<Server>, target: &Target, bytes: &[u8]) {
+fn intruder(net: &Rc<Net>, near: &Rc<Socket>, far: Rc<Socket>, server: &Arc<Server>, target: &Target, bytes: &[u8]) {
     let (accepted, connected) = (Rc::new(RefCell::new(None)), Rc::new(RefCell::new(None)));
     let mut executor = Executor::default();
     executor.spawn(accept(net, far, server, &accepted));
-    executor.spawn(connect(net, Rc::clone(&near), target, &connected));
+    executor.spawn(connect(net, Rc::clone(near), target, &connected));
     assert!(executor.run(TURNS_MAX) && executor.is_empty(), "a handshake ends");
     let (Some(Some(server)), Some(Some(client))) = (accepted.take(), connected.take()) else {
         assert!(false_because("a handshake of our own fails"), "it succeeds");

@@ -16,7 +16,6 @@ pub mod stream;
 mod tickets;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
 pub use certificate::ClientCertificate;

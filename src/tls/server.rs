@@ -16,7 +16,7 @@ use rustls::{
 };
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -235,7 +235,8 @@ impl ResolvesServerCert for Certificates {
             }
             None => (0..self.all.len()).find_map(|index| usable(&index)),
         };
-        found.cloned()
+        // One that does not fit makes the handshake fail with the right alert; none at all would not.
+        found.or_else(|| self.all.first()).cloned()
     }
 }
 
@@ -250,13 +251,18 @@ const TICKETS: usize = 2;
 /// Where a listener's [`Server`] lies, so that another one can be put there: connections that are open keep theirs, and
 /// those that begin take the new one. Read once per connection, never per request.
 #[derive(Debug)]
-pub struct Slot(RwLock<Arc<Server>>);
+#[expect(
+    clippy::disallowed_types,
+    reason = "taken once per connection, before a handshake that takes a thousand times as long"
+)]
+pub struct Slot(std::sync::RwLock<Arc<Server>>);
 
+#[expect(clippy::disallowed_types, reason = "as above")]
 impl Slot {
     /// With this one to begin with.
     #[must_use]
     pub fn new(server: Server) -> Self {
-        Self(RwLock::new(Arc::new(server)))
+        Self(std::sync::RwLock::new(Arc::new(server)))
     }
 
     /// The one for connections that begin now.

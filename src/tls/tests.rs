@@ -173,10 +173,8 @@ fn bytes_arrive_in_order_however_the_network_treats_them() {
                 }
             }
             far.finish();
-            // The rest of the farewell may still have to go.
-            while !matches!(far.peek(), Peek::Ended | Peek::Broken) {
-                far.finish();
-                far.readable().await.unwrap();
+            while !far.flush() {
+                far.writable().await.unwrap();
             }
         });
         stage.spawn(async move {
