@@ -117,6 +117,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         },
         Reply::Local => write::local(&context, &opened, &mut body).await,
         Reply::Abilities => write::abilities(&context, &mut body).await,
+        Reply::Challenge(content) => Box::pin(write::challenge(&context, &mut body, &content)).await,
         Reply::Rejected(rejection) => write::rejection(&context, &mut body, &rejection).await,
     };
     let used = length + body.used;

@@ -42,6 +42,11 @@ impl Preface {
         match handshake::accept(stream, &server, &core.net, alarm, deadline, || Handshake::begin(&core.handshakes))
             .await
         {
+            Ok(established) if established.challenge => {
+                let level = Level::Info;
+                error_log::log(level, format_args!("acme: {} has seen a tls-alpn-01 challenge answered", address.socket));
+                None
+            }
             Ok(established) => {
                 let version = established.stream.facts().map_or("", |facts| facts.version);
                 core.metrics.tls_handshake(version, established.resumed);

@@ -188,6 +188,13 @@ pub async fn abilities(context: &Context<'_>, body: &mut RequestBody<'_>) -> Del
     answer(context, body, Status(204), fields, b"", false).await
 }
 
+/// Answers the challenge of an authority (RFC 8555 §8.3).
+#[cold]
+pub async fn challenge(context: &Context<'_>, body: &mut RequestBody<'_>, content: &str) -> Delivered {
+    let fields = |out: &mut Vec<u8>| encode::field(out, b"Content-Type", b"application/octet-stream");
+    answer(context, body, Status(200), fields, content.as_bytes(), false).await
+}
+
 /// Writes a refusal of a request that was understood.
 pub async fn rejection(context: &Context<'_>, body: &mut RequestBody<'_>, rejection: &Rejection) -> Delivered {
     if rejection.is_silent() {

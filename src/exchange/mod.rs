@@ -12,13 +12,15 @@ pub mod reject;
 pub mod route;
 
 use crate::{
-    http::head::TargetForm,
+    http::{head::TargetForm, method::Method},
     observe::event::Reason,
+    plan::challenge,
     upstream::{Answer, body::RequestBody},
 };
 pub use context::{Core, Epoch, Request, Work};
 pub use finish::{Opened, Outcome};
 pub use reject::Rejection;
+use std::sync::Arc;
 
 /// What the client is answered with.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub enum Reply {
     Local,
     /// What the gateway as a whole can do: `OPTIONS *` (RFC 9110 §9.3.7).
     Abilities,
+    /// What an authority wants to see before it issues a certificate (RFC 8555 §8.3).
+    Challenge(Arc<str>),
     /// What the upstream says.
     Upstream(Answer),
     /// That it is refused.
@@ -49,6 +53,12 @@ pub async fn run(
         return (opened, Reply::Abilities);
     }
     body.timeout = epoch.plan.server.limits.body_timeout;
+    if challenge::is_any()
+        && matches!(request.head.method, Method::Get | Method::Head)
+        && let Some(content) = challenge::over_http(request.head.path.of(request.bytes))
+    {
+        return (opened, Reply::Challenge(content));
+    }
     if let Some(tls) = request.tls
         && !tls.covers(request.head.host_name.of(request.bytes))
     {

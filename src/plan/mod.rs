@@ -10,7 +10,7 @@ use bytes::Bytes;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 pub use crate::observe::access_log::Format;
-pub use crate::tls::server as tls;
+pub use crate::tls::{challenge, server as tls};
 pub use crate::upstream::settings::{Balance, Retry, ServerTarget, Upstream, UpstreamServer};
 
 /// Everything the data plane knows.

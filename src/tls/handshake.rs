@@ -2,6 +2,7 @@
 
 use super::{
     certificate::ClientCertificate,
+    challenge,
     client::Target,
     engine::Engine,
     failure::Failure,
@@ -30,6 +31,8 @@ pub struct Established {
     pub stream: Stream,
     /// An earlier session was resumed: no certificate was sent or verified.
     pub resumed: bool,
+    /// It was the handshake of an authority that wanted to see a challenge answered: it is over, and nothing follows.
+    pub challenge: bool,
 }
 
 /// Waits for a client's handshake on `socket` and answers it, until `deadline`.
@@ -56,11 +59,12 @@ pub async fn accept<G>(
     }) else {
         return Err(Failure::TooMany);
     };
-    let (config, name) = loop {
+    let (config, name, challenge) = loop {
         receive(&socket, net, &mut first)?;
         match look(server, &first) {
             Look::More => wait(alarm, socket.readable()).await?,
-            Look::Chosen(config, name) => break (config, name),
+            Look::Chosen(config, name) => break (config, name, false),
+            Look::Challenge(config) => break (config, None, true),
             Look::Refused(failure, answer) => {
                 say_no(&socket, net, alarm, &answer).await;
                 return Err(failure);
@@ -72,10 +76,13 @@ pub async fn accept<G>(
     state.digest(&mut first, &mut []);
     drop(first);
     complete(&socket, &mut state, net, alarm).await?;
+    if challenge {
+        Box::pin(part(&socket, &mut state, net, alarm)).await?;
+    }
     drop(guard);
     let facts = Facts { server_name: name, ..facts(&state.engine, Some(server)) };
     let resumed = state.engine.handshake_kind() == Some(HandshakeKind::Resumed);
-    Ok(Established { stream: Session::new(socket, net.scratch.clone(), state, facts).into(), resumed })
+    Ok(Established { stream: Session::new(socket, net.scratch.clone(), state, facts).into(), resumed, challenge })
 }
 
 /// Does a handshake with an upstream server over `socket`, until `deadline`.
@@ -96,7 +103,8 @@ pub async fn connect(
     complete(&socket, &mut state, net, alarm).await?;
     let facts = facts(&state.engine, None);
     let resumed = state.engine.handshake_kind() == Some(HandshakeKind::Resumed);
-    Ok(Established { stream: Session::new(socket, net.scratch.clone(), state, facts).into(), resumed })
+    let stream = Session::new(socket, net.scratch.clone(), state, facts).into();
+    Ok(Established { stream, resumed, challenge: false })
 }
 
 /// What the first bytes of a client come to.
@@ -105,6 +113,8 @@ enum Look {
     More,
     /// This is how it is answered, and for which name.
     Chosen(Arc<ServerConfig>, Option<Box<str>>),
+    /// An authority wants to see this (RFC 8737 §3).
+    Challenge(Arc<ServerConfig>),
     /// It is not; these are the last words.
     Refused(Failure, Vec<u8>),
 }
@@ -116,7 +126,7 @@ fn look(server: &Server, first: &[u8]) -> Look {
         [letter, ..] if letter.is_ascii_uppercase() => return Look::Refused(Failure::PlainHttp, PLAIN_HTTP.to_vec()),
         _ => return Look::Refused(Failure::Malformed, alert(AlertDescription::UnexpectedMessage)),
     }
-    if !server.must_see_name() {
+    if !server.must_see_name() && !challenge::is_any() {
         return match server.choose(None) {
             Some(config) => Look::Chosen(config, None),
             None => Look::Refused(Failure::Internal, alert(AlertDescription::InternalError)),
@@ -135,6 +145,11 @@ fn look(server: &Server, first: &[u8]) -> Look {
         }
         Ok(None) => Look::More,
         Ok(Some(accepted)) => {
+            if challenge::is_any()
+                && let Some(config) = challenge::over_tls(&accepted.client_hello())
+            {
+                return Look::Challenge(config);
+            }
             let name = accepted.client_hello().server_name().map(str::to_ascii_lowercase);
             match server.choose(name.as_deref()) {
                 Some(config) => Look::Chosen(config, name.map(Into::into)),
@@ -228,6 +243,15 @@ async fn say_no(socket: &Socket, net: &Net, alarm: &Alarm, words: &[u8]) {
     // A client that does not take so few bytes does not read them.
     let _ = socket.send(words);
     discard(socket, net, alarm).await;
+}
+
+/// Lets the other side have the end of the handshake, after which it has nothing to say (RFC 8737 §4).
+async fn part(socket: &Socket, state: &mut State, net: &Net, alarm: &Alarm) -> Result<(), Failure> {
+    while !state.flush(socket).map_err(|_| Failure::Closed)? {
+        wait(alarm, socket.writable()).await?;
+    }
+    discard(socket, net, alarm).await;
+    Ok(())
 }
 
 /// Reads what is still coming for a moment: to close on it would destroy what was just said.

@@ -4,6 +4,7 @@
 //! without a `close_notify` is an error, never an end.
 
 pub mod certificate;
+pub mod challenge;
 pub mod client;
 mod engine;
 pub mod failure;
