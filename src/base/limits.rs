@@ -63,6 +63,24 @@ pub const TLS_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const TLS_CERTIFICATES_MAX: usize = 10_000;
 /// A certificate that expires within this is warned about.
 pub const TLS_EXPIRY_WARNING: Duration = Duration::from_secs(14 * 86_400);
+/// Names of one certificate that is obtained: what the best-known authority takes.
+pub const ACME_DOMAINS_MAX: usize = 100;
+/// Bytes of an authority's answer: chains and directories are a hundredth of it.
+pub const ACME_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// One request to an authority, connecting included.
+pub const ACME_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an authority may take to look at a challenge, or to issue.
+pub const ACME_POLL_TIME: Duration = Duration::from_secs(90);
+/// After the first failure to obtain a certificate; each further one doubles it. Authorities allow some five an hour.
+pub const ACME_RETRY_FIRST: Duration = Duration::from_secs(60);
+/// The longest such pause.
+pub const ACME_RETRY_MAX: Duration = Duration::from_secs(6 * 3600);
+/// The shortest after an authority said that it was asked too often, and not for how long to be quiet.
+pub const ACME_RETRY_RATE_LIMITED: Duration = Duration::from_secs(3600);
+/// The longest that an authority may ask to be left alone: a certificate must be had before the old one expires.
+pub const ACME_RETRY_AFTER_MAX: Duration = Duration::from_secs(86_400);
+/// No wait for a renewal is longer, however far away it is: clocks are set, machines sleep.
+pub const ACME_WAIT_MAX: Duration = Duration::from_secs(3600);
 
 /// Requests of one pipelining client answered before other connections get their turn.
 pub const PIPELINED_PER_TURN: u32 = 16;

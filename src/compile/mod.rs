@@ -2,6 +2,7 @@
 //!
 //! Invariant: a plan comes out only if nothing is wrong; what is wrong is told all at once.
 
+mod acme;
 mod api;
 pub mod fuzz;
 mod headers;
@@ -43,7 +44,7 @@ pub struct Compiled {
 pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
     let sink = Sink { broken: config.broken, all: RefCell::default() };
     let upstreams = upstream::compile(&config.upstreams, &sink);
-    let (server, listeners) = server::compile(&config.server, &sink);
+    let (server, listeners, acme) = server::compile(&config.server, &sink);
     let admin = server::admin(config.admin.as_ref(), &listeners, &sink);
     let apis = api::compile(config, &sink);
     let access_log = log::access(config.access_log.as_ref(), &sink);
@@ -59,6 +60,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         hash: config.hash,
         server,
         listeners: listeners.into_iter().map(|(_, listener)| listener).collect(),
+        acme,
         upstreams,
         apis: apis.apis,
         routes: apis.routes,
@@ -124,6 +126,11 @@ struct Sink {
 }
 
 impl Sink {
+    /// One whose findings nobody reads: they have been reported, or will be.
+    fn quiet() -> Self {
+        Self { broken: true, all: RefCell::default() }
+    }
+
     fn add(&self, diagnostic: Diagnostic) {
         self.all.borrow_mut().push(diagnostic);
     }

@@ -1,9 +1,9 @@
 //! `[server]` and `[admin]`: addresses and networks.
 
-use super::{Sink, tls};
+use super::{Sink, acme, tls};
 use crate::{
     config::{self, Diagnostic, diagnostic::Code, source::Text},
-    plan::{Admin, Driver, Limits, ListenAddress, Listener, Secret, Server},
+    plan::{self, Admin, Driver, Limits, ListenAddress, Listener, Secret, Server},
 };
 use ipnet::IpNet;
 use std::{
@@ -14,8 +14,14 @@ use std::{
 /// Bytes of a unix socket's path that every Linux takes (`sun_path` with its closing zero byte).
 pub(super) const UNIX_PATH_MAX: usize = 107;
 
-/// The server, and its listeners with the text that names each.
-pub(super) fn compile<'c>(server: &'c config::server::Server, sink: &Sink) -> (Server, Vec<(&'c Text, Listener)>) {
+/// Listeners with the text that names each.
+type Listeners<'c> = Vec<(&'c Text, Listener)>;
+
+/// The server, its listeners, and the certificates that are to be obtained for them.
+pub(super) fn compile<'c>(
+    server: &'c config::server::Server,
+    sink: &Sink,
+) -> (Server, Listeners<'c>, Vec<plan::Acme>) {
     let limits = &server.limits;
     let plan = Server {
         workers: server.workers.value,
@@ -36,13 +42,18 @@ pub(super) fn compile<'c>(server: &'c config::server::Server, sink: &Sink) -> (S
             idle_timeout: limits.idle_timeout.value,
         },
     };
-    (plan, listeners(server, sink))
+    let (listeners, acme) = listeners(server, sink);
+    (plan, listeners, acme)
 }
 
-fn listeners<'c>(server: &'c config::server::Server, sink: &Sink) -> Vec<(&'c Text, Listener)> {
-    let mut listeners: Vec<(&Text, Listener)> = Vec::new();
+fn listeners<'c>(server: &'c config::server::Server, sink: &Sink) -> (Listeners<'c>, Vec<plan::Acme>) {
+    let mut listeners: Listeners<'_> = Vec::new();
+    let mut jobs = Vec::new();
     let encrypted = server.tls.iter().flat_map(|written| {
         let slot = tls::listener(written, sink).map(tls::slot);
+        if let (Some(slot), Some(acme)) = (&slot, &written.acme) {
+            jobs.push(acme::job(acme, written, server, slot, sink));
+        }
         written.listen.iter().map(move |text| (text, slot.clone()))
     });
     let all: Vec<_> = server.listen.iter().map(|text| (text, None)).chain(encrypted).collect();
@@ -58,7 +69,7 @@ fn listeners<'c>(server: &'c config::server::Server, sink: &Sink) -> Vec<(&'c Te
         listeners.push((text, Listener { address, proxy_protocol: server.proxy_protocol.value, tls }));
     }
     check_families(&listeners, sink);
-    listeners
+    (listeners, jobs)
 }
 
 /// `0.0.0.0:80` and `127.0.0.1:80` cannot both be bound, nor told apart.
@@ -81,7 +92,7 @@ fn check_families(listeners: &[(&Text, Listener)], sink: &Sink) {
     }
 }
 
-fn listen_address(text: &Text, sink: &Sink) -> Option<ListenAddress> {
+pub(super) fn listen_address(text: &Text, sink: &Sink) -> Option<ListenAddress> {
     if let Some(path) = text.value.strip_prefix("unix:") {
         return unix_path(path, text, Code::BAD_LISTEN, sink).map(ListenAddress::Unix);
     }

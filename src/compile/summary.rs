@@ -55,6 +55,11 @@ fn server(out: &mut String, plan: &Plan) {
             ListenAddress::Unix(path) => writeln!(out, "listen: unix:{}{proxied}{tls}", path.display()),
         };
     }
+    for acme in &plan.acme {
+        let names = acme.domains.join(" ");
+        let how: Vec<&str> = acme.challenges.iter().map(|challenge| challenge.label()).collect();
+        let _ = writeln!(out, "acme: {names} from {} by {}", acme.directory, how.join(" or "));
+    }
     if let Some(admin) = &plan.admin {
         let _ = writeln!(out, "admin: {}, token {:?}", admin.listen, admin.token);
     }

@@ -1,6 +1,6 @@
 //! `[[server.tls]]` and `upstream.*.tls`: files become certificates, and what is wrong with them is told before the start.
 
-use super::{Sink, upstream::is_host};
+use super::{Sink, acme, upstream::is_host};
 use crate::{
     base::{clock::unix_now, limits},
     config::{
@@ -24,10 +24,19 @@ use std::{cell::OnceCell, sync::Arc};
 pub(super) fn listener(written: &Listener, sink: &Sink) -> Option<Server> {
     let before = sink.errors();
     let written_certificates: Vec<&Certificate> = written.main.iter().chain(&written.further).collect();
-    if written_certificates.is_empty() {
+    if written_certificates.is_empty() && written.acme_place.is_none() {
         let diagnostic =
             Diagnostic::error(Code::REQUIRED, written.place, "`certificate` is missing in `[[server.tls]]`");
-        sink.add(diagnostic.expected("expected `certificate` and `key`"));
+        sink.add(diagnostic.expected("expected `certificate` and `key`, or `acme`"));
+    }
+    if let (Some(main), Some(place)) = (&written.main, written.acme_place) {
+        let message = "`acme` and `certificate` cannot stand side by side in `[[server.tls]]`";
+        let diagnostic = Diagnostic::error(Code::TLS_COMBINATION, place, message);
+        let diagnostic = diagnostic.expected("expected one of them; further certificates go into `certificates`");
+        sink.add(match &main.chain {
+            Some(chain) => diagnostic.also(chain.written.place, "the certificate"),
+            None => diagnostic,
+        });
     }
     super::check_count(
         written_certificates.len(),
@@ -39,6 +48,13 @@ pub(super) fn listener(written: &Listener, sink: &Sink) -> Option<Server> {
     let clients = clients(&written.clients, None, sink);
     let mut identities: Vec<(Identity, Option<server::ClientAuth>)> = Vec::new();
     let mut places: Vec<Place> = Vec::new();
+    // First of all: the one that is replaced when another one was obtained.
+    if let Some(acme) = &written.acme
+        && let Some(identity) = acme::identity(acme, sink)
+    {
+        identities.push((identity, clients.clone()));
+        places.push(acme.place);
+    }
     for certificate in written_certificates {
         let own = if std::ptr::eq(&raw const *certificate, written.main.as_ref().map_or(std::ptr::null(), |m| m)) {
             clients.clone()
@@ -196,7 +212,7 @@ fn clients(written: &ClientAuth, otherwise: Option<&server::ClientAuth>, sink: &
     Some(server::ClientAuth { authorities, revoked, optional })
 }
 
-fn authorities(file: &FileValue, sink: &Sink) -> Option<Vec<CertificateDer<'static>>> {
+pub(super) fn authorities(file: &FileValue, sink: &Sink) -> Option<Vec<CertificateDer<'static>>> {
     let read = certificate::certificates(&file.bytes);
     let read = read.and_then(|all| {
         all.iter().try_for_each(|one| certificate::summary(one).map(drop))?;

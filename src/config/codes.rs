@@ -130,6 +130,9 @@ codes! {
          `client_ca`, and certificates for one name ask clients for the same things.";
     BAD_LOG_FORMAT = 207, "An access log format is malformed",
         "The format is \"json\", \"clf\", or a template with `$context.*` names.";
+    BAD_ACME = 208, "What a certificate is to be obtained with is malformed",
+        "An ACME authority certifies names that lead to this gateway: no wildcards, no addresses, no ports. Its directory is a \
+         URL that begins with `https://`. An e-mail address is where it may write to.";
     EXPIRES_SOON = 290, "A certificate expires soon",
         "Clients refuse a certificate that has expired. Renew it; `ringgate reload` takes the new one.";
     BAD_SERVER = 301, "An upstream server is malformed",

@@ -3,6 +3,7 @@
 //! Invariant: nothing is ignored silently. Every key is known, refused as "not supported yet", or an error; all errors of all
 //! files are told at once, each with its place.
 
+pub mod acme;
 pub mod admin;
 pub mod api;
 pub mod codes;

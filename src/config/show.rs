@@ -2,6 +2,7 @@
 
 use super::{
     Config,
+    acme::Acme,
     api::Route,
     integration::Integration,
     json::Json,
@@ -123,11 +124,24 @@ fn tls_listener(tls: &tls::Listener) -> Json {
         };
         shown.put("certificates", Json::List(tls.further.iter().map(one).collect()));
     }
+    if let Some(acme) = &tls.acme {
+        shown.put("acme", self::acme(acme));
+    }
     put_clients(&mut shown, &tls.clients);
     shown.put("min_version", Json::text(tls.min_version.value));
     shown.put("security_policy", Json::text(tls.security_policy.value));
     shown.put("strict_sni", Json::Bool(tls.strict_sni.value));
     shown.put("handshake_timeout", duration(&tls.handshake_timeout));
+    shown
+}
+
+fn acme(acme: &Acme) -> Json {
+    let mut shown = Json::object([("domains", texts(&acme.domains))]);
+    put_text(&mut shown, "email", acme.email.as_ref());
+    put_text(&mut shown, "directory", Some(&acme.directory));
+    put_file(&mut shown, "directory_ca", acme.directory_ca.as_ref());
+    shown.put("cache", Json::text(acme.cache.display().to_string().replace("${", "$${")));
+    shown.put("challenge", Json::text(acme.challenge.value));
     shown
 }
 

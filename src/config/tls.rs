@@ -1,6 +1,7 @@
 //! `[[server.tls]]` and `upstream.*.tls` as written, with the files that they name.
 
 use super::{
+    acme::{self, Acme},
     keys,
     reader::{FileValue, Reader},
     source::{At, Place, Text},
@@ -17,6 +18,10 @@ pub struct Listener {
     pub listen: Vec<Text>,
     /// `certificate`, `key`, `ocsp` of the table itself, if it has any of them.
     pub main: Option<Certificate>,
+    /// `acme`
+    pub acme: Option<Acme>,
+    /// Where `acme` was written.
+    pub acme_place: Option<Place>,
     /// `certificates`
     pub further: Vec<Certificate>,
     /// `client_ca`, `client_auth`, `crl` for all certificates that say nothing of their own.
@@ -87,6 +92,8 @@ fn listener(table: &Reader<'_>) -> Listener {
         place: table.place,
         listen: table.texts("listen"),
         main: has_main.then(|| certificate(table)),
+        acme: acme::read(table),
+        acme_place: table.key_place("acme"),
         further: table
             .list("certificates")
             .iter()
@@ -143,6 +150,7 @@ impl Listener {
                 [c.chain.as_ref(), c.key.as_ref(), c.ocsp.as_ref(), c.clients.ca.as_ref(), c.clients.crl.as_ref()]
             })
             .chain([self.clients.ca.as_ref(), self.clients.crl.as_ref()])
+            .chain([self.acme.as_ref().and_then(|acme| acme.directory_ca.as_ref())])
             .flatten()
     }
 }

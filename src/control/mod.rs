@@ -3,6 +3,7 @@
 //! Invariant: nothing here runs on a core. What a core needs reaches it as a message (a plan, addresses, "drain"), and what
 //! blocks (files, names, people's terminals) blocks a thread of this room only.
 
+mod acme;
 pub mod admin;
 pub mod cli;
 mod demo;

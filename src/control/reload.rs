@@ -64,6 +64,7 @@ impl Gateway {
             log(Level::Warn, format_args!("{what}"));
             let _ = writeln!(text, "warning: {what}");
         }
+        self.acme.watch(&plan);
         self.registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
         log(Level::Info, format_args!("reloaded, config ok, {}", summary(&plan)));
         self.plan = plan;

@@ -1,6 +1,7 @@
 //! A gateway's life: start in order, serve until told otherwise, drain, end. The main thread does nothing else.
 
 use super::{
+    acme::Acme,
     cli::{Exit, Terminal, kernel, summary},
     demo, listeners,
     listeners::Admin,
@@ -56,6 +57,7 @@ pub(super) struct Gateway {
     pub(super) workers: Workers,
     pub(super) registry: Arc<Registry>,
     pub(super) names: Names,
+    pub(super) acme: Acme,
     pub(super) logs: Logs,
     pub(super) admin: Admin,
     pub(super) notify: Notify,
@@ -112,10 +114,13 @@ fn start(source: Source, plan: Arc<Plan>, shown: &str, events: &Sender<Event>) -
     logs.started(&plan)?;
     step_back();
     let admin = Admin::start(&plan, shown, &registry)?;
+    let mut acme = Acme::new(Arc::clone(&registry));
+    // Only now: an authority may ask back at once.
+    acme.watch(&plan);
     let served = serve_socket(&source, events);
     let notify = Notify::from_environment();
     notify.ready();
-    Ok(Gateway { source, plan, workers, registry, names, logs, admin, notify, served })
+    Ok(Gateway { source, plan, workers, registry, names, acme, logs, admin, notify, served })
 }
 
 /// What else can be done about a port that is taken.

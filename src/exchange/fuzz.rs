@@ -43,6 +43,7 @@ fn plan(server: SocketAddr) -> Plan {
         hash: 0,
         server: server_settings(),
         listeners: Vec::new(),
+        acme: Vec::new(),
         upstreams: vec![upstream(server)],
         apis: vec![Api { name: "fuzz".to_owned(), hosts: Vec::new(), base_path: "/".to_owned() }],
         routes,

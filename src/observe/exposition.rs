@@ -10,13 +10,14 @@ use crate::{
         metrics::{CoreMetrics, Failure, Registry, RouteCounters, ServerCounters, Statuses},
         names::{self, Kind, Metric},
         process::Process,
-        registry::{self, Config, PerCore},
+        registry::{self, Acme, Config, PerCore},
         text,
         writer::LogHealth,
     },
 };
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
 };
 
@@ -43,13 +44,15 @@ pub fn page(registry: &Registry) -> String {
 #[must_use]
 pub fn render(registry: &Registry, moment: &Moment) -> String {
     // Copied under the lock, read after it: a core that takes over a plan must not wait for a page.
-    let (cores, routes, servers, config, backend) = registry.with(|state| {
-        (state.cores.clone(), state.routes.all(), state.servers.all(), state.config.clone(), state.backend)
+    let (cores, routes, servers, config, backend, acme) = registry.with(|state| {
+        let (routes, servers) = (state.routes.all(), state.servers.all());
+        (state.cores.clone(), routes, servers, state.config.clone(), state.backend, state.acme.clone())
     });
     let mut page = Page { text: Vec::with_capacity(16 * 1024) };
     routes_of(&mut page, &cores, &routes);
     per_core(&mut page, &cores);
     over_cores(&mut page, &cores);
+    certificates(&mut page, &acme);
     servers_of(&mut page, &servers);
     logs(&mut page, registry);
     configuration(&mut page, &config);
@@ -259,6 +262,21 @@ fn over_cores(page: &mut Page, cores: &[Arc<CoreMetrics>]) {
     page.begin(&names::REJECTED);
     for (rule, label) in names::RULES.iter().enumerate() {
         page.sample(&names::REJECTED, &[label], sum(&|core| core.rejected(rule)));
+    }
+}
+
+fn certificates(page: &mut Page, all: &BTreeMap<Box<str>, Acme>) {
+    let table: [(&Metric, Read<Acme>); 4] = [
+        (&names::ACME_ATTEMPTS, |acme| acme.attempts),
+        (&names::ACME_OBTAINED, |acme| acme.obtained),
+        (&names::ACME_FAILED, |acme| acme.failed),
+        (&names::ACME_NEXT, |acme| acme.next),
+    ];
+    for (metric, read) in table {
+        page.begin(metric);
+        for (name, acme) in all {
+            page.sample(metric, &[name], Number::Whole(read(acme)));
+        }
     }
 }
 

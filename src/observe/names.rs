@@ -147,6 +147,14 @@ metrics! {
         "TLS handshakes with clients that resumed an earlier session.";
     TLS_FAILED: Counter "ringgate_tls_handshake_failures_total" ["reason"]
         "TLS handshakes with clients that failed, by the reason.";
+    ACME_ATTEMPTS: Counter "ringgate_acme_attempts_total" ["name"]
+        "Times that an authority was asked for the certificate with this first name.";
+    ACME_OBTAINED: Counter "ringgate_acme_successes_total" ["name"]
+        "Certificates that were obtained.";
+    ACME_FAILED: Counter "ringgate_acme_failures_total" ["name"]
+        "Attempts to obtain a certificate that failed; the error log says why.";
+    ACME_NEXT: Gauge "ringgate_acme_next_attempt_timestamp_seconds" ["name"]
+        "When a certificate will be renewed, or asked for again, as seconds since 1970.";
     RETRIES: Counter "ringgate_retries_total" []
         "Upstream attempts after the first one of their exchange.";
     RETRIES_DENIED: Counter "ringgate_retries_denied_total" []

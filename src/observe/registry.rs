@@ -54,6 +54,17 @@ pub(crate) struct State {
     pub(crate) servers: Series<ServerCounters>,
     pub(crate) config: Config,
     pub(crate) backend: Option<&'static str>,
+    pub(crate) acme: BTreeMap<Box<str>, Acme>,
+}
+
+/// What became of the attempts to obtain a certificate.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Acme {
+    pub(crate) attempts: u64,
+    pub(crate) obtained: u64,
+    pub(crate) failed: u64,
+    /// Seconds of Unix time.
+    pub(crate) next: u64,
 }
 
 /// What is known about the configuration.
@@ -149,6 +160,30 @@ impl Registry {
             state.config.refused += 1;
             state.config.last_refused = true;
         });
+    }
+
+    /// Notes when the certificate whose first name is `name` will be asked for next, in seconds of Unix time.
+    pub fn acme_next(&self, name: &str, next: i64) {
+        self.acme(name, |acme| acme.next = u64::try_from(next).unwrap_or(0));
+    }
+
+    /// Notes that it is being asked for.
+    pub fn acme_attempt(&self, name: &str) {
+        self.acme(name, |acme| acme.attempts += 1);
+    }
+
+    /// Notes what came of that.
+    pub fn acme_outcome(&self, name: &str, obtained: bool) {
+        self.acme(name, |acme| *(if obtained { &mut acme.obtained } else { &mut acme.failed }) += 1);
+    }
+
+    /// Notes that it is not wanted any more.
+    pub fn acme_forget(&self, name: &str) {
+        self.with(|state| _ = state.acme.remove(name));
+    }
+
+    fn acme(&self, name: &str, note: impl FnOnce(&mut Acme)) {
+        self.with(|state| note(state.acme.entry(name.into()).or_default()));
     }
 
     /// Notes which event loop runs: `io_uring` or `epoll`.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 pub use crate::observe::access_log::Format;
-pub use crate::tls::{challenge, server as tls};
+pub use crate::tls::{certificate::Summary, challenge, server as tls};
 pub use crate::upstream::settings::{Balance, Retry, ServerTarget, Upstream, UpstreamServer};
 
 /// Everything the data plane knows.
@@ -22,6 +22,8 @@ pub struct Plan {
     pub server: Server,
     /// `server.listen`
     pub listeners: Vec<Listener>,
+    /// Certificates that are obtained and renewed while it runs.
+    pub acme: Vec<Acme>,
     /// `[upstream.*]`, indexed by [`UpstreamId`].
     pub upstreams: Vec<Upstream>,
     /// `[api.*]`, indexed by [`ApiId`].
@@ -102,6 +104,53 @@ pub struct Listener {
     pub proxy_protocol: bool,
     /// `[[server.tls]]`: every connection (then) begins with a TLS handshake.
     pub tls: Option<Arc<tls::Slot>>,
+}
+
+/// A certificate that is obtained from an authority (RFC 8555), for one `[[server.tls]]`.
+#[derive(Clone, Debug)]
+pub struct Acme {
+    /// The names it is for, lower case, the one that was written first first.
+    pub domains: Vec<String>,
+    /// Where the authority may write to.
+    pub email: Option<String>,
+    /// The URL of the authority.
+    pub directory: String,
+    /// Who may have issued the authority's own certificate; empty = whom the operating system trusts.
+    pub authorities: Vec<rustls::pki_types::CertificateDer<'static>>,
+    /// The folder of the two files below.
+    pub cache: PathBuf,
+    /// The file of certificate and key, PEM.
+    pub certificate: PathBuf,
+    /// The file of the account, JSON.
+    pub account: PathBuf,
+    /// What may be answered, the most promising first; never empty.
+    pub challenges: Vec<Challenge>,
+    /// What is in use from the cache; `None`: a stand-in that nobody trusts.
+    pub cached: Option<Summary>,
+    /// Why what is in the cache cannot be used, ever.
+    pub unusable: Option<String>,
+    /// Where the certificate is used: the first one there is replaced.
+    pub slot: Arc<tls::Slot>,
+}
+
+/// How a name is proved to an authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// Over plain HTTP, port 80 (RFC 8555 §8.3).
+    Http01,
+    /// In a TLS handshake, port 443 (RFC 8737 §3).
+    TlsAlpn01,
+}
+
+impl Challenge {
+    /// As the RFCs call it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Http01 => "http-01",
+            Self::TlsAlpn01 => "tls-alpn-01",
+        }
+    }
 }
 
 /// Where a listener listens.

@@ -89,6 +89,22 @@ impl Identity {
     }
 }
 
+/// A certificate of our own making for `names`, which nobody trusts: it stands in until there is a real one.
+///
+/// # Errors
+/// It cannot be made; a sentence.
+pub fn placeholder(names: &[String]) -> Result<Identity, String> {
+    let failed = |why: rcgen::Error| format!("no certificate to stand in can be made: {why}");
+    let own = rcgen::KeyPair::generate().map_err(failed)?;
+    let mut params = rcgen::CertificateParams::new(names.to_vec()).map_err(failed)?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "ringgate has no certificate yet");
+    let pem = params.self_signed(&own).map_err(failed)?.pem();
+    Identity::read(pem.as_bytes(), own.serialize_pem().as_bytes(), None).map_err(|problem| match problem {
+        Problem::Certificate(why) | Problem::Key(why) => format!("no certificate to stand in can be made: it {why}"),
+    })
+}
+
 /// All certificates of a PEM file, at least one.
 ///
 /// # Errors

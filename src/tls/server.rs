@@ -28,12 +28,13 @@ pub struct Server {
     /// Which of them is for a name.
     names: Names<usize>,
     strict: bool,
+    spec: Spec,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
 }
 
 /// What a [`Server`] is made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Spec {
     /// Certificates; the first one answers for names that none has.
     pub identities: Vec<(Identity, Option<ClientAuth>)>,
@@ -66,7 +67,7 @@ impl Server {
         let mut certificates = Certificates::default();
         let mut demands: Vec<Option<ClientAuth>> = Vec::new();
         let mut names = Names::default();
-        for (identity, auth) in spec.identities {
+        for (identity, auth) in spec.identities.iter().cloned() {
             let site = demands.iter().position(|known| *known == auth).unwrap_or_else(|| {
                 demands.push(auth);
                 demands.len() - 1
@@ -81,7 +82,25 @@ impl Server {
         let certificates: Arc<dyn ResolvesServerCert> = Arc::new(certificates);
         let sites = demands.iter().map(|auth| site(&provider, spec.policy, auth.as_ref(), &certificates));
         let sites = sites.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { sites, names, strict: spec.strict_sni, handshake_timeout: spec.handshake_timeout })
+        Ok(Self { sites, names, strict: spec.strict_sni, handshake_timeout: spec.handshake_timeout, spec })
+    }
+
+    /// The same with another first certificate.
+    ///
+    /// # Errors
+    /// As [`Server::new`].
+    pub fn with_first(&self, identity: Identity) -> Result<Self, String> {
+        let mut spec = self.spec.clone();
+        if let Some(first) = spec.identities.first_mut() {
+            first.0 = identity;
+        }
+        Self::new(spec)
+    }
+
+    /// Its first certificate.
+    #[must_use]
+    pub fn first(&self) -> Option<&Identity> {
+        self.spec.identities.first().map(|(identity, _)| identity)
     }
 
     /// Whether the name must be known before a configuration can be chosen.

@@ -160,7 +160,56 @@ pub static TLS: Table = Table {
             Default::Duration(limits::TLS_HANDSHAKE_TIMEOUT_DEFAULT),
             "Time for a handshake.",
         ),
-        later("acme", "ACME", "Certificates that are obtained and renewed by themselves."),
+        key(
+            "acme",
+            Kind::Table(&ACME),
+            Default::Nothing,
+            "Instead of `certificate` and `key`: one that is obtained and renewed by itself.",
+        ),
+    ],
+};
+
+/// The keys of `server.tls[].acme`.
+pub static ACME: Table = Table {
+    path: "server.tls[].acme",
+    doc: "A certificate that is obtained from an ACME authority and renewed by itself.",
+    keys: &[
+        key(
+            "domains",
+            Kind::List(&Kind::Text("a domain name")),
+            Default::Required,
+            "The names that the certificate is for; each must lead to this gateway.",
+        ),
+        key(
+            "email",
+            Kind::Text("an e-mail address"),
+            Default::Nothing,
+            "Where the authority may write to about the account.",
+        ),
+        key(
+            "directory",
+            Kind::Text("a URL that begins with `https://`"),
+            Default::Text("https://acme-v02.api.letsencrypt.org/directory"),
+            "The authority; to name it is to agree to its terms of service. `http://` only on loopback, for tests.",
+        ),
+        key(
+            "directory_ca",
+            Kind::File,
+            Default::Words("what the operating system trusts"),
+            "Authorities that may have issued the certificate of a private `directory`, PEM.",
+        ),
+        key(
+            "cache",
+            Kind::Text("a folder"),
+            Default::Text("acme/"),
+            "Where the account and certificates with their keys are kept, readable by the gateway's user only.",
+        ),
+        key(
+            "challenge",
+            Kind::Choice(&[word("auto"), word("http-01"), word("tls-alpn-01")]),
+            Default::Text("auto"),
+            "How names are proved: http-01 at port 80 of a plain listener, tls-alpn-01 at port 443 of this one, auto either.",
+        ),
     ],
 };
 

@@ -1,5 +1,6 @@
 //! What the outside tests stand on: the real binary, raw clients and upstreams, and other people's programs.
 
+pub(crate) mod acme;
 pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod nginx;
