@@ -3,14 +3,7 @@
 use super::{Sink, check_count, server::listen_address, tls::authorities, upstream::is_host};
 use crate::{
     base::{clock::unix_now, limits},
-    config::{
-        Diagnostic,
-        acme::Acme,
-        diagnostic::Code,
-        server::Server,
-        source::Text,
-        tls::Listener,
-    },
+    config::{Diagnostic, acme::Acme, diagnostic::Code, server::Server, source::Text, tls::Listener},
     plan::{self, Challenge, ListenAddress},
     tls::{
         certificate::{self, Identity, Problem},

@@ -18,10 +18,7 @@ pub(super) const UNIX_PATH_MAX: usize = 107;
 type Listeners<'c> = Vec<(&'c Text, Listener)>;
 
 /// The server, its listeners, and the certificates that are to be obtained for them.
-pub(super) fn compile<'c>(
-    server: &'c config::server::Server,
-    sink: &Sink,
-) -> (Server, Listeners<'c>, Vec<plan::Acme>) {
+pub(super) fn compile<'c>(server: &'c config::server::Server, sink: &Sink) -> (Server, Listeners<'c>, Vec<plan::Acme>) {
     let limits = &server.limits;
     let plan = Server {
         workers: server.workers.value,

@@ -44,7 +44,10 @@ impl Preface {
         {
             Ok(established) if established.challenge => {
                 let level = Level::Info;
-                error_log::log(level, format_args!("acme: {} has seen a tls-alpn-01 challenge answered", address.socket));
+                error_log::log(
+                    level,
+                    format_args!("acme: {} has seen a tls-alpn-01 challenge answered", address.socket),
+                );
                 None
             }
             Ok(established) => {

@@ -174,7 +174,10 @@ async fn keep(job: plan::Acme, shared: Rc<RefCell<Shared>>, registry: Arc<Regist
                 due = after(pause);
                 let names = job.domains.join(", ");
                 let seconds = pause.as_secs().max(1);
-                log(Level::Error, format_args!("acme: no certificate for {names}: {what}; trying again in {seconds} s"));
+                log(
+                    Level::Error,
+                    format_args!("acme: no certificate for {names}: {what}; trying again in {seconds} s"),
+                );
             }
         }
     }
@@ -219,14 +222,19 @@ fn first_due(job: &plan::Acme, chance: &mut Prng) -> i64 {
             let due = renewal(found, chance);
             let days = (due - now()).max(0) / 86_400;
             let path = job.certificate.display();
-            log(Level::Info, format_args!("acme: the certificate for {names} is from {path}, to be renewed in {days} days"));
+            log(
+                Level::Info,
+                format_args!("acme: the certificate for {names} is from {path}, to be renewed in {days} days"),
+            );
             due
         }
         None => {
             let directory = &job.directory;
             log(
                 Level::Warn,
-                format_args!("acme: no certificate for {names} yet, one that nobody trusts stands in; asking {directory}"),
+                format_args!(
+                    "acme: no certificate for {names} yet, one that nobody trusts stands in; asking {directory}"
+                ),
             );
             now()
         }

@@ -10,6 +10,7 @@ use rustls::{
     crypto::aws_lc_rs,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
     server::{ClientHello, NoServerSessionStorage},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use std::{
     collections::BTreeMap,
@@ -82,8 +83,11 @@ fn config(name: &str, digest: &[u8]) -> Result<Arc<ServerConfig>, String> {
     let secret = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(own.serialize_der()));
     let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().map_err(|e| e.to_string())?;
-    let chain = vec![certificate.der().clone()];
-    let mut config = builder.with_no_client_auth().with_single_cert(chain, secret).map_err(|e| e.to_string())?;
+    let signer = aws_lc_rs::sign::any_supported_type(&secret).map_err(|e| e.to_string())?;
+    // Not looked at: it has an extension that says so to everyone but an authority (RFC 8737 §3).
+    let shown = CertifiedKey::new(vec![certificate.der().clone()], signer);
+    let shown = Arc::new(SingleCertAndKey::from(shown));
+    let mut config = builder.with_no_client_auth().with_cert_resolver(shown);
     config.alpn_protocols = vec![PROTOCOL.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;

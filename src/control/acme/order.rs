@@ -67,7 +67,8 @@ async fn try_to_obtain(job: &Acme, how: Challenge, web: &Web) -> Result<Obtained
         order.finalize_csr(request.der()).await?;
         order.poll_certificate(&patience()).await
     };
-    let chain = issued.await.map_err(|error| format!("the authority does not issue the certificate: {}", said(&error)))?;
+    let chain =
+        issued.await.map_err(|error| format!("the authority does not issue the certificate: {}", said(&error)))?;
     let pem = format!("{}\n{}", chain.trim_end(), own.serialize_pem());
     let identity = Identity::read(pem.as_bytes(), pem.as_bytes(), None).map_err(|problem| match problem {
         Problem::Certificate(why) | Problem::Key(why) => format!("what the authority has issued {why}"),
@@ -106,7 +107,12 @@ async fn prove(order: &mut Order, how: Challenge) -> Result<(), String> {
             Challenge::TlsAlpn01 => challenge::post_tls(&name.to_ascii_lowercase(), answer.digest().as_ref())?,
         });
         if let Err(error) = challenge.set_ready().await {
-            return Err(format!("{} for {name} failed, the authority says: {}; {}", how.label(), said(&error), advice(how, &name)));
+            return Err(format!(
+                "{} for {name} failed, the authority says: {}; {}",
+                how.label(),
+                said(&error),
+                advice(how, &name)
+            ));
         }
         used.push((name, how));
     }
@@ -138,7 +144,12 @@ async fn failures(order: &mut Order) -> Vec<String> {
         for challenge in &authorization.challenges {
             let (Some(error), Some(how)) = (&challenge.error, ours(&challenge.r#type)) else { continue };
             let error = Error::Api(error.clone());
-            failed.push(format!("{} for {name} failed, the authority says: {}; {}", how.label(), said(&error), advice(how, &name)));
+            failed.push(format!(
+                "{} for {name} failed, the authority says: {}; {}",
+                how.label(),
+                said(&error),
+                advice(how, &name)
+            ));
         }
     }
     failed
@@ -157,8 +168,7 @@ fn advice(how: Challenge, name: &str) -> String {
 async fn account(job: &Acme, web: &Web) -> Result<Account, String> {
     let builder = || Account::builder_with_http(Box::new(web.clone()));
     let path = job.account.display();
-    let unreachable =
-        |error: &Error| format!("the authority {} cannot be asked: {}", job.directory, said(error));
+    let unreachable = |error: &Error| format!("the authority {} cannot be asked: {}", job.directory, said(error));
     if let Some(mut bytes) = store::read(&job.account).map_err(|error| format!("cannot read {path}: {error}"))? {
         match simd_json::serde::from_slice::<AccountCredentials>(&mut bytes) {
             Ok(credentials) => match builder().from_credentials(credentials).await {

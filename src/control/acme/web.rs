@@ -12,12 +12,8 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::aws_lc_rs,
-    pki_types::CertificateDer,
-};
+use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient, Problem};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 use std::{
     error,
     pin::Pin,
@@ -41,7 +37,10 @@ pub(super) struct Heard {
     pub(super) retry_after: Option<Duration>,
 }
 
-#[expect(clippy::disallowed_types, reason = "of one thread, which never waits with it; the client's interface asks for it")]
+#[expect(
+    clippy::disallowed_types,
+    reason = "of one thread, which never waits with it; the client's interface asks for it"
+)]
 type Lock<T> = std::sync::Mutex<T>;
 
 impl Web {
@@ -85,21 +84,20 @@ impl HttpClient for Web {
         Box::pin(async move {
             let asked = request.uri().to_string();
             let answer = tokio::time::timeout(limits::ACME_REQUEST_TIMEOUT, answer(&client, request));
-            let answer = answer.await.unwrap_or_else(|_| {
-                Err(format!("no answer within {} s", limits::ACME_REQUEST_TIMEOUT.as_secs()))
-            });
+            let answer = answer
+                .await
+                .unwrap_or_else(|_| Err(format!("no answer within {} s", limits::ACME_REQUEST_TIMEOUT.as_secs())));
             let (parts, content) = answer.map_err(|why| Error::Other(format!("{asked}: {why}").into()))?;
             let refused = parts.status.as_u16() >= 400;
             *heard.lock().unwrap_or_else(PoisonError::into_inner) = Heard {
                 status: refused.then_some(parts.status.as_u16()),
                 retry_after: refused.then(|| retry_after(&parts.headers)).flatten(),
             };
-            let is_json = parts.headers.get(http::header::CONTENT_TYPE).is_some_and(|kind| {
-                kind.to_str().is_ok_and(|kind| kind.to_ascii_lowercase().contains("json"))
-            });
-            if refused && !is_json {
-                // A proxy, or an authority in distress: there is no more to it than its status.
-                return Err(Error::Other(format!("{asked} answers {}", parts.status).into()));
+            if refused && !is_problem(&content) {
+                // A proxy, or an authority in distress.
+                let said = String::from_utf8_lossy(&content);
+                let said: String = said.trim().chars().take(SHOWN_CHARS_MAX).collect();
+                return Err(Error::Other(format!("{asked} answers {}: {said}", parts.status).into()));
             }
             Ok(BytesResponse { parts, body: Box::new(content) })
         })
@@ -114,6 +112,12 @@ async fn answer(
     let (parts, body) = answer.into_parts();
     let body = Limited::new(body, limits::ACME_ANSWER_BYTES_MAX).collect().await;
     Ok((parts, body.map_err(|error| with_causes(&*error))?.to_bytes()))
+}
+
+/// Whether an answer says what is wrong in the way of authorities (RFC 7807).
+fn is_problem(content: &[u8]) -> bool {
+    let problem = simd_json::serde::from_slice::<Problem>(&mut content.to_vec());
+    problem.is_ok_and(|problem| problem.r#type.is_some() || problem.detail.is_some())
 }
 
 /// `Retry-After` (RFC 9110 §10.2.3), from now.
@@ -140,3 +144,6 @@ pub(super) fn with_causes(error: &(dyn error::Error + 'static)) -> String {
     }
     text
 }
+
+/// So much of a page that was no answer is shown.
+const SHOWN_CHARS_MAX: usize = 200;

@@ -192,8 +192,18 @@ fn a_failure_says_what_to_look_at_and_waits_longer_each_time() {
             &["http-01 for a.test failed", "Connection refused (connection)", "resolves to this gateway", "port 80"],
             60..=66,
         ),
-        (false, Some(("500 Internal Server Error", "", "oh")), &["does not take the order", "oh"], 60..=66),
-        (false, Some(("429 Too Many Requests", "Retry-After: 7200\r\n", limited)), &["too many certificates (rateLimited)"], 7200..=7920),
+        (
+            false,
+            Some(("500 Internal Server Error", "", "oh")),
+            &["does not take the order", "/order answers 500 Internal Server Error: oh"],
+            60..=66,
+        ),
+        (
+            false,
+            Some(("429 Too Many Requests", "Retry-After: 7200\r\n", limited)),
+            &["too many certificates (rateLimited)"],
+            7200..=7920,
+        ),
         (false, Some(("429 Too Many Requests", "", limited)), &["(rateLimited)"], 3600..=3960),
     ];
     for (reject, refuse, expected, seconds) in cases {

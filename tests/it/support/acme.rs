@@ -137,7 +137,11 @@ fn one(stream: TcpStream, port: u16, state: &Mutex<State>, ca: &Authority) {
         state.nonces.push(nonce.clone());
         nonce
     };
-    let kind = if status.starts_with('4') || status.starts_with('5') { "application/problem+json" } else { "application/json" };
+    let kind = if status.starts_with('4') || status.starts_with('5') {
+        "application/problem+json"
+    } else {
+        "application/json"
+    };
     let head = format!(
         "HTTP/1.1 {status}\r\nReplay-Nonce: {nonce}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
          Connection: close\r\n{fields}\r\n",
@@ -253,8 +257,11 @@ fn show_order(number: usize, base: &str, state: &Mutex<State>) -> String {
     } else {
         "pending"
     };
-    let certificate =
-        if order.issued.is_some() { format!(",\"certificate\":\"{base}/certificate/{number}\"") } else { String::new() };
+    let certificate = if order.issued.is_some() {
+        format!(",\"certificate\":\"{base}/certificate/{number}\"")
+    } else {
+        String::new()
+    };
     format!(
         "{{\"status\":\"{status}\",\"authorizations\":[{}],\"finalize\":\"{base}/finalize/{number}\"{certificate}}}",
         all.join(",")
@@ -274,7 +281,9 @@ fn show_authorization(number: usize, name: usize, base: &str, state: &Mutex<Stat
             _ => "\"pending\"".to_owned(),
         };
         let token = token(number, name, short);
-        format!("{{\"type\":\"{kind}\",\"url\":\"{base}/challenge/{number}/{name}/{short}\",\"token\":\"{token}\",\"status\":{status}}}")
+        format!(
+            "{{\"type\":\"{kind}\",\"url\":\"{base}/challenge/{number}/{name}/{short}\",\"token\":\"{token}\",\"status\":{status}}}"
+        )
     };
     let status = match proved {
         None => "pending",
