@@ -16,6 +16,13 @@ use std::{net::IpAddr, sync::Arc};
 pub(super) fn identity(written: &Acme, sink: &Sink) -> Option<Identity> {
     let before = sink.errors();
     let names: Vec<String> = written.domains.iter().filter_map(|text| domain(text, sink)).collect();
+    for (index, text) in written.domains.iter().enumerate() {
+        let earlier = written.domains.iter().take(index);
+        if let Some(first) = earlier.clone().find(|other| other.value.eq_ignore_ascii_case(&text.value)) {
+            let diagnostic = Diagnostic::error(Code::BAD_ACME, text.place, format!("`{}` is listed twice", text.value));
+            sink.add(diagnostic.also(first.place, "first here"));
+        }
+    }
     check_count(names.len(), limits::ACME_DOMAINS_MAX, "domains", Some(written.place), sink);
     check_directory(written, sink);
     check_email(written, sink);

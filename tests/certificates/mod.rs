@@ -69,11 +69,9 @@ impl Authority {
         Issued { certificate: certificate.pem(), key: key.serialize_pem(), serial: wish.serial }
     }
 
-    /// What an ACME authority issues for a request in DER: valid for `life` from now on, its own certificate behind it.
-    pub fn certify(&self, request: &[u8], life: std::time::Duration) -> String {
-        let request = rcgen::CertificateSigningRequestParams::from_der(&request.into()).unwrap();
-        let mut request = request;
-        let now = std::time::SystemTime::now();
+    /// What an ACME authority issues for a request in DER: valid for `life` from `now` on, its own certificate behind it.
+    pub fn certify(&self, request: &[u8], now: std::time::SystemTime, life: std::time::Duration) -> String {
+        let mut request = rcgen::CertificateSigningRequestParams::from_der(&request.into()).unwrap();
         (request.params.not_before, request.params.not_after) = (now.into(), (now + life).into());
         let certificate = request.signed_by(&self.issuer).unwrap();
         format!("{}{}", certificate.pem(), self.pem)

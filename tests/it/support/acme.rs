@@ -16,7 +16,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// A running authority, for as long as the test's process lives.
@@ -172,14 +172,14 @@ fn answer(path: &str, body: Vec<u8>, base: &str, state: &Mutex<State>, ca: &Auth
     };
     match (what, order, name) {
         ("account", None, _) => new_account(&protected, base, state),
-        ("order", None, _) => new_order(&protected, payload, base, state),
+        ("order", None, _) => new_order(&protected, &payload, base, state),
         ("order", Some(order), _) => ok(show_order(order, base, state)),
         ("authorization", Some(order), Some(name)) => ok(show_authorization(order, name, base, state)),
         ("challenge", Some(order), Some(name)) => ok(challenge(order, name, parts.next() == Some("http"), state)),
         ("finalize", Some(order), _) => {
             let request = payload.get_str("csr").map(decode).unwrap();
             let life = state.lock().unwrap().manner.life;
-            let issued = ca.certify(&request, life);
+            let issued = ca.certify(&request, SystemTime::now(), life);
             state.lock().unwrap().orders[order].issued = Some(issued);
             ok(show_order(order, base, state))
         }
@@ -221,7 +221,7 @@ fn new_account(protected: &OwnedValue, base: &str, state: &Mutex<State>) -> Answ
     ("201 Created".to_owned(), place, "{\"status\":\"valid\"}".to_owned())
 }
 
-fn new_order(protected: &OwnedValue, payload: OwnedValue, base: &str, state: &Mutex<State>) -> Answer {
+fn new_order(protected: &OwnedValue, payload: &OwnedValue, base: &str, state: &Mutex<State>) -> Answer {
     let number = {
         let mut state = state.lock().unwrap();
         *state.asked.entry("/order".to_owned()).or_default() += 1;
