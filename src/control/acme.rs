@@ -112,6 +112,7 @@ async fn serve(mut inbox: mpsc::UnboundedReceiver<Vec<plan::Acme>>, registry: Ar
         }
         all.iter().for_each(|kept| kept.shared.borrow().put());
     }
+    all.iter().for_each(|kept| registry.acme_forget(name(&kept.job)));
 }
 
 fn begin(job: plan::Acme, registry: &Arc<Registry>) -> Kept {

@@ -44,6 +44,7 @@ pub(super) async fn obtain(job: &Acme, how: Challenge) -> Result<Obtained, Troub
     try_to_obtain(job, how, &web).await.map_err(|what| {
         let heard = web.heard();
         let rate_limited = heard.status == Some(429) || what.contains(RATE_LIMITED);
+        let what = what.chars().take(TROUBLE_CHARS_MAX).collect();
         Trouble { what, asked: Asked { retry_after: heard.retry_after, rate_limited } }
     })
 }
@@ -244,3 +245,5 @@ const fn ours(kind: &ChallengeType) -> Option<Challenge> {
 
 const PROBLEM: &str = "urn:ietf:params:acme:error:";
 const RATE_LIMITED: &str = "(rateLimited)";
+/// An authority that has much to say, about a hundred names, fills a page of the log and no more.
+const TROUBLE_CHARS_MAX: usize = 4000;

@@ -231,10 +231,13 @@ fn an_authority_that_is_back_is_asked_again_when_it_said_so() {
     site.acme.change(|manner| manner.refuse = Some(("503 Service Unavailable", "Retry-After: 1\r\n", "{}")));
     let gateway = site.start("");
     wait_for("the failure", SOON, || gateway.output().contains("trying again in 1 s").then_some(()));
+    // A reload meanwhile: what is being tried goes on, and the new plan's listener gets what comes of it.
+    gateway.signal(Signal::HUP);
+    wait_for("the reload", SOON, || gateway.output().contains("reloaded").then_some(()));
     site.acme.change(|manner| manner.refuse = None);
     site.wait_for_certificate("a.test");
+    assert_eq!(gateway.output().matches("stands in").count(), 1, "{}", gateway.output());
     assert!(metric(&gateway, "failures_total") >= 1.0);
-    // After an http-01 that failed, the other challenge has its turn.
     assert_eq!(metric(&gateway, "successes_total"), 1.0);
 }
 
