@@ -13,6 +13,7 @@ mod notify;
 mod ports;
 mod reload;
 pub mod resolver;
+mod rotation;
 mod run;
 mod signals;
 mod socket;

@@ -8,6 +8,7 @@ use super::{
     names::Names,
     notify::Notify,
     resolver::Update,
+    rotation::Rotation,
     signals::{self, Asked},
     socket::{self, Outcome, Reply, Served},
     source::Source,
@@ -18,7 +19,7 @@ use crate::{
         limits::{CONTROL_NICE, CONTROL_TICK, LOG_STOP_GRACE, START_WAIT},
     },
     compile::Compiled,
-    config,
+    config::{self, Config},
     observe::{
         error_log::{Level, log},
         registry::Registry,
@@ -45,6 +46,8 @@ pub(super) enum Event {
     Reload(Sender<Reply>),
     /// What is known about the name of upstream servers has changed.
     Name(Update),
+    /// Certificate files have changed, or it is time to look.
+    Files,
     /// All cores have ended.
     Drained,
 }
@@ -56,6 +59,7 @@ pub(super) struct Gateway {
     pub(super) workers: Workers,
     pub(super) registry: Arc<Registry>,
     pub(super) names: Names,
+    pub(super) rotation: Rotation,
     pub(super) logs: Logs,
     pub(super) admin: Admin,
     pub(super) notify: Notify,
@@ -75,11 +79,11 @@ pub(super) fn run(source: Source, terminal: &mut Terminal) -> Exit {
     };
     let warnings = report.render_human(terminal.err.color());
     terminal.err.text(&warnings);
-    let shown = config::show::json(&config);
+    let (events, inbox) = channel();
+    let started = start(source, Arc::new(plan), &config, &events);
     // What follows lives for long: the texts that the plan was made of need not.
     drop((config, report));
-    let (events, inbox) = channel();
-    match start(source, Arc::new(plan), &shown, &events) {
+    match started {
         Ok(gateway) => {
             if gateway.source.is_demo() {
                 terminal.out.text(&demo::invitation(&gateway.plan));
@@ -95,7 +99,7 @@ pub(super) fn run(source: Source, terminal: &mut Terminal) -> Exit {
 }
 
 /// Starts everything, in the order in which it is needed; `Err` is a sentence for people.
-fn start(source: Source, plan: Arc<Plan>, shown: &str, events: &Sender<Event>) -> Result<Gateway, String> {
+fn start(source: Source, plan: Arc<Plan>, config: &Config, events: &Sender<Event>) -> Result<Gateway, String> {
     raise_descriptor_limit();
     watch_signals(events)?;
     let registry = Registry::new();
@@ -111,11 +115,13 @@ fn start(source: Source, plan: Arc<Plan>, shown: &str, events: &Sender<Event>) -
     tell(&plan, &workers);
     logs.started(&plan)?;
     step_back();
-    let admin = Admin::start(&plan, shown, &registry)?;
+    let mut rotation = Rotation::new(events.clone(), Arc::clone(&registry));
+    rotation.follow(config, &plan);
+    let admin = Admin::start(&plan, &config::show::json(config), &registry)?;
     let served = serve_socket(&source, events);
     let notify = Notify::from_environment();
     notify.ready();
-    Ok(Gateway { source, plan, workers, registry, names, logs, admin, notify, served })
+    Ok(Gateway { source, plan, workers, registry, names, rotation, logs, admin, notify, served })
 }
 
 /// What else can be done about a port that is taken.
@@ -218,6 +224,7 @@ impl Gateway {
                 // Whoever asked may have gone.
                 Ok(Event::Reload(reply)) => drop(reply.send(self.reload())),
                 Ok(Event::Name(update)) => self.names.changed(&update, &self.workers),
+                Ok(Event::Files) => self.rotation.look(),
                 Ok(Event::Drained) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
                     self.workers.sweep();
                     self.names.look(&self.registry);
@@ -264,7 +271,7 @@ impl Gateway {
                     let text = "the gateway is stopping\n".to_owned();
                     drop(reply.send(Reply { outcome: Outcome::Failed, text }));
                 }
-                Ok(Event::Asked(Asked::Reload | Asked::Upgrade) | Event::Name(_)) => {}
+                Ok(Event::Asked(Asked::Reload | Asked::Upgrade) | Event::Name(_) | Event::Files) => {}
             }
         }
         log(Level::Info, format_args!("stopped"));

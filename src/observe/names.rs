@@ -147,6 +147,10 @@ metrics! {
         "TLS handshakes with clients that resumed an earlier session.";
     TLS_FAILED: Counter "ringgate_tls_handshake_failures_total" ["reason"]
         "TLS handshakes with clients that failed, by the reason.";
+    TLS_EXPIRY: Gauge "ringgate_tls_certificate_expiry_seconds" ["user", "name", "file"]
+        "Seconds until a certificate in use expires, negative once it has; user: the listener or upstream that shows it.";
+    TLS_ROTATIONS: Counter "ringgate_tls_rotations_total" ["outcome"]
+        "Times that certificate files had changed; refused: what was in them is wrong, and the old ones stay in use.";
     RETRIES: Counter "ringgate_retries_total" []
         "Upstream attempts after the first one of their exchange.";
     RETRIES_DENIED: Counter "ringgate_retries_denied_total" []

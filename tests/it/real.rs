@@ -5,6 +5,7 @@
 mod faults;
 mod life;
 mod load;
+mod rotation;
 mod tls;
 mod transfer;
 
