@@ -100,6 +100,7 @@ pub(super) fn run(source: Source, terminal: &mut Terminal) -> Exit {
 
 /// Starts everything, in the order in which it is needed; `Err` is a sentence for people.
 fn start(source: Source, plan: Arc<Plan>, config: &Config, events: &Sender<Event>) -> Result<Gateway, String> {
+    let shown = config::show::json(config);
     raise_descriptor_limit();
     watch_signals(events)?;
     let registry = Registry::new();
@@ -115,10 +116,10 @@ fn start(source: Source, plan: Arc<Plan>, config: &Config, events: &Sender<Event
     tell(&plan, &workers);
     logs.started(&plan)?;
     step_back();
+    let admin = Admin::start(&plan, &shown, &registry)?;
+    let served = serve_socket(&source, events);
     let mut rotation = Rotation::new(events.clone(), Arc::clone(&registry));
     rotation.follow(config, &plan);
-    let admin = Admin::start(&plan, &config::show::json(config), &registry)?;
-    let served = serve_socket(&source, events);
     let notify = Notify::from_environment();
     notify.ready();
     Ok(Gateway { source, plan, workers, registry, names, rotation, logs, admin, notify, served })
