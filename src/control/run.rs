@@ -113,11 +113,12 @@ fn start(source: Source, plan: Arc<Plan>, config: &Config, events: &Sender<Event
     let workers = worker::start(start).map_err(|error| listeners::explain(&error, hint(&source)))?;
     wait_until_ready(&workers)?;
     registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
+    // Before the line after which people expect it.
+    let served = serve_socket(&source, events);
     tell(&plan, &workers);
     logs.started(&plan)?;
     step_back();
     let admin = Admin::start(&plan, &shown, &registry)?;
-    let served = serve_socket(&source, events);
     let mut rotation = Rotation::new(events.clone(), Arc::clone(&registry));
     rotation.follow(config, &plan);
     let notify = Notify::from_environment();
