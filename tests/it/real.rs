@@ -2,6 +2,7 @@
 //!
 //! Most of these tests need a machine for themselves, so they take turns.
 
+mod audit;
 mod faults;
 mod life;
 mod load;
