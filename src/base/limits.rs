@@ -164,6 +164,12 @@ pub const RESOLVE_ADDRESSES_MAX: usize = 64;
 pub const START_WAIT: Duration = Duration::from_secs(10);
 /// How often control looks whether old plans can go and whether all cores live.
 pub const CONTROL_TICK: Duration = Duration::from_secs(1);
+/// Changes of certificate files within this time are one change: a certificate and its key are two files.
+pub const ROTATION_QUIET: Duration = Duration::from_millis(200);
+/// Where files never come to rest, how long at most they are waited for.
+pub const ROTATION_QUIET_MAX: Duration = Duration::from_secs(2);
+/// How often certificate files are read again without a sign of change: file systems of other machines give none.
+pub const ROTATION_POLL: Duration = Duration::from_secs(60);
 /// How much control steps back behind the cores, in steps of `nice`: a tenth of the processor when a core wants it all.
 pub const CONTROL_NICE: i32 = 10;
 /// How long a stop waits for a log whose reader does not read.
@@ -173,6 +179,8 @@ pub const LOG_STOP_GRACE: Duration = Duration::from_secs(2);
 pub const METRIC_ROUTES_MAX: usize = 1000;
 /// Upstream servers with counters of their own; the rest is summed.
 pub const METRIC_SERVERS_MAX: usize = 1000;
+/// Certificates with an expiry on the metrics page: those that expire first.
+pub const METRIC_CERTIFICATES_MAX: usize = 1000;
 /// Bytes of a log buffer: one system call and one hand-over per so many.
 pub const LOG_BUFFER_BYTES: usize = 64 * 1024;
 /// A log buffer with this much in it is handed over before the next line.

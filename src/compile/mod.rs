@@ -11,7 +11,7 @@ mod log;
 mod server;
 mod summary;
 mod template;
-mod tls;
+pub mod tls;
 mod upstream;
 
 pub use summary::summary;

@@ -4,7 +4,7 @@ use super::{Sink, acme, upstream::is_host};
 use crate::{
     base::{clock::unix_now, limits},
     config::{
-        Diagnostic, FileValue,
+        Diagnostic, FileValue, Severity,
         diagnostic::Code,
         source::Place,
         tls::{Certificate, ClientAuth, Listener, Upstream},
@@ -80,6 +80,34 @@ pub(super) fn listener(written: &Listener, sink: &Sink) -> Option<Server> {
             sink.add(Diagnostic::error(Code::BAD_CERTIFICATE, place, format!("this listener cannot be set up: {why}")));
             None
         }
+    }
+}
+
+/// What a listener does with TLS after its files have been read again, with warnings.
+///
+/// # Errors
+/// All that is wrong with them, as sentences that name the file.
+pub fn listener_again(written: &Listener) -> Result<(Server, Vec<String>), Vec<String>> {
+    again(|sink| listener(written, sink))
+}
+
+/// The same for an upstream.
+///
+/// # Errors
+/// As [`listener_again`].
+pub fn client_again(written: &Upstream) -> Result<(Client, Vec<String>), Vec<String>> {
+    again(|sink| Upstreams::default().client(Some(written), written.place, sink))
+}
+
+fn again<T>(make: impl FnOnce(&Sink) -> Option<T>) -> Result<(T, Vec<String>), Vec<String>> {
+    let sink = Sink { broken: false, all: std::cell::RefCell::default() };
+    let made = make(&sink);
+    let (bad, doubtful): (Vec<_>, Vec<_>) =
+        sink.all.into_inner().into_iter().partition(|finding| finding.severity == Severity::Error);
+    let said = |findings: Vec<Diagnostic>| findings.into_iter().map(|finding| finding.message).collect();
+    match made {
+        Some(made) if bad.is_empty() => Ok((made, said(doubtful))),
+        _ => Err(said(bad)),
     }
 }
 

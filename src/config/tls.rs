@@ -2,9 +2,11 @@
 
 use super::{
     acme::{self, Acme},
-    keys,
+    files::Files,
+    keys, load,
     reader::{FileValue, Reader},
     source::{At, Place, Text},
+    unit,
 };
 use crate::base::limits;
 use std::time::Duration;
@@ -155,9 +157,72 @@ impl Listener {
     }
 }
 
+impl Listener {
+    /// Lets go of the contents of all files.
+    pub fn forget(&mut self) {
+        self.files_mut().for_each(|file| file.bytes = Vec::new());
+        if let Some(acme) = &mut self.acme {
+            acme.cached = None;
+        }
+    }
+
+    /// Reads every file again.
+    ///
+    /// # Errors
+    /// The first one that cannot be had, and why, as a sentence.
+    pub fn read_again(&mut self, files: &dyn Files) -> Result<(), String> {
+        if let Some(acme) = &mut self.acme {
+            acme.read_cache(files);
+        }
+        self.files_mut().try_for_each(|file| file.read_again(files))
+    }
+
+    /// All but what only a reload can change: whom the authority of `acme` is known by.
+    fn files_mut(&mut self) -> impl Iterator<Item = &mut FileValue> {
+        let own = [self.clients.ca.as_mut(), self.clients.crl.as_mut()];
+        let certificates = self.main.iter_mut().chain(&mut self.further).flat_map(|c| {
+            [c.chain.as_mut(), c.key.as_mut(), c.ocsp.as_mut(), c.clients.ca.as_mut(), c.clients.crl.as_mut()]
+        });
+        own.into_iter().chain(certificates).flatten()
+    }
+}
+
 impl Upstream {
+    /// Lets go of the contents of all files.
+    pub fn forget(&mut self) {
+        self.files_mut().for_each(|file| file.bytes = Vec::new());
+    }
+
+    /// Reads every file again.
+    ///
+    /// # Errors
+    /// The first one that cannot be had, and why, as a sentence.
+    pub fn read_again(&mut self, files: &dyn Files) -> Result<(), String> {
+        self.files_mut().try_for_each(|file| file.read_again(files))
+    }
+
+    fn files_mut(&mut self) -> impl Iterator<Item = &mut FileValue> {
+        [self.ca.as_mut(), self.certificate.as_mut(), self.key.as_mut()].into_iter().flatten()
+    }
+
     /// Every file that it names.
     pub fn files(&self) -> impl Iterator<Item = &FileValue> {
         [self.ca.as_ref(), self.certificate.as_ref(), self.key.as_ref()].into_iter().flatten()
+    }
+}
+
+impl FileValue {
+    fn read_again(&mut self, files: &dyn Files) -> Result<(), String> {
+        let path = self.path.display();
+        match files.read(&self.path, limits::TLS_FILE_BYTES_MAX) {
+            Ok(bytes) if bytes.len() > limits::TLS_FILE_BYTES_MAX => {
+                Err(format!("`{path}` is larger than {}", unit::show_size(limits::TLS_FILE_BYTES_MAX as u64)))
+            }
+            Ok(bytes) => {
+                self.bytes = bytes;
+                Ok(())
+            }
+            Err(error) => Err(format!("cannot read `{path}`: {}", load::reason(&error))),
+        }
     }
 }

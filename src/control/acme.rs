@@ -8,6 +8,7 @@ mod pace;
 mod store;
 mod web;
 
+use super::run::Event;
 use crate::{
     base::{
         clock::{monotonic_now, unix_now},
@@ -22,20 +23,29 @@ use crate::{
     tls::certificate::Identity,
 };
 use order::{Obtained, Trouble};
-use std::{cell::RefCell, io, path::Path, rc::Rc, sync::Arc, thread::Builder, time::Duration};
+use std::{
+    cell::RefCell,
+    io,
+    path::Path,
+    rc::Rc,
+    sync::{Arc, mpsc::Sender},
+    thread::Builder,
+    time::Duration,
+};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 /// Owns the thread, which runs only while there is something to obtain.
 #[derive(Debug)]
 pub(super) struct Acme {
     jobs: Option<mpsc::UnboundedSender<Vec<plan::Acme>>>,
+    events: Sender<Event>,
     registry: Arc<Registry>,
 }
 
 impl Acme {
-    /// Nothing to do yet; what is done is counted in `registry`.
-    pub(super) const fn new(registry: Arc<Registry>) -> Self {
-        Self { jobs: None, registry }
+    /// Nothing to do yet; what is done is told to `events` and counted in `registry`.
+    pub(super) const fn new(events: Sender<Event>, registry: Arc<Registry>) -> Self {
+        Self { jobs: None, events, registry }
     }
 
     /// Keeps the certificates of `plan` from now on, and no others.
@@ -46,7 +56,7 @@ impl Acme {
             return;
         }
         if self.jobs.is_none() {
-            match start(Arc::clone(&self.registry)) {
+            match start(self.events.clone(), Arc::clone(&self.registry)) {
                 Ok(jobs) => self.jobs = Some(jobs),
                 Err(error) => log(Level::Error, format_args!("acme: certificates cannot be obtained: {error}")),
             }
@@ -58,11 +68,11 @@ impl Acme {
     }
 }
 
-fn start(registry: Arc<Registry>) -> io::Result<mpsc::UnboundedSender<Vec<plan::Acme>>> {
+fn start(events: Sender<Event>, registry: Arc<Registry>) -> io::Result<mpsc::UnboundedSender<Vec<plan::Acme>>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (jobs, inbox) = mpsc::unbounded_channel();
     Builder::new().name("ringgate-acme".to_owned()).spawn(move || {
-        tokio::task::LocalSet::new().block_on(&runtime, serve(inbox, registry));
+        tokio::task::LocalSet::new().block_on(&runtime, serve(inbox, events, registry));
         // A look-up of a name may be under way on another thread; nobody waits for it.
         runtime.shutdown_background();
     })?;
@@ -85,7 +95,7 @@ struct Shared {
     newest: Option<Identity>,
 }
 
-async fn serve(mut inbox: mpsc::UnboundedReceiver<Vec<plan::Acme>>, registry: Arc<Registry>) {
+async fn serve(mut inbox: mpsc::UnboundedReceiver<Vec<plan::Acme>>, events: Sender<Event>, registry: Arc<Registry>) {
     let mut all: Vec<Kept> = Vec::new();
     while let Some(jobs) = inbox.recv().await {
         let mut old = std::mem::take(&mut all);
@@ -102,7 +112,7 @@ async fn serve(mut inbox: mpsc::UnboundedReceiver<Vec<plan::Acme>>, registry: Ar
                     kept.shared.borrow_mut().slots = vec![Arc::clone(&job.slot)];
                     kept
                 }
-                None => begin(job, &registry),
+                None => begin(job, &events, &registry),
             };
             all.push(kept);
         }
@@ -115,9 +125,9 @@ async fn serve(mut inbox: mpsc::UnboundedReceiver<Vec<plan::Acme>>, registry: Ar
     all.iter().for_each(|kept| registry.acme_forget(name(&kept.job)));
 }
 
-fn begin(job: plan::Acme, registry: &Arc<Registry>) -> Kept {
+fn begin(job: plan::Acme, events: &Sender<Event>, registry: &Arc<Registry>) -> Kept {
     let shared = Rc::new(RefCell::new(Shared { slots: vec![Arc::clone(&job.slot)], newest: None }));
-    let task = tokio::task::spawn_local(keep(job.clone(), Rc::clone(&shared), Arc::clone(registry)));
+    let task = tokio::task::spawn_local(keep(job.clone(), Rc::clone(&shared), events.clone(), Arc::clone(registry)));
     Kept { job, shared, task }
 }
 
@@ -150,7 +160,7 @@ impl Shared {
 }
 
 /// Keeps one certificate for as long as it is wanted.
-async fn keep(job: plan::Acme, shared: Rc<RefCell<Shared>>, registry: Arc<Registry>) {
+async fn keep(job: plan::Acme, shared: Rc<RefCell<Shared>>, events: Sender<Event>, registry: Arc<Registry>) {
     let name = name(&job).to_owned();
     let mut chance = Prng::new(unix_now().nanos() ^ monotonic_now().as_nanos().rotate_left(32));
     look_into_cache(&job);
@@ -167,6 +177,8 @@ async fn keep(job: plan::Acme, shared: Rc<RefCell<Shared>>, registry: Arc<Regist
                 failures = 0;
                 registry.acme_outcome(&name, true);
                 due = take(&job, obtained, &shared, &mut chance);
+                // The main thread ends last.
+                let _ = events.send(Event::Renewed);
             }
             Err(Trouble { what, asked }) => {
                 failures = failures.saturating_add(1);

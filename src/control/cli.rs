@@ -1,6 +1,7 @@
 //! The command line: which command, with which options, and the exit code that tells a script how it went.
 
 mod arguments;
+mod certs;
 mod check;
 mod completions;
 mod describe;
@@ -80,6 +81,7 @@ fn dispatch(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageErr
         "proxy" => Ok(run::run(proxy::source(matches)?, terminal)),
         "check" => check::run(matches, terminal),
         "routes" => routes::run(matches, terminal),
+        "certs" => certs::run(matches, terminal),
         "explain" => explain::run(matches, terminal),
         "show" => Ok(show::show(matches, terminal)),
         "schema" => Ok(show::schema(terminal)),

@@ -1,4 +1,5 @@
-//! Everything that is not the data plane, on its own threads: the command line, start and stop, reload, names, the demo.
+//! Everything that is not the data plane, on its own threads: the command line, start and stop, reload, names,
+//! certificate files, the demo.
 //!
 //! Invariant: nothing here runs on a core. What a core needs reaches it as a message (a plan, addresses, "drain"), and what
 //! blocks (files, names, people's terminals) blocks a thread of this room only.
@@ -14,6 +15,7 @@ mod notify;
 mod ports;
 mod reload;
 pub mod resolver;
+mod rotation;
 mod run;
 mod signals;
 mod socket;

@@ -2,7 +2,7 @@
 
 use super::{
     cli::summary,
-    listeners,
+    listeners, rotation,
     run::Gateway,
     socket::{Outcome, Reply},
 };
@@ -38,9 +38,9 @@ impl Gateway {
     }
 
     fn adopt(&mut self, compiled: Compiled) -> Reply {
-        let Compiled { plan, config, report } = compiled;
+        let Compiled { mut plan, config, report } = compiled;
         let shown = config::show::json(&config);
-        drop(config);
+        rotation::share(&self.plan, &mut plan);
         let old = listeners::of(&self.plan);
         let added: Vec<_> = listeners::of(&plan).into_iter().filter(|at| !old.contains(at)).collect();
         if let Err(why) = listeners::probe_more(&added) {
@@ -67,6 +67,7 @@ impl Gateway {
         self.acme.watch(&plan);
         self.registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
         log(Level::Info, format_args!("reloaded, config ok, {}", summary(&plan)));
+        self.rotation.follow(&config, &plan);
         self.plan = plan;
         Reply { outcome: Outcome::Done, text }
     }

@@ -9,6 +9,7 @@ use super::{
     names::Names,
     notify::Notify,
     resolver::Update,
+    rotation::Rotation,
     signals::{self, Asked},
     socket::{self, Outcome, Reply, Served},
     source::Source,
@@ -19,7 +20,7 @@ use crate::{
         limits::{CONTROL_NICE, CONTROL_TICK, LOG_STOP_GRACE, START_WAIT},
     },
     compile::Compiled,
-    config,
+    config::{self, Config},
     observe::{
         error_log::{Level, log},
         registry::Registry,
@@ -46,6 +47,10 @@ pub(super) enum Event {
     Reload(Sender<Reply>),
     /// What is known about the name of upstream servers has changed.
     Name(Update),
+    /// Certificate files have changed, or it is time to look.
+    Files,
+    /// A certificate was obtained, and is in place.
+    Renewed,
     /// All cores have ended.
     Drained,
 }
@@ -58,6 +63,7 @@ pub(super) struct Gateway {
     pub(super) registry: Arc<Registry>,
     pub(super) names: Names,
     pub(super) acme: Acme,
+    pub(super) rotation: Rotation,
     pub(super) logs: Logs,
     pub(super) admin: Admin,
     pub(super) notify: Notify,
@@ -77,11 +83,11 @@ pub(super) fn run(source: Source, terminal: &mut Terminal) -> Exit {
     };
     let warnings = report.render_human(terminal.err.color());
     terminal.err.text(&warnings);
-    let shown = config::show::json(&config);
+    let (events, inbox) = channel();
+    let started = start(source, Arc::new(plan), &config, &events);
     // What follows lives for long: the texts that the plan was made of need not.
     drop((config, report));
-    let (events, inbox) = channel();
-    match start(source, Arc::new(plan), &shown, &events) {
+    match started {
         Ok(gateway) => {
             if gateway.source.is_demo() {
                 terminal.out.text(&demo::invitation(&gateway.plan));
@@ -97,7 +103,8 @@ pub(super) fn run(source: Source, terminal: &mut Terminal) -> Exit {
 }
 
 /// Starts everything, in the order in which it is needed; `Err` is a sentence for people.
-fn start(source: Source, plan: Arc<Plan>, shown: &str, events: &Sender<Event>) -> Result<Gateway, String> {
+fn start(source: Source, plan: Arc<Plan>, config: &Config, events: &Sender<Event>) -> Result<Gateway, String> {
+    let shown = config::show::json(config);
     raise_descriptor_limit();
     watch_signals(events)?;
     let registry = Registry::new();
@@ -110,17 +117,20 @@ fn start(source: Source, plan: Arc<Plan>, shown: &str, events: &Sender<Event>) -
     let workers = worker::start(start).map_err(|error| listeners::explain(&error, hint(&source)))?;
     wait_until_ready(&workers)?;
     registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
+    // Before the line after which people expect it.
+    let served = serve_socket(&source, events);
     tell(&plan, &workers);
     logs.started(&plan)?;
     step_back();
-    let admin = Admin::start(&plan, shown, &registry)?;
-    let mut acme = Acme::new(Arc::clone(&registry));
+    let admin = Admin::start(&plan, &shown, &registry)?;
+    let mut rotation = Rotation::new(events.clone(), Arc::clone(&registry));
+    rotation.follow(config, &plan);
+    let mut acme = Acme::new(events.clone(), Arc::clone(&registry));
     // Only now: an authority may ask back at once.
     acme.watch(&plan);
-    let served = serve_socket(&source, events);
     let notify = Notify::from_environment();
     notify.ready();
-    Ok(Gateway { source, plan, workers, registry, names, acme, logs, admin, notify, served })
+    Ok(Gateway { source, plan, workers, registry, names, rotation, acme, logs, admin, notify, served })
 }
 
 /// What else can be done about a port that is taken.
@@ -223,6 +233,12 @@ impl Gateway {
                 // Whoever asked may have gone.
                 Ok(Event::Reload(reply)) => drop(reply.send(self.reload())),
                 Ok(Event::Name(update)) => self.names.changed(&update, &self.workers),
+                Ok(Event::Files) => {
+                    self.rotation.look();
+                    // What was obtained meanwhile is newer than what was read.
+                    self.acme.watch(&self.plan);
+                }
+                Ok(Event::Renewed) => self.rotation.renewed(),
                 Ok(Event::Drained) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
                     self.workers.sweep();
                     self.names.look(&self.registry);
@@ -269,7 +285,7 @@ impl Gateway {
                     let text = "the gateway is stopping\n".to_owned();
                     drop(reply.send(Reply { outcome: Outcome::Failed, text }));
                 }
-                Ok(Event::Asked(Asked::Reload | Asked::Upgrade) | Event::Name(_)) => {}
+                Ok(Event::Asked(Asked::Reload | Asked::Upgrade) | Event::Name(_) | Event::Files | Event::Renewed) => {}
             }
         }
         log(Level::Info, format_args!("stopped"));

@@ -3,14 +3,14 @@
 use crate::{
     base::{
         bug,
-        clock::{Instant, UnixTime, monotonic_now},
+        clock::{Instant, UnixTime, monotonic_now, unix_now},
     },
     observe::{
         histogram::{BOUND_LABELS, Histogram, Total},
         metrics::{CoreMetrics, Failure, Registry, RouteCounters, ServerCounters, Statuses},
         names::{self, Kind, Metric},
         process::Process,
-        registry::{self, Acme, Config, PerCore},
+        registry::{self, Acme, Certificate, Config, PerCore},
         text,
         writer::LogHealth,
     },
@@ -29,6 +29,8 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Moment {
     /// Now.
     pub now: Instant,
+    /// Now, on the other clock.
+    pub unix: UnixTime,
     /// What the kernel says.
     pub process: Process,
 }
@@ -36,7 +38,7 @@ pub struct Moment {
 /// The page as of now.
 #[must_use]
 pub fn page(registry: &Registry) -> String {
-    render(registry, &Moment { now: monotonic_now(), process: Process::read() })
+    render(registry, &Moment { now: monotonic_now(), unix: unix_now(), process: Process::read() })
 }
 
 /// The page at a given moment. Routes that have had no request yet are left out: most routes of a large API are quiet,
@@ -48,11 +50,13 @@ pub fn render(registry: &Registry, moment: &Moment) -> String {
         let (routes, servers) = (state.routes.all(), state.servers.all());
         (state.cores.clone(), routes, servers, state.config.clone(), state.backend, state.acme.clone())
     });
+    let tls = registry.with(|state| (state.certificates.clone(), state.rotations));
     let mut page = Page { text: Vec::with_capacity(16 * 1024) };
     routes_of(&mut page, &cores, &routes);
     per_core(&mut page, &cores);
     over_cores(&mut page, &cores);
-    certificates(&mut page, &acme);
+    certificates(&mut page, &tls.0, tls.1, moment.unix);
+    obtained(&mut page, &acme);
     servers_of(&mut page, &servers);
     logs(&mut page, registry);
     configuration(&mut page, &config);
@@ -124,6 +128,7 @@ impl Page {
 #[derive(Clone, Copy, Debug)]
 enum Number {
     Whole(u64),
+    Signed(i64),
     /// Shown in seconds.
     Nanoseconds(u128),
 }
@@ -132,6 +137,7 @@ impl Number {
     fn append(self, out: &mut Vec<u8>) {
         match self {
             Self::Whole(n) => text::decimal(out, n),
+            Self::Signed(n) => out.extend_from_slice(n.to_string().as_bytes()),
             Self::Nanoseconds(ns) => {
                 let shown = format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000);
                 out.extend_from_slice(shown.trim_end_matches('0').trim_end_matches('.').as_bytes());
@@ -265,7 +271,7 @@ fn over_cores(page: &mut Page, cores: &[Arc<CoreMetrics>]) {
     }
 }
 
-fn certificates(page: &mut Page, all: &BTreeMap<Box<str>, Acme>) {
+fn obtained(page: &mut Page, all: &BTreeMap<Box<str>, Acme>) {
     let table: [(&Metric, Read<Acme>); 4] = [
         (&names::ACME_ATTEMPTS, |acme| acme.attempts),
         (&names::ACME_OBTAINED, |acme| acme.obtained),
@@ -278,6 +284,18 @@ fn certificates(page: &mut Page, all: &BTreeMap<Box<str>, Acme>) {
             page.sample(metric, &[name], Number::Whole(read(acme)));
         }
     }
+}
+
+fn certificates(page: &mut Page, all: &[Certificate], [accepted, refused]: [u64; 2], now: UnixTime) {
+    let now = i64::try_from(now.seconds()).unwrap_or(i64::MAX);
+    page.begin(&names::TLS_EXPIRY);
+    for one in all {
+        let left = Number::Signed(one.not_after.saturating_sub(now));
+        page.sample(&names::TLS_EXPIRY, &[&one.user, &one.name, &one.file], left);
+    }
+    page.begin(&names::TLS_ROTATIONS);
+    page.sample(&names::TLS_ROTATIONS, &["accepted"], Number::Whole(accepted));
+    page.sample(&names::TLS_ROTATIONS, &["refused"], Number::Whole(refused));
 }
 
 fn servers_of(page: &mut Page, servers: &Keyed<ServerCounters>) {
@@ -387,6 +405,7 @@ mod tests {
             metrics::{Failure, Registry, RouteKey},
             names,
             process::Process,
+            registry::Certificate,
         },
     };
     use std::{
@@ -401,6 +420,17 @@ mod tests {
         registry.config_accepted(0xdead_beef, 3, UnixTime::from_nanos(1_786_711_445_500_000_000));
         registry.config_refused();
         registry.backend("io_uring");
+        let certificate = |name: &str, not_after| Certificate {
+            user: "0.0.0.0:443".to_owned(),
+            name: name.to_owned(),
+            file: "site.pem".to_owned(),
+            not_after,
+        };
+        let (late, early) = (certificate("b.test", 1_786_800_000), certificate("a.test", 1_786_711_500));
+        registry.certificates(vec![late, early.clone(), Certificate { not_after: 1_786_900_000, ..early }]);
+        registry.rotated(true);
+        registry.rotated(false);
+        registry.rotated(true);
         registry.access_log.lines.store(12, Ordering::Relaxed);
         registry.error_log.dropped.store(2, Ordering::Relaxed);
         for index in 0..2 {
@@ -439,7 +469,8 @@ mod tests {
             max_fds: None,
             threads: Some(4),
         };
-        Moment { now: registry.started().0.plus(Duration::from_millis(90_500)), process }
+        let unix = UnixTime::from_nanos(1_786_711_545_500_000_000);
+        Moment { now: registry.started().0.plus(Duration::from_millis(90_500)), unix, process }
     }
 
     /// Compares with a file under `tests/data`, or writes it when `RINGGATE_BLESS` is set.

@@ -155,6 +155,10 @@ metrics! {
         "Attempts to obtain a certificate that failed; the error log says why.";
     ACME_NEXT: Gauge "ringgate_acme_next_attempt_timestamp_seconds" ["name"]
         "When a certificate will be renewed, or asked for again, as seconds since 1970.";
+    TLS_EXPIRY: Gauge "ringgate_tls_certificate_expiry_seconds" ["user", "name", "file"]
+        "Seconds until a certificate in use expires, negative once it has; user: the listener or upstream that shows it.";
+    TLS_ROTATIONS: Counter "ringgate_tls_rotations_total" ["outcome"]
+        "Times that certificate files had changed; refused: what was in them is wrong, and the old ones stay in use.";
     RETRIES: Counter "ringgate_retries_total" []
         "Upstream attempts after the first one of their exchange.";
     RETRIES_DENIED: Counter "ringgate_retries_denied_total" []

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, PoisonError},
 };
 
@@ -55,6 +55,8 @@ pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) backend: Option<&'static str>,
     pub(crate) acme: BTreeMap<Box<str>, Acme>,
+    pub(crate) certificates: Vec<Certificate>,
+    pub(crate) rotations: [u64; 2],
 }
 
 /// What became of the attempts to obtain a certificate.
@@ -65,6 +67,19 @@ pub(crate) struct Acme {
     pub(crate) failed: u64,
     /// Seconds of Unix time.
     pub(crate) next: u64,
+}
+
+/// A certificate that is shown to clients or to upstream servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// What shows it: a listener, or an upstream.
+    pub user: String,
+    /// The first of its names.
+    pub name: String,
+    /// Where it came from.
+    pub file: String,
+    /// Seconds of Unix time until which it is valid.
+    pub not_after: i64,
 }
 
 /// What is known about the configuration.
@@ -184,6 +199,21 @@ impl Registry {
 
     fn acme(&self, name: &str, note: impl FnOnce(&mut Acme)) {
         self.with(|state| note(state.acme.entry(name.into()).or_default()));
+    }
+
+    /// Notes which certificates are in use from now on; past [`limits::METRIC_CERTIFICATES_MAX`], those that expire first.
+    pub fn certificates(&self, mut all: Vec<Certificate>) {
+        all.sort_by(|a, b| a.not_after.cmp(&b.not_after).then_with(|| a.name.cmp(&b.name)));
+        // A scrape takes one sample for one set of labels.
+        let mut seen = HashSet::new();
+        all.retain(|one| seen.insert((one.user.clone(), one.name.clone(), one.file.clone())));
+        all.truncate(limits::METRIC_CERTIFICATES_MAX);
+        self.with(|state| state.certificates = all);
+    }
+
+    /// Notes that certificate files had changed, and whether what is in them now was taken.
+    pub fn rotated(&self, accepted: bool) {
+        self.with(|state| state.rotations[usize::from(!accepted)] += 1);
     }
 
     /// Notes which event loop runs: `io_uring` or `epoll`.

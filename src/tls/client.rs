@@ -1,6 +1,9 @@
 //! The upstream's side: who is believed, and what we show.
 
-use super::{certificate::Identity, policy::Policy};
+use super::{
+    certificate::{Identity, Summary},
+    policy::Policy,
+};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
@@ -11,12 +14,21 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
     sign::SingleCertAndKey,
 };
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
-/// How an upstream's servers are spoken to. Its sessions are resumed, whichever core began them.
+/// How an upstream's servers are spoken to. Its sessions are resumed, whichever core began them. Clones share one place, in
+/// which another configuration can be put: connections that are open keep theirs.
 #[derive(Clone, Debug)]
-pub struct Client {
-    pub(super) config: Arc<ClientConfig>,
+#[expect(
+    clippy::disallowed_types,
+    reason = "taken once per connection, before a handshake that takes a thousand times as long"
+)]
+pub struct Client(Arc<std::sync::RwLock<Made>>);
+
+/// What is in that place.
+#[derive(Clone, Debug)]
+struct Made {
+    config: Arc<ClientConfig>,
     spec: Arc<Spec>,
 }
 
@@ -41,8 +53,11 @@ pub enum Trust {
 impl PartialEq for Client {
     fn eq(&self, other: &Self) -> bool {
         let shown = |spec: &Spec| spec.identity.as_ref().map(|identity| identity.key.cert.clone());
-        Arc::ptr_eq(&self.config, &other.config)
-            || self.spec.trust == other.spec.trust && shown(&self.spec) == shown(&other.spec)
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return true;
+        }
+        let (one, other) = (self.made().spec, other.made().spec);
+        one.trust == other.trust && shown(&one) == shown(&other)
     }
 }
 
@@ -89,7 +104,30 @@ impl Client {
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
-        Ok(Self { config: Arc::new(config), spec: Arc::new(spec) })
+        #[expect(clippy::disallowed_types, reason = "as above")]
+        let place = std::sync::RwLock::new(Made { config: Arc::new(config), spec: Arc::new(spec) });
+        Ok(Self(Arc::new(place)))
+    }
+
+    /// The configuration for a connection that begins now.
+    pub(super) fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).config)
+    }
+
+    /// Does as `other` from now on; so do all clones.
+    pub fn replace(&self, other: &Self) {
+        let made = other.made();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = made;
+    }
+
+    /// The certificate that is shown to servers that ask for one.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Summary> {
+        self.made().spec.identity.as_ref().map(|identity| identity.summary.clone())
+    }
+
+    fn made(&self) -> Made {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -97,7 +97,7 @@ pub async fn connect(
     deadline: Instant,
 ) -> Result<Established, Failure> {
     alarm.set(deadline);
-    let engine = UnbufferedClientConnection::new(Arc::clone(&target.client.config), target.name.clone());
+    let engine = UnbufferedClientConnection::new(target.client.config(), target.name.clone());
     let mut state = State::new(Engine::Client(engine.map_err(|_| Failure::Internal)?));
     state.digest(&mut [], &mut []);
     complete(&socket, &mut state, net, alarm).await?;

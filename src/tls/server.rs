@@ -1,7 +1,7 @@
 //! The listener's side: which certificate and which demands for which name.
 
 use super::{
-    certificate::Identity,
+    certificate::{Identity, Summary},
     policy::Policy,
     tickets::{Bound, Demands},
 };
@@ -29,6 +29,8 @@ pub struct Server {
     names: Names<usize>,
     strict: bool,
     spec: Spec,
+    /// Its certificates, in the order in which they were given.
+    pub certificates: Vec<Summary>,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
 }
@@ -67,6 +69,7 @@ impl Server {
         let mut certificates = Certificates::default();
         let mut demands: Vec<Option<ClientAuth>> = Vec::new();
         let mut names = Names::default();
+        let mut summaries = Vec::with_capacity(spec.identities.len());
         for (identity, auth) in spec.identities.iter().cloned() {
             let site = demands.iter().position(|known| *known == auth).unwrap_or_else(|| {
                 demands.push(auth);
@@ -78,11 +81,13 @@ impl Server {
                 certificates.by_name.entry(name, Vec::new).push(index);
             }
             certificates.all.push(identity.key);
+            summaries.push(identity.summary);
         }
         let certificates: Arc<dyn ResolvesServerCert> = Arc::new(certificates);
         let sites = demands.iter().map(|auth| site(&provider, spec.policy, auth.as_ref(), &certificates));
         let sites = sites.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { sites, names, strict: spec.strict_sni, handshake_timeout: spec.handshake_timeout, spec })
+        let (strict, handshake_timeout) = (spec.strict_sni, spec.handshake_timeout);
+        Ok(Self { sites, names, strict, spec, certificates: summaries, handshake_timeout })
     }
 
     /// The same with another first certificate.

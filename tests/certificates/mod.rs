@@ -9,9 +9,9 @@
 )]
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
-    KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RevokedCertParams, RsaKeySize,
-    SerialNumber, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RevokedCertParams,
+    RsaKeySize, SerialNumber, date_time_ymd,
 };
 use std::sync::OnceLock;
 
@@ -37,11 +37,13 @@ pub struct Wish {
     pub rsa: bool,
     /// The last day of its life is long past.
     pub expired: bool,
+    /// As from a public authority: for 90 days from yesterday, for servers only, with all extensions.
+    pub short: bool,
 }
 
 impl Default for Wish {
     fn default() -> Self {
-        Self { serial: 1, rsa: false, expired: false }
+        Self { serial: 1, rsa: false, expired: false, short: false }
     }
 }
 
@@ -116,6 +118,14 @@ fn params(names: &[&str], wish: Wish) -> CertificateParams {
     params.serial_number = Some(SerialNumber::from(wish.serial));
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = if wish.expired { date_time_ymd(2021, 1, 1) } else { date_time_ymd(4000, 1, 1) };
+    if wish.short {
+        let days = |n: u32| std::time::Duration::from_secs(86_400 * u64::from(n));
+        let now = std::time::SystemTime::now();
+        (params.not_before, params.not_after) = ((now - days(1)).into(), (now + days(89)).into());
+        params.use_authority_key_identifier_extension = true;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    }
     params
 }
 

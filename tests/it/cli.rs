@@ -5,7 +5,10 @@
 mod life;
 mod process;
 
-use crate::support::tools::Folder;
+use crate::{
+    certificates::{Authority, Wish},
+    support::tools::Folder,
+};
 use std::{
     fs,
     path::Path,
@@ -76,6 +79,7 @@ fn help_pages_are_as_reviewed() {
         "check",
         "routes",
         "explain",
+        "certs",
         "show",
         "init",
         "schema",
@@ -184,6 +188,50 @@ fn a_request_is_explained_without_sending_it() {
     check("explain-no-host", &[("ringgate.toml", only_shop)], &["explain", "GET", "/v1/orders/7"]);
     let no_method = &["explain", "DELETE", "http://shop.example.com/v1/orders/7"];
     check("explain-no-method", &[("ringgate.toml", only_shop)], no_method);
+}
+
+#[test]
+fn certificates_are_listed_with_what_uses_them() {
+    let folder = Folder::new("cli");
+    let ca = Authority::new("ringgate test authority");
+    for (name, issued) in [
+        ("shop", ca.issue(&["shop.example.com", "*.shop.example.com", "192.0.2.1"])),
+        (
+            "many",
+            ca.issue_as(
+                &["a.test", "b.test", "c.test", "d.test", "e.test", "f.test"],
+                Wish { rsa: true, ..Wish::default() },
+            ),
+        ),
+        ("gateway", ca.issue(&["gateway"])),
+        ("late", ca.issue_as(&["late"], Wish { expired: true, ..Wish::default() })),
+    ] {
+        folder.write(&format!("{name}.pem"), issued.certificate);
+        folder.write(&format!("{name}.key"), issued.key);
+    }
+    folder.write("ca.pem", &ca.pem);
+    let tls = "[[server.tls]]\nlisten = [\"127.0.0.1:8443\", \"[::1]:8443\"]\ncertificate = \"shop.pem\"\nkey = \"shop.key\"\n\
+               certificates = [{ certificate = \"many.pem\", key = \"many.key\" }]\n\
+               [upstream.partner]\nservers = [\"https://192.0.2.7\"]\n\
+               tls = { ca = \"ca.pem\", client_certificate = \"gateway.pem\", client_key = \"gateway.key\" }\n";
+    let route =
+        |to: &str| format!("[api.a]\n[[api.a.route]]\nmethod = \"ANY\"\npath = \"/{{all+}}\"\nintegration = {to}\n");
+    folder.write("ringgate.toml", format!("{tls}{}", route("{ type = \"http_proxy\", upstream = \"partner\" }")));
+    let plain = "[server]\nlisten = [\"127.0.0.1:8080\"]\n";
+    folder.write("plain.toml", format!("{plain}{}", route("{ type = \"static\", body = \"\" }")));
+    folder.write("late.toml", fs::read_to_string(folder.path().join("ringgate.toml")).unwrap().replace("many", "late"));
+    // The number of days is another one every day.
+    let day = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 86_400;
+    let left = [day, day - 1, day + 1].map(|day| (64_060_588_800_u64 / 86_400 - day - 1).to_string());
+    let run = |arguments: &[&str]| {
+        let text = transcript(arguments, &ringgate(folder.path(), arguments));
+        left.iter().fold(text, |text, left| text.replace(left, "<LEFT>"))
+    };
+    golden("certs", &run(&["certs"]));
+    golden("certs-json", &run(&["certs", "--format", "json"]));
+    golden("certs-none", &run(&["certs", "-c", "plain.toml"]));
+    let late = run(&["certs", "-c", "late.toml"]);
+    assert!(late.contains("exit 1") && late.contains("expired"), "{late}");
 }
 
 #[test]

@@ -3,9 +3,11 @@
 //! Most of these tests need a machine for themselves, so they take turns.
 
 mod acme;
+mod audit;
 mod faults;
 mod life;
 mod load;
+mod rotation;
 mod tls;
 mod transfer;
 

@@ -134,6 +134,19 @@ the request goes through the same parser and router. URL is a path or a whole UR
 Exit codes: 0 a route was found, 1 none was, or the configuration is wrong, 2 usage.",
     },
     Verb {
+        name: "certs",
+        aliases: &["certificates"],
+        about: "list the certificates that are loaded, and when they expire",
+        usage: "[--config FILE] [--format human|json]",
+        positionals: 0,
+        options: &[CONFIG, FORMAT],
+        notes: "\
+Those that listeners show to clients, then those that are shown to upstream servers. No running gateway
+is asked: the files are read and checked as `run` would.
+
+Exit codes: 0 all can be used, 1 the configuration or a certificate is wrong, 2 usage.",
+    },
+    Verb {
         name: "show",
         aliases: &[],
         about: "print the effective configuration, defaults filled in, secrets masked",

@@ -342,6 +342,8 @@ fn sigusr1_opens_the_logs_anew_and_sigusr2_says_that_it_is_not_there_yet() {
         fs::rename(folder.path().join(name), folder.path().join(format!("{name}.1"))).unwrap();
     }
     process.signal(Signal::USR1);
+    // Two signals that wait at once come in any order.
+    wait_for("the reopening", PATIENCE, || read("error.log").contains("reopened").then_some(()));
     process.signal(Signal::USR2);
     wait_for("the new error log", PATIENCE, || read("error.log").contains("SIGUSR2").then_some(()));
     wait_for("the new access log", PATIENCE, || {

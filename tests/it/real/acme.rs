@@ -182,6 +182,30 @@ fn a_restart_and_a_reload_use_what_is_in_the_cache() {
 }
 
 #[test]
+fn files_beside_it_are_rotated_and_leave_it_alone() {
+    let (site, own) = (Site::new(), Authority::new("own"));
+    let put = || {
+        let issued = own.issue(&["c.test"]);
+        site.folder.write("c.key", &issued.key);
+        site.folder.write("c.pem", &issued.certificate);
+    };
+    put();
+    let path = |name: &str| site.folder.path().join(name).display().to_string();
+    let further = format!("certificates = [{{ certificate = \"{}\", key = \"{}\" }}]", path("c.pem"), path("c.key"));
+    let config = site.config("").replace("[api.all]\n", &format!("{further}\n[api.all]\n"));
+    let gateway = Gateway::with(&config).start();
+    let obtained = site.wait_for_certificate("a.test");
+    let expiry = |name: &str| gateway.metrics().sum("ringgate_tls_certificate_expiry_seconds", &[name]);
+    wait_for("its expiry", SOON, || (expiry("name=\"a.test\"") < 91.0 * 86_400.0).then_some(()));
+    assert!(expiry("name=\"c.test\"") > 91.0 * 86_400.0);
+    let before = shown(site.tls, "c.test", b"http/1.1").0;
+    put();
+    wait_for("the rotation", SOON, || (shown(site.tls, "c.test", b"http/1.1").0 != before).then_some(()));
+    assert_eq!(shown(site.tls, "a.test", b"http/1.1").0, obtained);
+    assert_eq!(site.acme.asked("/order"), 1);
+}
+
+#[test]
 fn a_failure_says_what_to_look_at_and_waits_longer_each_time() {
     type Refusal = Option<(&'static str, &'static str, &'static str)>;
     let limited = "{\"type\":\"urn:ietf:params:acme:error:rateLimited\",\"detail\":\"too many certificates\"}";

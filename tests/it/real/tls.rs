@@ -17,13 +17,13 @@ use std::{
 };
 
 /// Certificates in files.
-struct Files {
-    ca: Authority,
-    folder: Folder,
+pub(super) struct Files {
+    pub(super) ca: Authority,
+    pub(super) folder: Folder,
 }
 
 impl Files {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (ca, folder) = (Authority::new("ringgate test authority"), Folder::new("certificates"));
         folder.write("ca.pem", &ca.pem);
         let files = Self { ca, folder };
@@ -32,17 +32,17 @@ impl Files {
         files
     }
 
-    fn put(&self, name: &str, issued: &Issued) {
+    pub(super) fn put(&self, name: &str, issued: &Issued) {
         self.folder.write(&format!("{name}.pem"), &issued.certificate);
         self.folder.write(&format!("{name}.key"), &issued.key);
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
     /// A configuration whose listener speaks TLS with the certificate `site` and these keys.
-    fn config(&self, keys: &str, upstream: &str) -> String {
+    pub(super) fn config(&self, keys: &str, upstream: &str) -> String {
         format!(
             "[[server.tls]]\nlisten = \"127.0.0.1:$PORT\"\ncertificate = \"{}\"\nkey = \"{}\"\n{keys}\n\
              [upstream.origin]\n{upstream}\n[api.all]\n[[api.all.route]]\nmethod = \"ANY\"\npath = \"/{{proxy+}}\"\n\
@@ -52,12 +52,12 @@ impl Files {
         )
     }
 
-    fn before(&self, keys: &str, upstream: u16) -> Gateway {
+    pub(super) fn before(&self, keys: &str, upstream: u16) -> Gateway {
         Gateway::with(&self.config(keys, &format!("servers = [\"http://127.0.0.1:{upstream}\"]"))).start()
     }
 
     /// Runs curl with `arguments` and returns what it wrote, its exit code and what it complained about.
-    fn curl(&self, port: u16, arguments: &[&str], target: &str) -> (Vec<u8>, i32, String) {
+    pub(super) fn curl(&self, port: u16, arguments: &[&str], target: &str) -> (Vec<u8>, i32, String) {
         let url = format!("https://a.test:{port}{target}");
         let resolve = format!("a.test:{port}:127.0.0.1");
         let ca = self.path("ca.pem");
@@ -125,7 +125,7 @@ fn large_bodies_come_whole_through_nginx_with_tls_on_both_sides() {
 }
 
 impl Files {
-    fn nginx(&self, directives: &str) -> Nginx {
+    pub(super) fn nginx(&self, directives: &str) -> Nginx {
         let (certificate, key) = (self.path("site.pem"), self.path("site.key"));
         Nginx::speaking_tls(&format!("ssl_certificate {certificate};\nssl_certificate_key {key};\n{directives}"))
     }

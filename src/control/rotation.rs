@@ -1,0 +1,285 @@
+//! Certificates, keys, authorities and revocation lists that change while they are in use: read again when their files
+//! change, put in place if they are good, and told about if they are not.
+//!
+//! Invariant: what serves is only ever replaced by something that a start would have taken; open connections keep what they
+//! began with.
+
+mod watch;
+
+use super::run::Event;
+use crate::{
+    base::clock::unix_now,
+    compile,
+    config::{Config, FileValue, files::Disk, tls as written},
+    observe::{
+        error_log::{Level, log},
+        registry::{Certificate, Registry},
+    },
+    plan::{ListenAddress, Plan, tls::Slot},
+    tls::{Client, certificate::Summary},
+};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    path::PathBuf,
+    sync::{Arc, mpsc::Sender},
+};
+use watch::Watch;
+
+/// Follows the files of one plan, and of the next one when there is one.
+#[derive(Debug)]
+pub(super) struct Rotation {
+    all: Vec<Watched>,
+    watch: Option<Watch>,
+    events: Sender<Event>,
+    registry: Arc<Registry>,
+    /// Whether it was said that files cannot be watched.
+    told: bool,
+}
+
+/// Something with files.
+#[derive(Debug)]
+struct Watched {
+    /// What it is called in logs and metrics.
+    name: String,
+    place: Place,
+    /// A digest of what the files held when they were last looked at, right or wrong.
+    seen: u64,
+}
+
+/// What was written, its files' contents left out, and where what is made of it lies.
+#[derive(Debug)]
+enum Place {
+    Listener(Box<written::Listener>, Arc<Slot>),
+    Upstream(Box<written::Upstream>, Client),
+}
+
+impl Rotation {
+    /// Nothing is followed yet; changes are told to `events`.
+    pub(super) fn new(events: Sender<Event>, registry: Arc<Registry>) -> Self {
+        Self { all: Vec::new(), watch: None, events, registry, told: false }
+    }
+
+    /// Follows the files of `plan`, which was made of `config`, and no others.
+    pub(super) fn follow(&mut self, config: &Config, plan: &Plan) {
+        let listeners = listeners(config, plan).into_iter().map(|(name, written, slot)| {
+            let mut written = Box::new(written.clone());
+            let seen = digest(&Ok(()), written.files());
+            written.forget();
+            Watched { name, place: Place::Listener(written, slot), seen }
+        });
+        let upstreams = upstreams(config, plan).into_iter().filter_map(|(name, written, client)| {
+            let mut written = Box::new(written?.clone());
+            let seen = digest(&Ok(()), written.files());
+            written.forget();
+            Some(Watched { name, place: Place::Upstream(written, client), seen })
+        });
+        self.all = listeners.chain(upstreams).collect();
+        self.report(&in_use(config, plan));
+        self.look();
+    }
+
+    /// Looks at all files, and takes what has changed.
+    pub(super) fn look(&mut self) {
+        // First the watch: what changes from now on is seen by this look or leads to another one.
+        self.watch = None;
+        let paths: Vec<PathBuf> = self.all.iter().flat_map(Watched::paths).collect();
+        if !paths.is_empty() {
+            let events = self.events.clone();
+            match Watch::start(&paths, move || drop(events.send(Event::Files))) {
+                Ok(watch) => self.watch = Some(watch),
+                Err(error) if !self.told => {
+                    self.told = true;
+                    log(Level::Warn, format_args!("certificate files cannot be watched, SIGHUP reads them: {error}"));
+                }
+                Err(_) => {}
+            }
+        }
+        let mut changed = false;
+        for watched in &mut self.all {
+            changed |= watched.look(&self.registry);
+        }
+        if changed {
+            self.renewed();
+        }
+    }
+
+    /// Looks at what is in use, after something has been put in place.
+    pub(super) fn renewed(&self) {
+        self.report(&self.all.iter().flat_map(Watched::certificates).collect::<Vec<_>>());
+    }
+
+    fn report(&self, all: &[InUse]) {
+        let certificate = |one: &InUse| Certificate {
+            user: one.user.clone(),
+            name: first_name(&one.summary),
+            file: one.file.clone(),
+            not_after: one.summary.not_after,
+        };
+        self.registry.certificates(all.iter().map(certificate).collect());
+    }
+}
+
+impl Watched {
+    /// Whether something new was put in place.
+    fn look(&mut self, registry: &Registry) -> bool {
+        let (result, seen) = match &mut self.place {
+            Place::Listener(written, slot) => {
+                let read = written.read_again(&Disk);
+                let seen = digest(&read, written.files());
+                let made = (seen != self.seen)
+                    .then(|| read.map_err(|why| vec![why]).and_then(|()| compile::tls::listener_again(written)));
+                written.forget();
+                (made.map(|made| made.map(|(server, said)| (slot.replace(server), said).1)), seen)
+            }
+            Place::Upstream(written, client) => {
+                let read = written.read_again(&Disk);
+                let seen = digest(&read, written.files());
+                let made = (seen != self.seen)
+                    .then(|| read.map_err(|why| vec![why]).and_then(|()| compile::tls::client_again(written)));
+                written.forget();
+                (made.map(|made| made.map(|(new, said)| (client.replace(&new), said).1)), seen)
+            }
+        };
+        self.seen = seen;
+        let Some(result) = result else { return false };
+        registry.rotated(result.is_ok());
+        self.tell(result)
+    }
+
+    fn tell(&self, result: Result<Vec<String>, Vec<String>>) -> bool {
+        let name = &self.name;
+        match result {
+            Ok(warnings) => {
+                for warning in warnings {
+                    log(Level::Warn, format_args!("{name}: {warning}"));
+                }
+                log(Level::Info, format_args!("{name}: certificate files have changed, new connections use them"));
+                true
+            }
+            Err(reasons) => {
+                for why in reasons {
+                    log(Level::Error, format_args!("{name}: certificate files have changed, the old ones stay: {why}"));
+                }
+                false
+            }
+        }
+    }
+
+    fn paths(&self) -> Vec<PathBuf> {
+        match &self.place {
+            Place::Listener(written, _) => written.files().map(|file| file.path.clone()).collect(),
+            Place::Upstream(written, _) => written.files().map(|file| file.path.clone()).collect(),
+        }
+    }
+
+    fn certificates(&self) -> Vec<InUse> {
+        match &self.place {
+            Place::Listener(written, slot) => of_listener(&self.name, written, slot),
+            Place::Upstream(written, client) => of_upstream(&self.name, Some(written), client).into_iter().collect(),
+        }
+    }
+}
+
+/// A certificate that a plan uses.
+#[derive(Debug)]
+pub(super) struct InUse {
+    /// The listener or the upstream, as in the configuration.
+    pub(super) user: String,
+    /// What is known about it.
+    pub(super) summary: Summary,
+    /// Its file.
+    pub(super) file: String,
+}
+
+/// Every certificate of `plan`, which was made of `config`: those shown to clients, then those shown to upstream servers.
+pub(super) fn in_use(config: &Config, plan: &Plan) -> Vec<InUse> {
+    let listeners = listeners(config, plan);
+    let mut all: Vec<InUse> =
+        listeners.iter().flat_map(|(name, written, slot)| of_listener(name, written, slot)).collect();
+    all.extend(upstreams(config, plan).iter().filter_map(|(name, tls, client)| of_upstream(name, *tls, client)));
+    all
+}
+
+fn of_listener(name: &str, written: &written::Listener, slot: &Slot) -> Vec<InUse> {
+    // In the order in which they are compiled.
+    let obtained = written.acme.iter().map(|acme| Some(&acme.certificate));
+    let named = written.main.iter().chain(&written.further).map(|c| c.chain.as_ref().map(|file| &file.path));
+    let mut files = obtained.chain(named);
+    let server = slot.current();
+    let one = |summary: &Summary| {
+        let file = files.next().flatten().map_or_else(String::new, |path| path.display().to_string());
+        InUse { user: name.to_owned(), summary: summary.clone(), file }
+    };
+    server.certificates.iter().map(one).collect()
+}
+
+fn of_upstream(name: &str, written: Option<&written::Upstream>, client: &Client) -> Option<InUse> {
+    let file = written.and_then(|tls| tls.certificate.as_ref());
+    let file = file.map_or_else(String::new, |file| file.path.display().to_string());
+    client.certificate().map(|summary| InUse { user: name.to_owned(), summary, file })
+}
+
+/// The listeners that speak TLS: their addresses, what was written, and where what was made of it lies. Those of one
+/// `[[server.tls]]` share one slot, and slots stand in the plan in the order of the configuration.
+fn listeners<'c>(config: &'c Config, plan: &Plan) -> Vec<(String, &'c written::Listener, Arc<Slot>)> {
+    let mut slots: Vec<(Vec<String>, Arc<Slot>)> = Vec::new();
+    for listener in &plan.listeners {
+        let Some(slot) = &listener.tls else { continue };
+        let address = match &listener.address {
+            ListenAddress::Tcp(address) => address.to_string(),
+            ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+        };
+        match slots.last_mut() {
+            Some((addresses, last)) if Arc::ptr_eq(last, slot) => addresses.push(address),
+            _ => slots.push((vec![address], Arc::clone(slot))),
+        }
+    }
+    let all = slots.into_iter().zip(&config.server.tls);
+    all.map(|((addresses, slot), written)| (addresses.join(" "), written, slot)).collect()
+}
+
+/// The upstreams that are spoken to with TLS.
+fn upstreams<'c>(config: &'c Config, plan: &Plan) -> Vec<(String, Option<&'c written::Upstream>, Client)> {
+    let all = config.upstreams.iter().zip(&plan.upstreams);
+    all.filter_map(|(written, upstream)| {
+        let target = upstream.servers.iter().find_map(|server| server.tls.as_ref())?;
+        Some((format!("upstream {}", upstream.name), written.tls.as_ref(), target.client.clone()))
+    })
+    .collect()
+}
+
+/// Lets the servers of `new` that a core will keep from `old` share their place with them, so that a later rotation reaches
+/// both, and sessions are still resumed.
+pub(super) fn share(old: &Plan, new: &mut Plan) {
+    for upstream in &mut new.upstreams {
+        let Some(before) = old.upstreams.iter().find(|other| other.name == upstream.name) else { continue };
+        for server in &mut upstream.servers {
+            let same = before.servers.iter().find(|other| other.name == server.name && other.tls == server.tls);
+            if let Some(same) = same {
+                server.tls.clone_from(&same.tls);
+            }
+        }
+    }
+}
+
+/// The name that a certificate goes by.
+pub(super) fn first_name(summary: &Summary) -> String {
+    let address = || summary.addresses.first().map(ToString::to_string);
+    summary.names.first().cloned().or_else(address).unwrap_or_else(|| summary.subject.clone())
+}
+
+/// Whole days until a certificate expires; negative once it has.
+pub(super) fn days_left(summary: &Summary) -> i64 {
+    let now = i64::try_from(unix_now().seconds()).unwrap_or(i64::MAX);
+    summary.not_after.saturating_sub(now).div_euclid(86_400)
+}
+
+/// What tells two states of files apart; nobody who could write them needs to make them look alike.
+fn digest<'f>(read: &Result<(), String>, files: impl Iterator<Item = &'f FileValue>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match read {
+        Ok(()) => files.for_each(|file| file.bytes.hash(&mut hasher)),
+        Err(why) => why.hash(&mut hasher),
+    }
+    hasher.finish()
+}
