@@ -41,6 +41,8 @@ impl Gateway {
         let Compiled { mut plan, config, report } = compiled;
         let shown = config::show::json(&config);
         rotation::share(&self.plan, &mut plan);
+        let files = rotation::Files::of(&config, &plan);
+        drop(config);
         let old = listeners::of(&self.plan);
         let added: Vec<_> = listeners::of(&plan).into_iter().filter(|at| !old.contains(at)).collect();
         if let Err(why) = listeners::probe_more(&added) {
@@ -67,7 +69,7 @@ impl Gateway {
         self.acme.watch(&plan);
         self.registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
         log(Level::Info, format_args!("reloaded, config ok, {}", summary(&plan)));
-        self.rotation.follow(&config, &plan);
+        self.rotation.follow(files);
         self.plan = plan;
         Reply { outcome: Outcome::Done, text }
     }

@@ -36,6 +36,29 @@ pub(super) struct Rotation {
     told: bool,
 }
 
+/// The files of a plan, as they were when it was made.
+#[derive(Debug)]
+pub(super) struct Files(Vec<Watched>);
+
+impl Files {
+    /// Those of `plan`, which was made of `config`; their contents are not kept.
+    pub(super) fn of(config: &Config, plan: &Plan) -> Self {
+        let listeners = listeners(config, plan).into_iter().map(|(name, written, slot)| {
+            let mut written = Box::new(written.clone());
+            let seen = digest(&Ok(()), written.files());
+            written.forget();
+            Watched { name, place: Place::Listener(written, slot), seen }
+        });
+        let upstreams = upstreams(config, plan).into_iter().filter_map(|(name, written, client)| {
+            let mut written = Box::new(written?.clone());
+            let seen = digest(&Ok(()), written.files());
+            written.forget();
+            Some(Watched { name, place: Place::Upstream(written, client), seen })
+        });
+        Self(listeners.chain(upstreams).collect())
+    }
+}
+
 /// Something with files.
 #[derive(Debug)]
 struct Watched {
@@ -59,22 +82,10 @@ impl Rotation {
         Self { all: Vec::new(), watch: None, events, registry, told: false }
     }
 
-    /// Follows the files of `plan`, which was made of `config`, and no others.
-    pub(super) fn follow(&mut self, config: &Config, plan: &Plan) {
-        let listeners = listeners(config, plan).into_iter().map(|(name, written, slot)| {
-            let mut written = Box::new(written.clone());
-            let seen = digest(&Ok(()), written.files());
-            written.forget();
-            Watched { name, place: Place::Listener(written, slot), seen }
-        });
-        let upstreams = upstreams(config, plan).into_iter().filter_map(|(name, written, client)| {
-            let mut written = Box::new(written?.clone());
-            let seen = digest(&Ok(()), written.files());
-            written.forget();
-            Some(Watched { name, place: Place::Upstream(written, client), seen })
-        });
-        self.all = listeners.chain(upstreams).collect();
-        self.report(&in_use(config, plan));
+    /// Follows these files from now on, and no others.
+    pub(super) fn follow(&mut self, files: Files) {
+        self.all = files.0;
+        self.report(&self.all.iter().flat_map(Watched::certificates).collect::<Vec<_>>());
         self.look();
     }
 

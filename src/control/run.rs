@@ -9,7 +9,7 @@ use super::{
     names::Names,
     notify::Notify,
     resolver::Update,
-    rotation::Rotation,
+    rotation::{Files, Rotation},
     signals::{self, Asked},
     socket::{self, Outcome, Reply, Served},
     source::Source,
@@ -20,7 +20,7 @@ use crate::{
         limits::{CONTROL_NICE, CONTROL_TICK, LOG_STOP_GRACE, START_WAIT},
     },
     compile::Compiled,
-    config::{self, Config},
+    config,
     observe::{
         error_log::{Level, log},
         registry::Registry,
@@ -83,11 +83,12 @@ pub(super) fn run(source: Source, terminal: &mut Terminal) -> Exit {
     };
     let warnings = report.render_human(terminal.err.color());
     terminal.err.text(&warnings);
-    let (events, inbox) = channel();
-    let started = start(source, Arc::new(plan), &config, &events);
+    let shown = config::show::json(&config);
+    let files = Files::of(&config, &plan);
     // What follows lives for long: the texts that the plan was made of need not.
     drop((config, report));
-    match started {
+    let (events, inbox) = channel();
+    match start(source, Arc::new(plan), &shown, files, &events) {
         Ok(gateway) => {
             if gateway.source.is_demo() {
                 terminal.out.text(&demo::invitation(&gateway.plan));
@@ -103,8 +104,13 @@ pub(super) fn run(source: Source, terminal: &mut Terminal) -> Exit {
 }
 
 /// Starts everything, in the order in which it is needed; `Err` is a sentence for people.
-fn start(source: Source, plan: Arc<Plan>, config: &Config, events: &Sender<Event>) -> Result<Gateway, String> {
-    let shown = config::show::json(config);
+fn start(
+    source: Source,
+    plan: Arc<Plan>,
+    shown: &str,
+    files: Files,
+    events: &Sender<Event>,
+) -> Result<Gateway, String> {
     raise_descriptor_limit();
     watch_signals(events)?;
     let registry = Registry::new();
@@ -117,18 +123,17 @@ fn start(source: Source, plan: Arc<Plan>, config: &Config, events: &Sender<Event
     let workers = worker::start(start).map_err(|error| listeners::explain(&error, hint(&source)))?;
     wait_until_ready(&workers)?;
     registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
-    // Before the line after which people expect it.
-    let served = serve_socket(&source, events);
     tell(&plan, &workers);
     logs.started(&plan)?;
     step_back();
-    let admin = Admin::start(&plan, &shown, &registry)?;
+    let admin = Admin::start(&plan, shown, &registry)?;
+    let served = serve_socket(&source, events);
+    let notify = Notify::from_environment();
     let mut rotation = Rotation::new(events.clone(), Arc::clone(&registry));
-    rotation.follow(config, &plan);
+    rotation.follow(files);
     let mut acme = Acme::new(events.clone(), Arc::clone(&registry));
     // Only now: an authority may ask back at once.
     acme.watch(&plan);
-    let notify = Notify::from_environment();
     notify.ready();
     Ok(Gateway { source, plan, workers, registry, names, rotation, acme, logs, admin, notify, served })
 }

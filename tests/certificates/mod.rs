@@ -4,6 +4,7 @@
     dead_code,
     unreachable_pub,
     clippy::unwrap_used,
+    clippy::disallowed_methods,
     missing_docs,
     reason = "used by several test programs, none of which needs all"
 )]
