@@ -43,6 +43,17 @@ impl<'a> RequestBody<'a> {
         self.framing == Framing::None
     }
 
+    /// Whether the whole of it came with the head, or there is none.
+    #[inline]
+    #[must_use]
+    pub fn is_all_there(&self) -> bool {
+        match self.framing {
+            Framing::None => true,
+            Framing::Length(length) => length <= self.prefix.len() as u64 && self.pump.is_none(),
+            Framing::Chunked | Framing::UntilClose => false,
+        }
+    }
+
     /// Whether it has been read to its end and all of it has been sent on, so that both connections may carry another
     /// request.
     #[must_use]
@@ -51,6 +62,12 @@ impl<'a> RequestBody<'a> {
             Some(pump) => pump.is_done(),
             None => self.is_empty() || !self.untouched,
         }
+    }
+
+    /// What moves the rest of the request: of one that is there to its end, what a socket did not take at once.
+    pub fn pump(&mut self) -> &mut Pump {
+        let sink = self.sink();
+        self.pump.get_or_insert_with(|| Box::new(Pump::new(Transcoder::new(Framing::None, sink, false), u64::MAX)))
     }
 
     /// Content bytes read.

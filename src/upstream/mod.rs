@@ -7,6 +7,7 @@ pub mod balance;
 pub mod body;
 pub mod client;
 pub mod connect;
+pub mod flight;
 pub mod health;
 pub mod pool;
 pub mod pump;
@@ -18,4 +19,5 @@ pub mod transcode;
 
 pub use crate::io::{Alarm, Net};
 pub use balance::{Server, Upstream};
-pub use client::{Answer, Call, Failure, Fault};
+pub use client::{Answer, Begun, Call, Failure, Fault, Start};
+pub use flight::{Arrived, Flight};
