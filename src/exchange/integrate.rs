@@ -28,7 +28,7 @@ pub async fn integrate(
     let Integration::HttpProxy(proxy) = &route.integration else { return Ok(Reply::Local) };
     let Some(upstream) = epoch.upstreams.get(proxy.upstream.index()) else {
         bug::noticed("a route names an upstream that its plan does not have");
-        return Err(Rejection::new(Reason::UpstreamNone));
+        return Err(Rejection::new(Reason::Internal));
     };
     opened.upstream = Some(proxy.upstream);
     let Scratch { response, parameters, path, target } = work;

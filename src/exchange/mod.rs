@@ -65,7 +65,7 @@ pub async fn run(
             if rejection.reason == Reason::BadRequest {
                 core.metrics.reject(rejection.detail);
             }
-            Reply::Rejected(rejection)
+            Reply::Rejected(if request.alarm.is_cut() { rejection.cut() } else { rejection })
         }
     };
     (opened, reply)

@@ -466,7 +466,7 @@ impl Call<'_> {
     async fn linger(&self, lease: &Lease, wait: &mut Wait, client: &Stream, deadline: Instant) -> Result<(), Fault> {
         loop {
             let now = self.net.now();
-            if now >= deadline {
+            if now >= deadline || self.alarm.is_cut() {
                 return Err(Fault::Timeout);
             }
             match client.peek() {

@@ -16,6 +16,7 @@ use ringgate::{
         sim::{Socket, Weather},
         task::Desk,
     },
+    observe::event::Reason,
 };
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -461,6 +462,7 @@ fn a_panic_inside_an_exchange_costs_one_connection() {
         (near, heard)
     };
     let ((good, good_ear), (bad, bad_ear)) = (client(12), client(13));
+    let (worse, worse_ear) = client(15);
     let fixed = b"GET /fixed HTTP/1.1\r\nHost: h\r\n\r\n";
     for round in 0..3 {
         scene.send(&good, fixed);
@@ -469,8 +471,17 @@ fn a_panic_inside_an_exchange_costs_one_connection() {
             scene.send(&bad, fixed);
             assert_eq!(bad_ear.end.get(), Some(Ending::Closed));
         }
+        if round == 2 {
+            // In the middle of an exchange: nobody else may have this memory while one is written.
+            let taken = core.scratch.borrow_mut();
+            scene.send(&worse, fixed);
+            drop(taken);
+            assert_eq!((worse_ear.end.get(), heard(&worse_ear).as_str()), (Some(Ending::Closed), ""));
+        }
     }
-    assert_eq!((core.metrics.panics.get(), core.metrics.connections.get()), (1, 1));
+    assert_eq!((core.metrics.panics.get(), core.metrics.connections.get()), (2, 1));
+    assert_eq!(core.metrics.exchanges(Reason::Panic), 1, "the first one panicked after its exchange");
+    assert_eq!(core.metrics.requests_in_flight.get(), 0);
     let (late, late_ear) = client(14);
     scene.send(&late, fixed);
     assert!(heard(&late_ear).ends_with("fixed"));
