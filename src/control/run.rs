@@ -218,14 +218,12 @@ impl Gateway {
                 Ok(Event::Drained) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
                     self.workers.sweep();
                     self.names.look(&self.registry);
-                    if !self.workers.alive() {
-                        log(
-                            Level::Error,
-                            format_args!("a worker has died: stopping, so that a supervisor starts anew"),
-                        );
-                        return self.finish(Exit::Broken);
-                    }
                 }
+            }
+            // After every event: many of them must not keep a gateway alive that has lost a core.
+            if !self.workers.alive() {
+                log(Level::Error, format_args!("a worker has died: stopping, so that a supervisor starts anew"));
+                return self.finish(Exit::Broken);
             }
         }
     }
@@ -274,5 +272,59 @@ impl Gateway {
         self.notify.stopping();
         self.logs.stop(LOG_STOP_GRACE);
         exit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Admin, Asked, Event, Exit, Gateway, Logs, Names, Notify, Registry, Source, worker};
+    use crate::base::clock::monotonic_now;
+    use std::{
+        net::TcpListener,
+        sync::{Arc, mpsc::channel},
+        time::Duration,
+    };
+
+    #[test]
+    fn a_core_that_dies_ends_the_process_within_a_second_whatever_else_goes_on() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let text = format!(
+            "[server]\nlisten = [\"127.0.0.1:{port}\"]\nworkers = 2\n[api.a]\n[[api.a.route]]\nmethod = \"GET\"\n\
+             path = \"/\"\nintegration = {{ type = \"mock\" }}\n"
+        );
+        let source = Source::BuiltIn { name: "test.toml", text, values: Vec::new() };
+        let plan = Arc::new(source.load().unwrap().plan);
+        let (registry, (events, inbox)) = (Registry::new(), channel());
+        let start = worker::Start {
+            plan: Arc::clone(&plan),
+            registry: Arc::clone(&registry),
+            access: None,
+            addresses: Vec::new(),
+        };
+        let workers = worker::start(start).unwrap();
+        super::wait_until_ready(&workers).unwrap();
+        workers.break_one();
+        let begun = monotonic_now();
+        // Somebody asks for something all the time: that must not keep what is left going.
+        let busy = events.clone();
+        std::thread::spawn(move || {
+            while busy.send(Event::Asked(Asked::ReopenLogs)).is_ok() {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+        });
+        let gateway = Gateway {
+            source,
+            workers,
+            names: Names::new(events.clone()),
+            logs: Logs::start(&plan, &registry).unwrap(),
+            admin: Admin::start(&plan, "{}", &registry).unwrap(),
+            notify: Notify::default(),
+            served: None,
+            plan,
+            registry,
+        };
+        assert_eq!((gateway.serve(&inbox, events), Exit::Broken.code()), (Exit::Broken, 4));
+        let took = monotonic_now().since(begun);
+        assert!(took < Duration::from_secs(1), "{took:?}");
     }
 }

@@ -199,6 +199,14 @@ impl Workers {
         }
     }
 
+    /// Has the code of one core panic outside of any connection.
+    #[cfg(test)]
+    pub(crate) fn break_one(&self) {
+        if let Some(post) = self.posts.first() {
+            post.send(Message::Break);
+        }
+    }
+
     /// Waits until all cores have ended.
     pub fn join(self) {
         for thread in self.threads {
