@@ -20,7 +20,7 @@ use crate::{
         status::Status,
     },
     io::{
-        Alarm, Net, Stream,
+        Alarm, Net, Stream, Watched,
         stream::Peek,
         task::{Either, either},
     },
@@ -125,7 +125,7 @@ pub struct Lease {
     /// Whose it is.
     pub server: Rc<Server>,
     /// The connection.
-    pub stream: Stream,
+    pub stream: Watched,
     /// It came from the pool.
     pub reused: bool,
     /// One request in flight.
@@ -152,7 +152,7 @@ impl Drop for Turn {
 }
 
 impl Lease {
-    fn new(server: &Rc<Server>, stream: Stream, reused: bool) -> Self {
+    fn new(server: &Rc<Server>, stream: Watched, reused: bool) -> Self {
         Self { _turn: Turn::new(server), server: Rc::clone(server), stream, reused }
     }
 
@@ -292,7 +292,7 @@ impl Call<'_> {
                 notes.connect_ns += nanos(self.net.now().since(now));
                 notes.address = made.address;
                 server.counters.opened.increment();
-                Ok(Lease::new(server, made.stream, false))
+                Ok(Lease::new(server, Watched::new(made.stream), false))
             }
             Err(e) => Err(match e {
                 ConnectError::Unresolved => Fault::Unresolved,
