@@ -128,6 +128,8 @@ pub const RESOLVE_ADDRESSES_MAX: usize = 64;
 pub const START_WAIT: Duration = Duration::from_secs(10);
 /// How often control looks whether old plans can go and whether all cores live.
 pub const CONTROL_TICK: Duration = Duration::from_millis(500);
+/// How long a reload waits for its thread, which gets only what the cores leave, before it compiles on control's own.
+pub const RELOAD_PATIENCE: Duration = Duration::from_millis(500);
 /// How much control steps back behind the cores, in steps of `nice`: a tenth of the processor when a core wants it all.
 pub const CONTROL_NICE: i32 = 10;
 /// How long a stop waits for a log whose reader does not read.

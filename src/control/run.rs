@@ -7,6 +7,7 @@ use super::{
     logs::Logs,
     names::Names,
     notify::Notify,
+    reload,
     resolver::Update,
     signals::{self, Asked},
     socket::{self, Outcome, Reply, Served},
@@ -108,11 +109,12 @@ fn start(source: Source, plan: Arc<Plan>, shown: &str, events: &Sender<Event>) -
     let workers = worker::start(start).map_err(|error| listeners::explain(&error, hint(&source)))?;
     wait_until_ready(&workers)?;
     registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
-    tell(&plan, &workers);
-    logs.started(&plan)?;
     step_back();
     let admin = Admin::start(&plan, shown, &registry)?;
     let served = serve_socket(&source, events);
+    // Last: whoever reads that it serves may ask anything of it.
+    tell(&plan, &workers);
+    logs.started(&plan)?;
     let notify = Notify::from_environment();
     notify.ready();
     Ok(Gateway { source, plan, workers, registry, names, logs, admin, notify, served })
@@ -132,8 +134,8 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Cores come first: this thread and those that it makes from now on yield to them. A reload compiles for a tenth of a
-/// second, and each core is pinned to a processor that it may have to share with that.
+/// Cores come first: this thread and those that it makes from now on yield to them, each core being pinned to a processor
+/// that it may have to share with one of them. What takes long, a reload's compiling, steps back further still.
 fn step_back() {
     // Where it is not allowed, things are as they were.
     let _ = nice(CONTROL_NICE);
@@ -216,7 +218,7 @@ impl Gateway {
                 Ok(Event::Reload(reply)) => drop(reply.send(self.reload())),
                 Ok(Event::Name(update)) => self.names.changed(&update, &self.workers),
                 Ok(Event::Drained) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
-                    self.workers.sweep();
+                    reload::drop_aside(self.workers.sweep());
                     self.names.look(&self.registry);
                 }
             }

@@ -184,7 +184,6 @@ impl Running {
             Message::Serve(handed) => accept::serve(self, handed.accepted, &handed.listener, staff),
             Message::Drain(grace) => return Some(grace),
             #[cfg(test)]
-            #[expect(clippy::panic, reason = "that is what it is for")]
             Message::Break => panic!("the panic of a test"),
         }
         None
