@@ -437,6 +437,20 @@ fn what_has_arrived_when_draining_begins_is_answered() {
 }
 
 #[test]
+fn what_a_server_sends_behind_its_answer_is_not_the_answer_to_the_next_request() {
+    let scene = Scene::plain();
+    let (client, ear) = warm(&scene);
+    // No time passes: the connection is as fresh as can be.
+    scene.upstreams.borrow()[0].send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong").unwrap();
+    scene.send(&client, GET);
+    assert_eq!((scene.upstreams.borrow().len(), scene.asked(0)), (2, Vec::new()), "it goes to another connection");
+    assert!(scene.asked(1).starts_with(b"GET"));
+    scene.answer(1, OK);
+    let got = heard(&ear);
+    assert!(got.ends_with("hi") && !got.contains("wrong"), "{got}");
+}
+
+#[test]
 fn a_panic_inside_an_exchange_costs_one_connection() {
     let scene = Scene::plain();
     let core = &scene.stage.core;
