@@ -173,6 +173,9 @@ codes! {
         "A bound of the data plane's tables is exceeded.";
     BAD_FORWARD_HOST = 414, "A host to send upstream is malformed",
         "`host` of an http_proxy integration replaces the Host header: a name or an address, with `:port` if needed.";
+    FOREIGN_PATTERN = 490, "A path looks like another program's pattern",
+        "`*` and `:id` are ordinary characters here and match only themselves. Any one segment is `{name}`, all that remains \
+         is `{name+}`.";
     NO_ROUTES = 491, "Nothing to serve",
         "The configuration, or an API in it, has no routes: every request to it will be answered 404.";
 }
