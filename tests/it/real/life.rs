@@ -109,7 +109,7 @@ fn what_is_left_when_the_grace_is_over_is_cut_and_says_so() {
     let gateway = Gateway::with(&(config + "[log.access]\noutput = \"stdout\"\n")).start();
     let ask = |target: &str| {
         let mut client = Client::connect(gateway.port);
-        client.send(&format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         client
     };
     let (mut waiting, mut begun) = (ask("/waiting"), ask("/begun"));
