@@ -109,12 +109,19 @@ fn start(source: Source, plan: Arc<Plan>, shown: &str, events: &Sender<Event>) -
     let workers = worker::start(start).map_err(|error| listeners::explain(&error, hint(&source)))?;
     wait_until_ready(&workers)?;
     registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
-    step_back();
-    let admin = Admin::start(&plan, shown, &registry)?;
-    let served = serve_socket(&source, events);
-    // Last: whoever reads that it serves may ask anything of it.
+    // By a thread that has stepped back, so that theirs have, too.
+    let (admin, served) = std::thread::scope(|scope| {
+        let open = || {
+            step_back();
+            (Admin::start(&plan, shown, &registry), serve_socket(&source, events))
+        };
+        scope.spawn(open).join().map_err(|_| "the admin listener could not be started".to_owned())
+    })?;
+    let admin = admin?;
+    // Whoever reads that it serves may ask anything of it. The log's own thread does not step back.
     tell(&plan, &workers);
     logs.started(&plan)?;
+    step_back();
     let notify = Notify::from_environment();
     notify.ready();
     Ok(Gateway { source, plan, workers, registry, names, logs, admin, notify, served })
