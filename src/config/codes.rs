@@ -121,6 +121,9 @@ codes! {
     ADMIN_OPEN = 204, "The admin listener would be open to everyone",
         "The admin listener shows the configuration and metrics. Beyond this machine it needs `token_file`: a file whose \
          content clients send as `Authorization: Bearer …`.";
+    ADMIN_EXAMPLE_TOKEN = 205, "The admin token is the published example",
+        "The token of `config/admin.token` is in everybody's copy of ringgate. It is there so that the example loads; beyond \
+         this machine it protects nothing. Generate one: `(umask 077; openssl rand -hex 32 > admin.token)`.";
     BAD_LOG_FORMAT = 207, "An access log format is malformed",
         "The format is \"json\", \"clf\", or a template with `$context.*` names.";
     BAD_SERVER = 301, "An upstream server is malformed",
@@ -170,6 +173,9 @@ codes! {
         "A bound of the data plane's tables is exceeded.";
     BAD_FORWARD_HOST = 414, "A host to send upstream is malformed",
         "`host` of an http_proxy integration replaces the Host header: a name or an address, with `:port` if needed.";
+    FOREIGN_PATTERN = 490, "A path looks like another program's pattern",
+        "`*` and `:id` are ordinary characters here and match only themselves. Any one segment is `{name}`, all that remains \
+         is `{name+}`.";
     NO_ROUTES = 491, "Nothing to serve",
         "The configuration, or an API in it, has no routes: every request to it will be answered 404.";
 }

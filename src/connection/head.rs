@@ -6,7 +6,11 @@ use super::{
 };
 use crate::{
     base::{clock::Instant, limits},
-    exchange::{self, Ask, Core, Opened, Outcome, Rejection, Reply, Request, Work, context::Scratch, finish::finish},
+    exchange::{
+        self, Ask, Core, Opened, Outcome, Rejection, Reply, Request, Work,
+        context::Scratch,
+        finish::{Witness, finish},
+    },
     h1::parse::{self, HeadLimits, Parsed},
     http::head::{Framing, ResponseHead},
     io::{buf::Buffers, stream::Peek},
@@ -92,6 +96,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         served: client.served.get(),
         alarm: &client.alarm,
     };
+    let witness = Witness::new(core, &request);
     let mut body = RequestBody {
         client: &client.stream,
         prefix,
@@ -139,6 +144,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     let linger = linger || surprised && (used < bytes.len() || client.stream.peek() == Peek::Bytes);
     outcome.request_bytes = body.content();
     finish(core, opened, head, head_bytes, &client.address, outcome);
+    drop(witness);
     client.served.set(client.served.get().saturating_add(1));
     if linger {
         Box::pin(super::relay::linger(client)).await;

@@ -149,6 +149,9 @@ impl Both<'_> {
         if self.client.alarm.guard(wait).await.is_ok() {
             return Ok(());
         }
+        if self.client.alarm.is_cut() {
+            return Err(Stopped { reason: Reason::Draining, detail: "deadline" });
+        }
         let now = self.client.core.net.now();
         if now >= deadline {
             let reason = match down {

@@ -2,7 +2,7 @@
 
 use super::{After, Client};
 use crate::{
-    base::limits,
+    base::{bug, limits},
     exchange::{Core, Opened, Outcome, Rejection, Request, context::Params, local},
     h1::encode,
     http::{
@@ -191,7 +191,8 @@ fn send_with(client: &Client, out: &mut Vec<u8>, content: &[u8]) -> io::Result<u
 pub async fn local(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>) -> Delivered {
     let epoch = opened.epoch();
     let Some(said) = local::said(opened, &epoch) else {
-        return rejection(context, body, &Rejection::new(Reason::NoRoute)).await;
+        bug::noticed("an exchange without a route, or with an upstream's, is answered from the plan");
+        return rejection(context, body, &Rejection::new(Reason::Internal)).await;
     };
     let fields = |out: &mut Vec<u8>| said.fields(&context.request, context.parameters, context.normal, out);
     answer(context, body, said.status(), fields, said.content(), false).await

@@ -138,7 +138,7 @@ fn call<'a>(
 #[cold]
 fn nobody() -> Rejection {
     bug::noticed("a route names an upstream that its plan does not have");
-    Rejection::new(Reason::UpstreamNone)
+    Rejection::new(Reason::Internal)
 }
 
 /// The target to send, if it is not the client's own.

@@ -99,11 +99,10 @@ pub async fn ask(
     work: Asking<'_>,
     ask: Ask,
 ) -> Result<Answer, Rejection> {
-    let answer = integrate::ask(core, opened, request, body, work, ask).await;
-    if let Err(rejection) = &answer
-        && rejection.reason == Reason::BadRequest
-    {
-        core.metrics.reject(rejection.detail);
-    }
-    answer
+    integrate::ask(core, opened, request, body, work, ask).await.map_err(|rejection| {
+        if rejection.reason == Reason::BadRequest {
+            core.metrics.reject(rejection.detail);
+        }
+        if request.alarm.is_cut() { rejection.cut() } else { rejection }
+    })
 }

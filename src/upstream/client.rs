@@ -14,7 +14,7 @@ use crate::{
     h1::error::ErrorKind,
     http::{head::ResponseHead, status::Status},
     io::{
-        Alarm, Net, Stream,
+        Alarm, Net, Stream, Watched,
         stream::Peek,
         task::{Either, either},
     },
@@ -119,7 +119,7 @@ pub struct Lease {
     /// Whose it is.
     pub server: Rc<Server>,
     /// The connection.
-    pub stream: Stream,
+    pub stream: Watched,
     /// It came from the pool.
     pub reused: bool,
     /// One request in flight.
@@ -146,7 +146,7 @@ impl Drop for Turn {
 }
 
 impl Lease {
-    fn new(server: &Rc<Server>, stream: Stream, reused: bool) -> Self {
+    fn new(server: &Rc<Server>, stream: Watched, reused: bool) -> Self {
         Self { _turn: Turn::new(server), server: Rc::clone(server), stream, reused }
     }
 
@@ -363,7 +363,7 @@ impl Call<'_> {
                 notes.connect_ns += nanos(self.net.now().since(now));
                 notes.address = made.address;
                 server.counters.opened.increment();
-                Ok(Lease::new(server, made.stream, false))
+                Ok(Lease::new(server, Watched::new(made.stream), false))
             }
             Err(e) => Err(match e {
                 ConnectError::Unresolved => Fault::Unresolved,
@@ -545,7 +545,7 @@ impl Call<'_> {
     ) -> Result<(), Fault> {
         loop {
             let now = self.net.now();
-            if now >= deadline {
+            if now >= deadline || self.alarm.is_cut() {
                 return Err(Fault::Timeout);
             }
             match client.peek() {

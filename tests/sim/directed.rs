@@ -16,6 +16,7 @@ use ringgate::{
         sim::{Socket, Weather},
         task::Desk,
     },
+    observe::event::Reason,
 };
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -436,6 +437,20 @@ fn what_has_arrived_when_draining_begins_is_answered() {
 }
 
 #[test]
+fn what_a_server_sends_behind_its_answer_is_not_the_answer_to_the_next_request() {
+    let scene = Scene::plain();
+    let (client, ear) = warm(&scene);
+    // No time passes: the connection is as fresh as can be.
+    scene.upstreams.borrow()[0].send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong").unwrap();
+    scene.send(&client, GET);
+    assert_eq!((scene.upstreams.borrow().len(), scene.asked(0)), (2, Vec::new()), "it goes to another connection");
+    assert!(scene.asked(1).starts_with(b"GET"));
+    scene.answer(1, OK);
+    let got = heard(&ear);
+    assert!(got.ends_with("hi") && !got.contains("wrong"), "{got}");
+}
+
+#[test]
 fn a_panic_inside_an_exchange_costs_one_connection() {
     let scene = Scene::plain();
     let core = &scene.stage.core;
@@ -461,6 +476,7 @@ fn a_panic_inside_an_exchange_costs_one_connection() {
         (near, heard)
     };
     let ((good, good_ear), (bad, bad_ear)) = (client(12), client(13));
+    let (worse, worse_ear) = client(15);
     let fixed = b"GET /fixed HTTP/1.1\r\nHost: h\r\n\r\n";
     for round in 0..3 {
         scene.send(&good, fixed);
@@ -469,8 +485,17 @@ fn a_panic_inside_an_exchange_costs_one_connection() {
             scene.send(&bad, fixed);
             assert_eq!(bad_ear.end.get(), Some(Ending::Closed));
         }
+        if round == 2 {
+            // In the middle of an exchange: nobody else may have this memory while one is written.
+            let taken = core.scratch.borrow_mut();
+            scene.send(&worse, fixed);
+            drop(taken);
+            assert_eq!((worse_ear.end.get(), heard(&worse_ear).as_str()), (Some(Ending::Closed), ""));
+        }
     }
-    assert_eq!((core.metrics.panics.get(), core.metrics.connections.get()), (1, 1));
+    assert_eq!((core.metrics.panics.get(), core.metrics.connections.get()), (2, 1));
+    assert_eq!(core.metrics.exchanges(Reason::Panic), 1, "the first one panicked after its exchange");
+    assert_eq!(core.metrics.requests_in_flight.get(), 0);
     let (late, late_ear) = client(14);
     scene.send(&late, fixed);
     assert!(heard(&late_ear).ends_with("fixed"));
