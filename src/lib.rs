@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod h1;
 pub mod http;
 pub mod route;
+pub mod tls;
 pub mod upstream;
 
 pub mod base;

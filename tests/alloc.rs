@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test program")]
 
+#[path = "certificates/mod.rs"]
+mod certificates;
 mod rig;
 
 use rig::{BROWSER, Rig, SMALL, WRK, config};
+use ringgate::tls::{self, Server, Target, certificate::Identity, client::Trust, policy::Policy, server::Spec};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
@@ -112,6 +115,42 @@ fn a_warm_answer_of_our_own_allocates_nothing() {
     check("404", b"GET /none HTTP/1.1\r\nHost: h\r\n\r\n", b"", "404", 0);
     check("405", b"POST /svc1/items/2 HTTP/1.1\r\nHost: h\r\n\r\n", b"", "405", 0);
     check("POST to a fixed answer", &with_body("POST /fixed HTTP/1.1\r\nHost: h\r\n", 100), b"", "200", 0);
+}
+
+/// What the gateway allocates for warm exchanges over TLS, `budget` for each.
+fn check_encrypted(name: &str, request: &[u8], response: &[u8], budget: u64) {
+    let ca = certificates::Authority::new("ca");
+    let issued = ca.issue(&["h"]);
+    let identity = Identity::read(issued.certificate.as_bytes(), issued.key.as_bytes(), None).unwrap();
+    let spec = Spec {
+        identities: vec![(identity, None)],
+        policy: Policy::ALL[0],
+        strict_sni: false,
+        handshake_timeout: std::time::Duration::from_secs(9),
+    };
+    let server = std::sync::Arc::new(Server::new(spec).unwrap());
+    let client = tls::Client::new(tls::client::Spec { trust: Trust::Anyone, identity: None }).unwrap();
+    let target = Target { client, name: "h".try_into().unwrap() };
+    let mut rig = Rig::over(&config(100), Some((&server, &target)));
+    for _ in 0..20 {
+        rig.exchange(request, response);
+    }
+    assert!(rig.got.starts_with(b"HTTP/1.1 200"), "{name}");
+    (rig.meter, rig.spent) = (|| ALLOCATIONS.get(), 0);
+    for _ in 0..EXCHANGES {
+        rig.exchange(request, response);
+    }
+    eprintln!("{name} over TLS: {} allocations in {EXCHANGES} exchanges", rig.spent);
+    assert!(rig.spent <= budget * EXCHANGES, "{name}: {} allocations; {budget} for each", rig.spent);
+}
+
+/// rustls hands every decrypted record over in a vector of its own, and makes every encrypted one in another: these two
+/// remain, and no more of them than there are records.
+#[test]
+fn a_warm_exchange_over_tls_allocates_once_per_record() {
+    check_encrypted("GET as wrk asks", WRK, SMALL, 2);
+    check_encrypted("GET as a browser asks", BROWSER, SMALL, 2);
+    check_encrypted("12 KiB answer", WRK, &with_body("HTTP/1.1 200 OK\r\n", 12 * 1024), 5);
 }
 
 #[test]

@@ -43,6 +43,27 @@ pub const FREE_BUFFERS_MAX: usize = 256;
 /// Free bulk buffers kept per core.
 pub const FREE_BULK_BUFFERS_MAX: usize = 16;
 
+/// Most content bytes of a TLS record (RFC 8446 §5.1).
+pub const TLS_RECORD_BYTES: usize = 16 * 1024;
+/// Content bytes of the first records of a response: what fits a few packets can be decrypted before more have come.
+pub const TLS_FIRST_RECORD_BYTES: usize = 4 * 1024;
+/// Bytes in which a core decrypts, and as many in which it encrypts: four full records for one call into the kernel.
+pub const TLS_SCRATCH_BYTES: usize = 4 * (TLS_RECORD_BYTES + 64);
+/// Handshakes that a core has under way; further clients are turned away until some are done. One holds up to 50 KiB.
+pub const TLS_HANDSHAKES_MAX: u32 = 1024;
+/// A TLS handshake unless configured (`handshake_timeout`).
+pub const TLS_HANDSHAKE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// Bytes of a ClientHello, past which it is refused: with post-quantum key shares it has two thousand.
+pub const TLS_HELLO_BYTES_MAX: usize = 64 * 1024;
+/// How long the last words of a failed handshake are given to arrive.
+pub const TLS_LINGER_TIME: Duration = Duration::from_millis(500);
+/// Bytes of a file with certificates, keys or revocation lists: a country's revocation list fits.
+pub const TLS_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Certificates of one listener.
+pub const TLS_CERTIFICATES_MAX: usize = 10_000;
+/// A certificate that expires within this is warned about.
+pub const TLS_EXPIRY_WARNING: Duration = Duration::from_secs(14 * 86_400);
+
 /// Requests of one pipelining client answered before other connections get their turn.
 pub const PIPELINED_PER_TURN: u32 = 16;
 /// Connections accepted in one go before other work gets its turn.

@@ -10,6 +10,7 @@ mod log;
 mod server;
 mod summary;
 mod template;
+mod tls;
 mod upstream;
 
 pub use summary::summary;

@@ -1,6 +1,6 @@
 //! `[server]` and `[admin]`: addresses and networks.
 
-use super::Sink;
+use super::{Sink, tls};
 use crate::{
     config::{self, Diagnostic, diagnostic::Code, source::Text},
     plan::{Admin, Driver, Limits, ListenAddress, Listener, Secret, Server},
@@ -41,7 +41,12 @@ pub(super) fn compile<'c>(server: &'c config::server::Server, sink: &Sink) -> (S
 
 fn listeners<'c>(server: &'c config::server::Server, sink: &Sink) -> Vec<(&'c Text, Listener)> {
     let mut listeners: Vec<(&Text, Listener)> = Vec::new();
-    for text in &server.listen {
+    let encrypted = server.tls.iter().flat_map(|written| {
+        let slot = tls::listener(written, sink).map(tls::slot);
+        written.listen.iter().map(move |text| (text, slot.clone()))
+    });
+    let all: Vec<_> = server.listen.iter().map(|text| (text, None)).chain(encrypted).collect();
+    for (text, tls) in all {
         let Some(address) = listen_address(text, sink) else { continue };
         let ephemeral = matches!(address, ListenAddress::Tcp(a) if a.port() == 0);
         let twin = listeners.iter().find(|(_, other)| other.address == address);
@@ -50,7 +55,7 @@ fn listeners<'c>(server: &'c config::server::Server, sink: &Sink) -> Vec<(&'c Te
             sink.add(Diagnostic::error(Code::DUPLICATE_LISTEN, text.place, message).also(first.place, "first here"));
             continue;
         }
-        listeners.push((text, Listener { address, proxy_protocol: server.proxy_protocol.value }));
+        listeners.push((text, Listener { address, proxy_protocol: server.proxy_protocol.value, tls }));
     }
     check_families(&listeners, sink);
     listeners

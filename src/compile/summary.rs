@@ -49,9 +49,10 @@ fn server(out: &mut String, plan: &Plan) {
     );
     for listener in &plan.listeners {
         let proxied = if listener.proxy_protocol { " with PROXY" } else { "" };
+        let tls = if listener.tls.is_some() { " with TLS" } else { "" };
         let _ = match &listener.address {
-            ListenAddress::Tcp(address) => writeln!(out, "listen: {address}{proxied}"),
-            ListenAddress::Unix(path) => writeln!(out, "listen: unix:{}{proxied}", path.display()),
+            ListenAddress::Tcp(address) => writeln!(out, "listen: {address}{proxied}{tls}"),
+            ListenAddress::Unix(path) => writeln!(out, "listen: unix:{}{proxied}{tls}", path.display()),
         };
     }
     if let Some(admin) = &plan.admin {

@@ -1,9 +1,10 @@
 //! `[upstream.*]`: server URLs and retry conditions.
 
-use super::{Sink, check_count, check_name, server::unix_path};
+use super::{Sink, check_count, check_name, server::unix_path, tls};
 use crate::{
     config::{self, Diagnostic, diagnostic::Code, source::Text, upstream::Server},
     plan::{Balance, Integration, Retry, Route, ServerTarget, Upstream, UpstreamServer},
+    tls::Client,
 };
 use ahash::AHashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -12,15 +13,16 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 pub(super) fn compile(upstreams: &[config::upstream::Upstream], sink: &Sink) -> Vec<Upstream> {
     let max = usize::from(u16::MAX);
     check_count(upstreams.len(), max, "upstreams", upstreams.get(max).map(|u| u.name.place), sink);
-    upstreams.iter().map(|upstream| one(upstream, sink)).collect()
+    let tls = tls::Upstreams::default();
+    upstreams.iter().map(|upstream| one(upstream, &tls, sink)).collect()
 }
 
-fn one(upstream: &config::upstream::Upstream, sink: &Sink) -> Upstream {
+fn one(upstream: &config::upstream::Upstream, tls: &tls::Upstreams, sink: &Sink) -> Upstream {
     check_name(&upstream.name, "an upstream", sink);
     let (on_connect, on_statuses) = retry_on(&upstream.retry_on, sink);
     Upstream {
         name: upstream.name.value.clone(),
-        servers: servers(&upstream.servers, sink),
+        servers: servers(upstream, tls, sink),
         balance: match upstream.balance.value {
             "least_requests" => Balance::LeastRequests,
             _ => Balance::RoundRobin,
@@ -32,37 +34,50 @@ fn one(upstream: &config::upstream::Upstream, sink: &Sink) -> Upstream {
     }
 }
 
-fn servers(servers: &[Server], sink: &Sink) -> Vec<UpstreamServer> {
+fn servers(upstream: &config::upstream::Upstream, tls: &tls::Upstreams, sink: &Sink) -> Vec<UpstreamServer> {
+    let servers: &[Server] = &upstream.servers;
     let mut seen: AHashMap<String, &Text> = AHashMap::new();
     let mut compiled = Vec::with_capacity(servers.len());
+    let mut client: Option<Option<Client>> = None;
     for server in servers {
-        let Some((name, target)) = target(&server.url, sink) else { continue };
+        let Some(Located { name, target, secure }) = target(&server.url, sink) else { continue };
+        let encrypted = secure.and_then(|host| {
+            let written = upstream.tls.as_ref();
+            let client = client.get_or_insert_with(|| tls.client(written, server.url.place, sink));
+            tls::target(client.as_ref()?, written, &host, server.url.place, sink)
+        });
         if let Some(first) = seen.insert(name.clone(), &server.url) {
             let message = format!("`{name}` is listed twice");
             let diagnostic = Diagnostic::error(Code::DUPLICATE_SERVER, server.url.place, message);
             let help = "for a larger share write `{ url = \"…\", weight = 2 }`";
             sink.add(diagnostic.also(first.place, "first here").help(help));
         }
-        compiled.push(UpstreamServer { name, target, weight: server.weight });
+        compiled.push(UpstreamServer { name, target, weight: server.weight, tls: encrypted });
+    }
+    if let (Some(written), None) = (&upstream.tls, &client) {
+        let message =
+            format!("`tls` of upstream `{}` is never used: none of its servers is `https://`", upstream.name.value);
+        sink.add(Diagnostic::warning(Code::TLS_COMBINATION, written.place, message));
     }
     compiled
 }
 
-/// A server's normalised name and where it is.
-fn target(url: &Text, sink: &Sink) -> Option<(String, ServerTarget)> {
+/// A server's normalised name, where it is, and its host if TLS is spoken with it.
+struct Located {
+    name: String,
+    target: ServerTarget,
+    secure: Option<String>,
+}
+
+fn target(url: &Text, sink: &Sink) -> Option<Located> {
     if let Some(path) = url.value.strip_prefix("unix:") {
         let path = unix_path(path, url, Code::BAD_SERVER, sink)?;
-        return Some((format!("unix:{}", path.display()), ServerTarget::Unix(path)));
+        let name = format!("unix:{}", path.display());
+        return Some(Located { name, target: ServerTarget::Unix(path), secure: None });
     }
     match parse_url(&url.value) {
-        Ok((host, port)) => Some(located(host, port)),
-        Err(Wrong::Https) => {
-            let message = "`https://` to upstream servers is not supported yet";
-            let diagnostic = Diagnostic::error(Code::NOT_SUPPORTED, url.place, message);
-            sink.add(diagnostic.expected("comes with TLS").help("use `http://` where the network is trusted"));
-            None
-        }
-        Err(Wrong::At(range, what, help)) => {
+        Ok((secure, host, port)) => Some(located(secure, host, port)),
+        Err(Wrong(range, what, help)) => {
             let place = url.part(range);
             let message = format!("`{}` is not an upstream server", url.value);
             let diagnostic = Diagnostic::error(Code::BAD_SERVER, place, message).expected(what);
@@ -73,38 +88,37 @@ fn target(url: &Text, sink: &Sink) -> Option<(String, ServerTarget)> {
 }
 
 /// The name that keys pools and metrics, and the address or the name to resolve.
-fn located(host: String, port: u16) -> (String, ServerTarget) {
+fn located(secure: bool, host: String, port: u16) -> Located {
+    let scheme = if secure { "https" } else { "http" };
+    let secure = secure.then(|| host.clone());
     let literal = host.trim_matches(['[', ']']).parse::<IpAddr>();
     match literal {
         Ok(ip) => {
             let address = SocketAddr::new(ip, port);
-            (format!("http://{address}"), ServerTarget::Address(address))
+            Located { name: format!("{scheme}://{address}"), target: ServerTarget::Address(address), secure }
         }
-        Err(_) => (format!("http://{host}:{port}"), ServerTarget::Name { host, port }),
+        Err(_) => {
+            Located { name: format!("{scheme}://{host}:{port}"), target: ServerTarget::Name { host, port }, secure }
+        }
     }
 }
 
-/// What is wrong with a URL.
-enum Wrong {
-    /// `https`
-    Https,
-    /// These bytes; what was expected there, and advice.
-    At(std::ops::Range<usize>, String, Option<String>),
-}
+/// What is wrong with a URL: these bytes; what was expected there, and advice.
+struct Wrong(std::ops::Range<usize>, String, Option<String>);
 
-/// Host (lower case, IPv6 in brackets) and port of `http://host:port`.
-fn parse_url(url: &str) -> Result<(String, u16), Wrong> {
-    let at = |range: std::ops::Range<usize>, what: &str| Wrong::At(range, what.to_owned(), None);
-    let form = "expected `http://host:port` or `unix:/path`";
+/// Whether TLS is spoken, host (lower case, IPv6 in brackets) and port of `http://host:port` or `https://host:port`.
+fn parse_url(url: &str) -> Result<(bool, String, u16), Wrong> {
+    let at = |range: std::ops::Range<usize>, what: &str| Wrong(range, what.to_owned(), None);
+    let form = "expected `http://host:port`, `https://host:port` or `unix:/path`";
     let Some((scheme, rest)) = url.split_once("://") else {
         let help = (!url.is_empty()).then(|| format!("write \"http://{url}\""));
-        return Err(Wrong::At(0..url.len(), form.to_owned(), help));
+        return Err(Wrong(0..url.len(), form.to_owned(), help));
     };
-    match scheme.to_ascii_lowercase().as_str() {
-        "http" => {}
-        "https" => return Err(Wrong::Https),
+    let secure = match scheme.to_ascii_lowercase().as_str() {
+        "http" => false,
+        "https" => true,
         _ => return Err(at(0..scheme.len(), form)),
-    }
+    };
     let start = scheme.len() + 3;
     let end = rest.find(['/', '?', '#']).map_or(url.len(), |end| start + end);
     let (authority, tail) = (&url[start..end], &url[end..]);
@@ -119,14 +133,14 @@ fn parse_url(url: &str) -> Result<(String, u16), Wrong> {
     if let Some(user) = authority.find('@') {
         return Err(at(start..start + user + 1, "expected no user or password: they are never sent"));
     }
-    let (host, port) = host_and_port(authority, start)?;
-    Ok((host, port))
+    let (host, port) = host_and_port(authority, start, if secure { 443 } else { 80 })?;
+    Ok((secure, host, port))
 }
 
 /// Splits `host:port`, whose first byte is byte `start` of the URL.
-fn host_and_port(authority: &str, start: usize) -> Result<(String, u16), Wrong> {
+fn host_and_port(authority: &str, start: usize, default: u16) -> Result<(String, u16), Wrong> {
     let end = start + authority.len();
-    let at = |range: std::ops::Range<usize>, what: &str| Wrong::At(range, what.to_owned(), None);
+    let at = |range: std::ops::Range<usize>, what: &str| Wrong(range, what.to_owned(), None);
     let (host, port) = match authority.strip_prefix('[') {
         Some(inside) => {
             let Some((address, rest)) = inside.split_once(']') else {
@@ -143,14 +157,14 @@ fn host_and_port(authority: &str, start: usize) -> Result<(String, u16), Wrong> 
         None => match authority.split_once(':') {
             Some((_, port)) if port.contains(':') => {
                 let help = Some("an IPv6 address stands in brackets: \"http://[::1]:9000\"".to_owned());
-                return Err(Wrong::At(start..end, "expected one `:` before the port".to_owned(), help));
+                return Err(Wrong(start..end, "expected one `:` before the port".to_owned(), help));
             }
             Some((host, port)) => (host, Some(port)),
             None => (authority, None),
         },
     };
     let port = match port {
-        None => 80,
+        None => default,
         Some(text) => match text.parse::<u16>() {
             Ok(port) if port > 0 && text.bytes().all(|b| b.is_ascii_digit()) => port,
             _ => return Err(at(end - text.len()..end, "expected a port from 1 to 65535")),
@@ -217,6 +231,7 @@ mod tests {
     fn urls_become_one_name_per_server() {
         let cases = [
             ("http://a", "http://a:80", "a name, default port"),
+            ("https://a", "https://a:443", "TLS has a port of its own"),
             ("HTTP://A.Example.COM:8080/", "http://a.example.com:8080", "no case, an empty path"),
             ("http://10.0.0.1:80", "http://10.0.0.1:80", "an address"),
             ("http://[::1]", "http://[::1]:80", "an IPv6 address, default port"),
@@ -224,8 +239,8 @@ mod tests {
             ("http://my_service.", "http://my_service.:80", "container networks use underscores"),
         ];
         for (url, name, why) in cases {
-            let (host, port) = parse_url(url).unwrap_or_else(|_| panic!("{url}: {why}"));
-            assert_eq!(located(host, port).0, name, "{why}");
+            let (secure, host, port) = parse_url(url).unwrap_or_else(|_| panic!("{url}: {why}"));
+            assert_eq!(located(secure, host, port).name, name, "{why}");
         }
     }
 

@@ -121,13 +121,22 @@ codes! {
     ADMIN_OPEN = 204, "The admin listener would be open to everyone",
         "The admin listener shows the configuration and metrics. Beyond this machine it needs `token_file`: a file whose \
          content clients send as `Authorization: Bearer …`.";
-    ADMIN_EXAMPLE_TOKEN = 205, "The admin token is the published example",
+    BAD_CERTIFICATE = 205, "A certificate, key or list cannot be used",
+        "A certificate file holds the certificate of the server first, then those that lead to an authority, each issued by \
+         the next one, all PEM. The key is that of the first one, unencrypted. `openssl x509 -in FILE -noout -text` shows \
+         what a certificate is for.";
+    TLS_COMBINATION = 206, "TLS settings do not go together",
+        "Some keys mean something only beside others: a certificate needs its key, `client_auth` and `crl` need a \
+         `client_ca`, and certificates for one name ask clients for the same things.";
+    ADMIN_EXAMPLE_TOKEN = 208, "The admin token is the published example",
         "The token of `config/admin.token` is in everybody's copy of ringgate. It is there so that the example loads; beyond \
          this machine it protects nothing. Generate one: `(umask 077; openssl rand -hex 32 > admin.token)`.";
     BAD_LOG_FORMAT = 207, "An access log format is malformed",
         "The format is \"json\", \"clf\", or a template with `$context.*` names.";
+    EXPIRES_SOON = 290, "A certificate expires soon",
+        "Clients refuse a certificate that has expired. Renew it; `ringgate reload` takes the new one.";
     BAD_SERVER = 301, "An upstream server is malformed",
-        "A server is `http://host:port` (the port defaults to 80) or `unix:/path`. Paths, queries and credentials do not \
+        "A server is `http://host:port` (the port defaults to 80), `https://host:port` (443) or `unix:/path`. Paths, queries and credentials do not \
          belong here: the path is the request's, or the integration's `path`.";
     UNKNOWN_UPSTREAM = 303, "An upstream is not defined",
         "The integration names an upstream for which there is no `[upstream.NAME]` table in any file.";
@@ -135,6 +144,9 @@ codes! {
         "To give a server a larger share, write `{ url = \"…\", weight = 2 }`.";
     BAD_RETRY = 305, "A retry condition is malformed",
         "`retry.on` takes \"connect\" (no connection could be made) and status codes from 400 to 599 as strings.";
+    INSECURE = 389, "Servers are not verified",
+        "With `insecure_skip_verification` the connection to the servers is encrypted, but whoever sits in between can \
+         pretend to be the server. Name the authority of the servers' certificates with `tls.ca` instead.";
     UNUSED_UPSTREAM = 390, "An upstream is never used",
         "No route's integration names it. It costs nothing, but is often a misspelt name elsewhere.";
     BAD_HOST = 401, "A host is malformed",

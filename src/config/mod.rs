@@ -23,6 +23,7 @@ pub mod show;
 pub mod source;
 pub mod statements;
 pub mod syntax;
+pub mod tls;
 pub mod tree;
 pub mod unit;
 pub mod upstream;
@@ -172,6 +173,12 @@ fn hash(config: &Config, tree: &load::Tree) -> u64 {
     for (name, value) in &tree.variables {
         add(name.as_bytes());
         add(value.as_deref().unwrap_or_default().as_bytes());
+    }
+    for file in config.server.tls.iter().flat_map(tls::Listener::files) {
+        add(&file.bytes);
+    }
+    for file in config.upstreams.iter().filter_map(|upstream| upstream.tls.as_ref()).flat_map(tls::Upstream::files) {
+        add(&file.bytes);
     }
     if let Some(token) = config.admin.as_ref().and_then(|admin| admin.token_file.as_ref()) {
         add(&token.bytes);

@@ -393,6 +393,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The elements of a list that may be left out, whatever they are.
+    pub(super) fn list(&self, key: &'static str) -> &'a [Node] {
+        if self.table.get(key).is_some() { self.elements(key) } else { &[] }
+    }
+
     /// Reports `key` if it is there and an empty list.
     pub(super) fn must_not_be_empty(&self, key: &'static str) {
         if let Some(entry) = self.table.get(key)

@@ -142,7 +142,8 @@ mod tests {
     fn the_schema_is_json_and_knows_every_table() {
         let mut bytes = json().into_bytes();
         assert!(simd_json::to_owned_value(&mut bytes).is_ok());
-        for part in ["\"request_head\"", "\"least_requests\"", "\"http_proxy\"", "Not supported yet: comes with TLS."] {
+        for part in ["\"request_head\"", "\"least_requests\"", "\"http_proxy\"", "Not supported yet: comes with ACME."]
+        {
             assert!(json().contains(part), "{part}");
         }
     }

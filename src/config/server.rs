@@ -4,6 +4,7 @@ use super::{
     keys,
     reader::Reader,
     source::{At, Text},
+    tls,
     tree::Table,
 };
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct Server {
     pub max_connections: At<usize>,
     /// `[server.limits]`
     pub limits: Limits,
+    /// `[[server.tls]]`
+    pub tls: Vec<tls::Listener>,
 }
 
 /// `[server.limits]`
@@ -50,10 +53,12 @@ pub(super) fn read(table: &Reader<'_>, empty: &Table) -> Server {
     table.must_not_be_empty("listen");
     let limits = table.table("limits");
     let limits = limits.unwrap_or_else(|| Reader::open(empty, &keys::table::LIMITS, table.place, "", table.context));
+    let tls = tls::read(table);
     Server {
         workers: table.integer("workers"),
         driver: table.choice("driver"),
-        listen: table.texts("listen"),
+        // Whoever says where HTTPS is spoken, and nothing else, does not mean that plain HTTP is, too.
+        listen: if table.key_place("listen").is_none() && !tls.is_empty() { Vec::new() } else { table.texts("listen") },
         proxy_protocol: table.bool("proxy_protocol"),
         trusted_proxies: table.texts("trusted_proxies"),
         shutdown_grace: table.duration("shutdown_grace"),
@@ -66,5 +71,6 @@ pub(super) fn read(table: &Reader<'_>, empty: &Table) -> Server {
             body_timeout: limits.duration("body_timeout"),
             idle_timeout: limits.duration("idle_timeout"),
         },
+        tls,
     }
 }

@@ -6,8 +6,9 @@ use super::{
     integration::Integration,
     json::Json,
     log::Output,
+    reader::FileValue,
     source::{At, Text},
-    unit,
+    tls, unit,
     upstream::Upstream,
 };
 use std::fmt::Write;
@@ -77,7 +78,7 @@ fn document(config: &Config) -> Json {
 
 fn server(config: &Config) -> Json {
     let (server, limits) = (&config.server, &config.server.limits);
-    Json::object([
+    let mut shown = Json::object([
         ("workers", Json::number(server.workers.value)),
         ("driver", Json::text(server.driver.value)),
         ("listen", texts(&server.listen)),
@@ -96,7 +97,59 @@ fn server(config: &Config) -> Json {
                 ("idle_timeout", duration(&limits.idle_timeout)),
             ]),
         ),
-    ])
+    ]);
+    if !server.tls.is_empty() {
+        shown.put("tls", Json::List(server.tls.iter().map(tls_listener).collect()));
+        if server.listen.is_empty()
+            && let Json::Object(members) = &mut shown
+        {
+            members.retain(|(name, _)| name != "listen");
+        }
+    }
+    shown
+}
+
+fn tls_listener(tls: &tls::Listener) -> Json {
+    let mut shown = Json::object([("listen", texts(&tls.listen))]);
+    if let Some(main) = &tls.main {
+        put_certificate(&mut shown, main);
+    }
+    if !tls.further.is_empty() {
+        let one = |certificate: &tls::Certificate| {
+            let mut shown = Json::object([]);
+            put_certificate(&mut shown, certificate);
+            put_clients(&mut shown, &certificate.clients);
+            shown
+        };
+        shown.put("certificates", Json::List(tls.further.iter().map(one).collect()));
+    }
+    put_clients(&mut shown, &tls.clients);
+    shown.put("min_version", Json::text(tls.min_version.value));
+    shown.put("security_policy", Json::text(tls.security_policy.value));
+    shown.put("strict_sni", Json::Bool(tls.strict_sni.value));
+    shown.put("handshake_timeout", duration(&tls.handshake_timeout));
+    shown
+}
+
+fn put_certificate(shown: &mut Json, certificate: &tls::Certificate) {
+    put_file(shown, "certificate", certificate.chain.as_ref());
+    put_file(shown, "key", certificate.key.as_ref());
+    put_file(shown, "ocsp", certificate.ocsp.as_ref());
+}
+
+fn put_clients(shown: &mut Json, clients: &tls::ClientAuth) {
+    put_file(shown, "client_ca", clients.ca.as_ref());
+    if clients.ca.is_some() {
+        shown.put("client_auth", Json::text(clients.mode.value));
+    }
+    put_file(shown, "crl", clients.crl.as_ref());
+}
+
+/// The name of a file, never what is in it.
+fn put_file(shown: &mut Json, key: &str, file: Option<&FileValue>) {
+    if let Some(file) = file {
+        shown.put(key, Json::text(file.path.display().to_string().replace("${", "$${")));
+    }
 }
 
 fn upstream(upstream: &Upstream) -> Json {
@@ -107,7 +160,7 @@ fn upstream(upstream: &Upstream) -> Json {
         Json::object([("url", text(&server.url)), ("weight", Json::number(server.weight))])
     });
     let max_idle = Json::number(upstream.max_idle.value);
-    Json::object([
+    let mut shown = Json::object([
         ("servers", Json::List(servers.collect())),
         ("balance", Json::text(upstream.balance.value)),
         ("connect_timeout", duration(&upstream.connect_timeout)),
@@ -120,7 +173,17 @@ fn upstream(upstream: &Upstream) -> Json {
                 ("budget", Json::Float(upstream.budget.value)),
             ]),
         ),
-    ])
+    ]);
+    if let Some(tls) = &upstream.tls {
+        let mut inner = Json::object([]);
+        put_file(&mut inner, "ca", tls.ca.as_ref());
+        put_text(&mut inner, "server_name", tls.server_name.as_ref());
+        put_file(&mut inner, "client_certificate", tls.certificate.as_ref());
+        put_file(&mut inner, "client_key", tls.key.as_ref());
+        inner.put("insecure_skip_verification", Json::Bool(tls.insecure.value));
+        shown.put("tls", inner);
+    }
+    shown
 }
 
 fn route(route: &Route) -> Json {
@@ -229,7 +292,7 @@ fn table(out: &mut String, path: &str, members: &[(String, Json)]) {
         let inline = matches!(name, "integration" | "keepalive" | "retry" | "headers");
         matches!(value, Json::Object(_)) && !inline
     };
-    let is_tables = |name: &str, value: &Json| matches!(value, Json::List(_)) && name == "route";
+    let is_tables = |name: &str, value: &Json| matches!(value, Json::List(_)) && matches!(name, "route" | "tls");
     for (name, value) in members.iter().filter(|(n, v)| !is_table(n, v) && !is_tables(n, v)) {
         let _ = write!(out, "{} = ", key(name));
         inline(out, value);

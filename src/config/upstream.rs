@@ -4,6 +4,7 @@ use super::{
     keys,
     reader::Reader,
     source::{At, Text},
+    tls,
     tree::{Node, Table, Value},
 };
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub struct Upstream {
     pub retry_on: Vec<Text>,
     /// `retry.budget`
     pub budget: At<f64>,
+    /// `tls`
+    pub tls: Option<tls::Upstream>,
 }
 
 /// One element of `servers`.
@@ -66,6 +69,7 @@ fn one(name: At<String>, table: &Reader<'_>, empty: &Table) -> Upstream {
         attempts: retry.integer("attempts"),
         retry_on: retry.texts("on"),
         budget: retry.float("budget"),
+        tls: tls::read_upstream(table),
     }
 }
 

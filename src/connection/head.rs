@@ -94,6 +94,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         client: &client.address,
         started,
         served: client.served.get(),
+        tls: client.stream.facts(),
         alarm: &client.alarm,
     };
     let witness = Witness::new(core, &request);
@@ -143,7 +144,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     let surprised = after == After::Close && outcome.reason == Reason::Ok && head.keep_alive;
     let linger = linger || surprised && (used < bytes.len() || client.stream.peek() == Peek::Bytes);
     outcome.request_bytes = body.content();
-    finish(core, opened, head, head_bytes, &client.address, outcome);
+    finish(core, opened, head, head_bytes, &client.address, client.stream.facts(), outcome);
     drop(witness);
     client.served.set(client.served.get().saturating_add(1));
     if linger {
@@ -295,6 +296,10 @@ fn parse_head(client: &Client, input: &Input, work: &mut Work) -> Option<Head> {
     match parse::request(input.bytes(), limits, &mut work.request) {
         Ok(Parsed::Complete(length)) => Some(Head::Whole(length)),
         Ok(Parsed::Partial) => None,
+        // A TLS handshake (RFC 8446 §5.1): an answer in plain text would not be understood.
+        Err(_) if matches!(input.bytes(), [22] | [22, 3, ..]) => {
+            Some(Head::Refused(Rejection::new(Reason::TlsOnPlainPort)))
+        }
         Err(e) => {
             client.core.metrics.reject(e.kind.label());
             Some(Head::Refused(Rejection::malformed(e.kind.status(), e.kind.label())))
@@ -337,13 +342,14 @@ async fn refuse_head(client: &Client, work: &mut Work, input: &Input, started: I
         client: &client.address,
         started,
         served: client.served.get(),
+        tls: client.stream.facts(),
         alarm: &client.alarm,
     };
     let opened = Opened::new(core.epoch(), &request);
     let context = write::Context { client, request, parameters, normal: path };
-    let sent = write::refuse(&context, &rejection).await;
+    let sent = if rejection.is_silent() { 0 } else { write::refuse(&context, &rejection).await };
     let outcome = Outcome::rejected(&rejection, sent);
-    finish(core, opened, head, b"", &client.address, outcome);
+    finish(core, opened, head, b"", &client.address, client.stream.facts(), outcome);
     super::relay::linger(client).await;
     After::Close
 }

@@ -14,11 +14,12 @@ use crate::{
     base::ids::ListenerId,
     exchange::{Core, context::ClientAddress},
     io::{
-        Alarm, Stream,
+        Alarm,
         stream::Peek,
         task::{Attendants, Desk},
     },
     observe::error_log::{self, Level},
+    tls::Stream,
 };
 use std::{
     cell::Cell,
@@ -49,8 +50,14 @@ pub struct Client {
 impl Client {
     /// A connection that has carried nothing yet.
     #[must_use]
-    pub fn new(core: Rc<Core>, stream: Stream, alarm: Alarm, address: ClientAddress, listener: ListenerId) -> Self {
-        Self { core, stream, alarm, address, listener, served: Cell::new(0) }
+    pub fn new(
+        core: Rc<Core>,
+        stream: impl Into<Stream>,
+        alarm: Alarm,
+        address: ClientAddress,
+        listener: ListenerId,
+    ) -> Self {
+        Self { core, stream: stream.into(), alarm, address, listener, served: Cell::new(0) }
     }
 }
 

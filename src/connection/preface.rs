@@ -1,11 +1,84 @@
-//! What stands before the first request: the PROXY header of a balancer in front of us.
+//! What stands before the first request: the PROXY header of a balancer in front of us, and the TLS handshake.
 
 use crate::{
+    base::limits,
     exchange::{Core, context::ClientAddress},
     h1::proxy_header::{self, Header},
     io::{Alarm, Stream},
+    observe::error_log::{self, Level},
+    tls::{self, Failure, Server, handshake},
 };
-use std::{io, net::SocketAddr};
+use std::{cell::Cell, io, net::SocketAddr, sync::Arc};
+
+/// What the connections of a listener begin with.
+#[derive(Debug)]
+pub struct Preface {
+    proxied: bool,
+    tls: Option<Arc<Server>>,
+}
+
+impl Preface {
+    /// What connections to a listener begin with, if it is not a request.
+    #[must_use]
+    pub fn new(proxied: bool, tls: Option<Arc<Server>>) -> Option<Self> {
+        (proxied || tls.is_some()).then_some(Self { proxied, tls })
+    }
+
+    /// Reads it; `None` if it is not what it should be: nothing more can be done for the connection then.
+    pub async fn read(
+        self,
+        core: &Core,
+        stream: Stream,
+        alarm: &Alarm,
+        peer: SocketAddr,
+    ) -> Option<(tls::Stream, ClientAddress)> {
+        let address = if self.proxied {
+            proxy_header(core, &stream, alarm, peer).await.ok()?
+        } else {
+            ClientAddress::new(peer, core.epoch().plan.server.is_trusted(peer.ip()))
+        };
+        let Some(server) = self.tls else { return Some((stream.into(), address)) };
+        let deadline = core.net.now().plus(server.handshake_timeout);
+        match handshake::accept(stream, &server, &core.net, alarm, deadline, || Handshake::begin(&core.handshakes))
+            .await
+        {
+            Ok(established) => {
+                let version = established.stream.facts().map_or("", |facts| facts.version);
+                core.metrics.tls_handshake(version, established.resumed);
+                Some((established.stream, address))
+            }
+            // Nobody's failure: the client has said nothing yet.
+            Err(Failure::Timeout) if core.draining.get() => None,
+            Err(failure) => {
+                core.metrics.tls_failure(failure.label());
+                error_log::log(
+                    Level::Debug,
+                    format_args!("TLS handshake with {}: {}", address.socket, failure.label()),
+                );
+                None
+            }
+        }
+    }
+}
+
+/// Counts a handshake that is under way.
+struct Handshake<'a>(&'a Cell<u32>);
+
+impl<'a> Handshake<'a> {
+    fn begin(count: &'a Cell<u32>) -> Option<Self> {
+        if count.get() >= limits::TLS_HANDSHAKES_MAX {
+            return None;
+        }
+        count.set(count.get() + 1);
+        Some(Self(count))
+    }
+}
+
+impl Drop for Handshake<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
 
 /// Reads the PROXY header, within the time that a head may take. Nothing behind it is taken from the socket.
 ///
@@ -45,5 +118,16 @@ pub async fn proxy_header(core: &Core, stream: &Stream, alarm: &Alarm, peer: Soc
                 return Err(io::ErrorKind::InvalidData.into());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{observe::names, tls::Failure};
+
+    #[test]
+    fn every_failure_is_counted_under_its_own_name() {
+        let labels: Vec<&str> = Failure::ALL.iter().map(|failure| failure.label()).chain(["other"]).collect();
+        assert_eq!(labels, names::TLS_FAILURES);
     }
 }

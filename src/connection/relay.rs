@@ -9,11 +9,11 @@ use crate::{
     exchange::Outcome,
     http::head::Framing,
     io::{
-        Stream,
         stream::Peek,
         task::{either, maybe},
     },
     observe::event::Reason,
+    tls::Stream,
     upstream::{
         body::RequestBody,
         pump::{Pump, PumpError, Step},

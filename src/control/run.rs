@@ -193,6 +193,9 @@ fn serve_socket(source: &Source, events: &Sender<Event>) -> Option<Served> {
 fn tell(plan: &Plan, workers: &Workers) {
     for listener in &plan.listeners {
         match &listener.address {
+            ListenAddress::Tcp(address) if listener.tls.is_some() => {
+                log(Level::Info, format_args!("listening on https://{address}"));
+            }
             ListenAddress::Tcp(address) => log(Level::Info, format_args!("listening on http://{address}")),
             ListenAddress::Unix(path) => log(Level::Info, format_args!("listening on unix:{}", path.display())),
         }

@@ -1,6 +1,5 @@
 //! What an exchange works with: its core's state, the plan it runs on, and the memory it borrows.
 
-pub use crate::route::Params;
 use crate::{
     base::{
         clock::{Instant, UnixTime},
@@ -19,6 +18,7 @@ use crate::{
     plan::Plan,
     upstream::{Net, Upstream},
 };
+pub use crate::{route::Params, upstream::TlsFacts};
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
@@ -43,6 +43,8 @@ pub struct Core {
     pub metrics: Arc<CoreMetrics>,
     /// Where log lines go; `None` when they go nowhere.
     pub access: RefCell<Option<Sink>>,
+    /// TLS handshakes under way.
+    pub handshakes: Cell<u32>,
     /// The gateway is stopping: connections end with their exchange.
     pub draining: Cell<bool>,
     epoch: RefCell<Rc<Epoch>>,
@@ -116,6 +118,8 @@ pub struct Request<'a> {
     pub started: Instant,
     /// Exchanges that the connection had carried before.
     pub served: u32,
+    /// What the TLS handshake has shown; `None` on a plain connection.
+    pub tls: Option<&'a TlsFacts>,
     /// The connection's alarm, which guards every wait.
     pub alarm: &'a crate::upstream::Alarm,
 }
@@ -178,6 +182,7 @@ impl Core {
             response: RefCell::new(ResponseHead::with_capacity(limits::FIELDS_DEFAULT)),
             metrics,
             access: RefCell::new(access),
+            handshakes: Cell::new(0),
             draining: Cell::new(false),
             epoch: RefCell::new(Rc::new(epoch)),
             works: RefCell::default(),

@@ -11,8 +11,8 @@ use crate::{
         field::Known,
         head::{RequestHead, Version},
     },
-    observe::event::{ExchangeRecord, Reason},
-    upstream::{Upstream, client::Notes},
+    observe::event::{ClientCertificate, ExchangeRecord, Reason},
+    upstream::{TlsFacts, Upstream, client::Notes},
 };
 use std::rc::Rc;
 
@@ -115,7 +115,7 @@ impl<'a> Witness<'a> {
         let Self { core, request } = self;
         let outcome = Outcome { reason: Reason::Panic, ..Outcome::sent(Reason::Panic.status(), 0) };
         let opened = Opened::new(core.epoch(), request);
-        finish(core, opened, request.head, request.bytes, request.client, outcome);
+        finish(core, opened, request.head, request.bytes, request.client, request.tls, outcome);
     }
 }
 
@@ -137,6 +137,7 @@ pub fn finish(
     head: &RequestHead,
     bytes: &[u8],
     client: &super::context::ClientAddress,
+    tls: Option<&TlsFacts>,
     outcome: Outcome,
 ) {
     let now = core.net.now();
@@ -155,7 +156,21 @@ pub fn finish(
         core.metrics.record(counters.map(|c| &**c), &record);
         return;
     }
-    let record = full_record(core, &opened, head, bytes, client, outcome, total_ns);
+    let shown = full_record(core, &opened, head, bytes, client, outcome);
+    let record = ExchangeRecord {
+        total_ns,
+        tls: tls.map_or("", |tls| tls.version),
+        tls_suite: tls.map_or("", |tls| tls.suite),
+        client_certificate: tls.and_then(|tls| tls.client.as_deref()).map(|shown| ClientCertificate {
+            pem: &shown.pem,
+            subject: &shown.subject,
+            issuer: &shown.issuer,
+            serial: &shown.serial,
+            not_before: &shown.not_before,
+            not_after: &shown.not_after,
+        }),
+        ..shown
+    };
     core.metrics.record(counters.map(|c| &**c), &record);
     if let (Some(sink), Some(log)) = (&mut *core.access.borrow_mut(), &epoch.plan.access_log) {
         sink.record(&log.format, &record);
@@ -169,7 +184,6 @@ fn full_record<'a>(
     bytes: &'a [u8],
     client: &super::context::ClientAddress,
     outcome: Outcome,
-    total_ns: u64,
 ) -> ExchangeRecord<'a> {
     let plan = &opened.epoch.plan;
     let route = opened.route.and_then(|id| plan.routes.get(id.index()));
@@ -181,7 +195,6 @@ fn full_record<'a>(
     ExchangeRecord {
         started: opened.started,
         unix: core.net.clock.unix(opened.started),
-        total_ns,
         connect_ns: upstream.map(|_| opened.notes.connect_ns),
         first_byte_ns: (opened.upstream_status != 0).then_some(opened.notes.first_byte_ns),
         route: opened.route,
@@ -211,6 +224,6 @@ fn full_record<'a>(
         request_id,
         reuse: opened.served,
         core: core.id.0,
-        tls: "",
+        ..ExchangeRecord::default()
     }
 }

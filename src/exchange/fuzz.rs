@@ -68,7 +68,8 @@ fn route(id: u32, path: &str, integration: Integration) -> Route {
 }
 
 fn upstream(server: SocketAddr) -> Settings {
-    let server = UpstreamServer { name: server.to_string(), target: ServerTarget::Address(server), weight: 1 };
+    let server =
+        UpstreamServer { name: server.to_string(), target: ServerTarget::Address(server), weight: 1, tls: None };
     Settings {
         name: "fuzz".to_owned(),
         servers: vec![server],

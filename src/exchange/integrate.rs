@@ -130,6 +130,7 @@ fn call<'a>(
             host: proxy.host.as_deref(),
             client: request.client.text(),
             trusted: request.client.trusted,
+            secure: request.tls.is_some(),
         },
         timeout: proxy.timeout,
     }

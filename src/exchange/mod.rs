@@ -54,6 +54,11 @@ pub fn run(
         return (opened, Reply::Abilities);
     }
     body.timeout = epoch.plan.server.limits.body_timeout;
+    if let Some(tls) = request.tls
+        && !tls.covers(request.head.host_name.of(request.bytes))
+    {
+        return (opened, Reply::Rejected(Rejection::new(Reason::Misdirected)));
+    }
     let found = route::find(&epoch.plan, request, work.parameters, work.path);
     let route = match found {
         Ok(route) => route,

@@ -47,10 +47,10 @@ impl Rejection {
         }
     }
 
-    /// Whether there is anyone left to answer.
+    /// Whether there is nobody left to answer, or nobody who would understand.
     #[must_use]
     pub const fn is_silent(&self) -> bool {
-        matches!(self.reason, Reason::ClientClosed)
+        matches!(self.reason, Reason::ClientClosed | Reason::TlsOnPlainPort)
     }
 
     /// Appends the field lines that belong to it.
@@ -80,6 +80,7 @@ impl Rejection {
             413 => b"{\"message\":\"Content Too Large\"}\n",
             414 => b"{\"message\":\"URI Too Long\"}\n",
             417 => b"{\"message\":\"Expectation Failed\"}\n",
+            421 => b"{\"message\":\"Misdirected Request\"}\n",
             431 => b"{\"message\":\"Request Header Fields Too Large\"}\n",
             501 => b"{\"message\":\"Not Implemented\"}\n",
             502 => b"{\"message\":\"Bad Gateway\"}\n",
@@ -98,6 +99,7 @@ impl From<Fault> for Rejection {
             Fault::NoServer => Self::new(Reason::UpstreamNone),
             Fault::Unresolved => with(Reason::UpstreamConnect, "unresolved"),
             Fault::Connect(e) => with(Reason::UpstreamConnect, connect_detail(&e)),
+            Fault::Tls(why) => with(Reason::UpstreamConnect, why.upstream_label()),
             Fault::ConnectTimeout => Self::new(Reason::UpstreamConnectTimeout),
             Fault::Timeout => Self::new(Reason::UpstreamTimeout).closing(),
             Fault::Closed => Self::new(Reason::UpstreamReset).closing(),

@@ -71,6 +71,16 @@ impl Buffers {
     }
 }
 
+/// Memory in which a core encrypts and decrypts: borrowed for the length of one call, never across a wait, so that one pair
+/// serves all connections. Empty until the first use.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// What was received and is not yet decrypted.
+    pub incoming: RefCell<Vec<u8>>,
+    /// What was encrypted and is not yet sent.
+    pub outgoing: RefCell<Vec<u8>>,
+}
+
 #[cold]
 fn fresh(bytes: usize) -> Box<[u8]> {
     vec![0; bytes].into_boxed_slice()

@@ -14,9 +14,7 @@ pub mod sim;
 pub mod stream;
 pub mod task;
 pub mod thread;
-pub mod watch;
 
 pub use alarm::{Alarm, Expired, Timers};
 pub use net::Net;
 pub use stream::Stream;
-pub use watch::Watched;

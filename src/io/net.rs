@@ -1,6 +1,10 @@
 //! What a core lends to everything that waits: time, deadlines, buffers, and a way to connect.
 
-use super::{Stream, Timers, buf::Buffers, listen, sim};
+use super::{
+    Stream, Timers,
+    buf::{Buffers, Scratch},
+    listen, sim,
+};
 use crate::base::clock::{Clock, Instant};
 use std::{cell::Cell, io, net::SocketAddr, path::Path, rc::Rc};
 
@@ -13,6 +17,8 @@ pub struct Net {
     pub timers: Timers,
     /// Its buffers.
     pub buffers: Buffers,
+    /// Where it encrypts and decrypts.
+    pub scratch: Rc<Scratch>,
     world: Option<Rc<sim::World>>,
     recent: Cell<Instant>,
 }
@@ -32,7 +38,14 @@ impl Net {
 
     fn with(clock: Clock, head_bytes: usize, world: Option<Rc<sim::World>>) -> Self {
         let recent = Cell::new(clock.now());
-        Self { clock, timers: Timers::default(), buffers: Buffers::new(head_bytes), world, recent }
+        Self {
+            clock,
+            timers: Timers::default(),
+            buffers: Buffers::new(head_bytes),
+            scratch: Rc::default(),
+            world,
+            recent,
+        }
     }
 
     /// The moment now.

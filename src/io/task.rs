@@ -23,6 +23,15 @@ pub enum Either<A, B> {
     Second(B),
 }
 
+impl<T> Either<T, T> {
+    /// What was ready, whichever it was.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::First(value) | Self::Second(value) => value,
+        }
+    }
+}
+
 /// Waits for the first of two. The other one is dropped: only waits for readiness may be passed.
 pub async fn either<A: Future, B: Future>(a: A, b: B) -> Either<A::Output, B::Output> {
     let (mut a, mut b) = (pin!(a), pin!(b));

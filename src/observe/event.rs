@@ -76,6 +76,27 @@ pub struct ExchangeRecord<'a> {
     pub core: u16,
     /// `TLSv1.3` and so on; empty on plain connections.
     pub tls: &'a str,
+    /// The cipher suite by its IANA name; empty on plain connections.
+    pub tls_suite: &'a str,
+    /// The client's certificate, verified.
+    pub client_certificate: Option<ClientCertificate<'a>>,
+}
+
+/// A client's certificate, as far as logs want to know it.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientCertificate<'a> {
+    /// The certificate as PEM.
+    pub pem: &'a str,
+    /// The distinguished name of its subject.
+    pub subject: &'a str,
+    /// The distinguished name of its issuer.
+    pub issuer: &'a str,
+    /// Its serial number, in hexadecimal with colons.
+    pub serial: &'a str,
+    /// Valid from.
+    pub not_before: &'a str,
+    /// Valid until.
+    pub not_after: &'a str,
 }
 
 impl Default for ExchangeRecord<'_> {
@@ -115,6 +136,8 @@ impl Default for ExchangeRecord<'_> {
             reuse: 0,
             core: 0,
             tls: "",
+            tls_suite: "",
+            client_certificate: None,
         }
     }
 }
@@ -189,6 +212,10 @@ reasons! {
     BadRequest = "bad_request", Some(Side::Client), 400;
     /// The body is larger than the route takes.
     TooLarge = "too_large", Some(Side::Client), 413;
+    /// A TLS handshake came in where plain HTTP is spoken.
+    TlsOnPlainPort = "tls_on_plain_port", Some(Side::Client), 400;
+    /// The request is for another host than the TLS handshake was (RFC 9110 §15.5.20).
+    Misdirected = "misdirected", Some(Side::Client), 421;
     /// No route matches the host and path.
     NoRoute = "no_route", Some(Side::Client), 404;
     /// Routes match, but none takes the method.

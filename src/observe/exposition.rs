@@ -230,6 +230,18 @@ fn over_cores(page: &mut Page, cores: &[Arc<CoreMetrics>]) {
     let sum = |read: &dyn Fn(&CoreMetrics) -> u64| {
         Number::Whole(cores.iter().fold(0, |sum, core| sum.wrapping_add(read(core))))
     };
+    page.begin(&names::TLS_HANDSHAKES);
+    for (version, label) in names::TLS_VERSIONS.iter().enumerate() {
+        page.sample(&names::TLS_HANDSHAKES, &[label], sum(&|core| core.tls_handshakes(version)));
+    }
+    page.begin(&names::TLS_RESUMED);
+    for (version, label) in names::TLS_VERSIONS.iter().enumerate() {
+        page.sample(&names::TLS_RESUMED, &[label], sum(&|core| core.tls_resumed(version)));
+    }
+    page.begin(&names::TLS_FAILED);
+    for (why, label) in names::TLS_FAILURES.iter().enumerate() {
+        page.sample(&names::TLS_FAILED, &[label], sum(&|core| core.tls_failures(why)));
+    }
     let table: [(&Metric, Read<CoreMetrics>); 4] = [
         (&names::RETRIES, |core| core.retries.get()),
         (&names::RETRIES_DENIED, |core| core.retries_denied.get()),

@@ -116,6 +116,9 @@ pub struct CoreMetrics {
     pub sweeps: Counter,
     exchanges: Counters<{ Reason::COUNT }>,
     rejected: Counters<{ names::RULES.len() }>,
+    tls_handshakes: Counters<{ names::TLS_VERSIONS.len() }>,
+    tls_resumed: Counters<{ names::TLS_VERSIONS.len() }>,
+    tls_failures: Counters<{ names::TLS_FAILURES.len() }>,
     /// Times that accepting paused: as many connections as the core may have, or no descriptors or memory left. What waits
     /// stays in the kernel's backlog.
     pub accept_pauses: Counter,
@@ -150,6 +153,41 @@ impl CoreMetrics {
     pub fn reject(&self, rule: &'static str) {
         let last = names::RULES.len() - 1;
         self.rejected.increment(names::RULES.iter().position(|known| *known == rule).unwrap_or(last));
+    }
+
+    /// Counts a TLS handshake with a client: `version` as in [`names::TLS_VERSIONS`].
+    #[cold]
+    pub fn tls_handshake(&self, version: &str, resumed: bool) {
+        let index = names::TLS_VERSIONS.iter().position(|known| *known == version).unwrap_or(0);
+        self.tls_handshakes.increment(index);
+        if resumed {
+            self.tls_resumed.increment(index);
+        }
+    }
+
+    /// Counts one that failed: `tls::Failure::label()`.
+    #[cold]
+    pub fn tls_failure(&self, why: &str) {
+        let last = names::TLS_FAILURES.len() - 1;
+        self.tls_failures.increment(names::TLS_FAILURES.iter().position(|known| *known == why).unwrap_or(last));
+    }
+
+    /// TLS handshakes of version `names::TLS_VERSIONS[version]`.
+    #[must_use]
+    pub fn tls_handshakes(&self, version: usize) -> u64 {
+        self.tls_handshakes.get(version)
+    }
+
+    /// Those that resumed a session.
+    #[must_use]
+    pub fn tls_resumed(&self, version: usize) -> u64 {
+        self.tls_resumed.get(version)
+    }
+
+    /// TLS handshakes that failed for `names::TLS_FAILURES[why]`.
+    #[must_use]
+    pub fn tls_failures(&self, why: usize) -> u64 {
+        self.tls_failures.get(why)
     }
 
     /// Exchanges that ended for `reason`.

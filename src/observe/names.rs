@@ -69,6 +69,32 @@ pub const RULES: [&str; 28] = [
     "other",
 ];
 
+/// Why TLS handshakes of clients fail (`ringgate_tls_handshake_failures_total`): the labels of `tls::Failure`, and last what
+/// any other counts as.
+pub const TLS_FAILURES: [&str; 18] = [
+    "timeout",
+    "silent",
+    "closed",
+    "plain_http",
+    "malformed",
+    "incompatible",
+    "unknown_name",
+    "no_certificate",
+    "certificate_expired",
+    "certificate_revoked",
+    "certificate_unknown_issuer",
+    "certificate_name",
+    "certificate_bad",
+    "refused",
+    "alert",
+    "too_many",
+    "internal",
+    "other",
+];
+
+/// The versions of TLS that are counted apart (`ringgate_tls_handshakes_total`).
+pub const TLS_VERSIONS: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
+
 macro_rules! metrics {
     ($($constant:ident: $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
         $(
@@ -113,6 +139,12 @@ metrics! {
         "Configurations that this core took over, the first one included: after a reload all cores agree.";
     SWEEPS: Counter "ringgate_sweeps_total" ["core"]
         "Deadline sweeps: how often an otherwise idle core wakes up.";
+    TLS_HANDSHAKES: Counter "ringgate_tls_handshakes_total" ["version"]
+        "TLS handshakes with clients that were completed, resumed ones included.";
+    TLS_RESUMED: Counter "ringgate_tls_resumed_total" ["version"]
+        "TLS handshakes with clients that resumed an earlier session.";
+    TLS_FAILED: Counter "ringgate_tls_handshake_failures_total" ["reason"]
+        "TLS handshakes with clients that failed, by the reason.";
     RETRIES: Counter "ringgate_retries_total" []
         "Upstream attempts after the first one of their exchange.";
     RETRIES_DENIED: Counter "ringgate_retries_denied_total" []

@@ -91,6 +91,20 @@ pub enum Variable {
     TimeEpoch,
     /// TLS version.
     TlsVersion,
+    /// TLS cipher suite.
+    TlsSuite,
+    /// The client's certificate as PEM.
+    CertificatePem,
+    /// Its subject.
+    CertificateSubject,
+    /// Its issuer.
+    CertificateIssuer,
+    /// Its serial number.
+    CertificateSerial,
+    /// Valid from.
+    CertificateNotBefore,
+    /// Valid until.
+    CertificateNotAfter,
     /// The upstream server's address, or its name if it has none.
     Upstream,
     /// The upstream's name.
@@ -117,7 +131,7 @@ pub const NAMES: &[(&str, Variable)] = &[
     ("authorize.status", Variable::Absent),
     ("awsEndpointRequestId", Variable::Absent),
     ("awsEndpointRequestId2", Variable::Absent),
-    ("cipherSuite", Variable::Absent),
+    ("cipherSuite", Variable::TlsSuite),
     ("clientPort", Variable::ClientPort),
     ("connectLatency", Variable::ConnectMs),
     ("connectionRequests", Variable::Reuse),
@@ -144,12 +158,12 @@ pub const NAMES: &[(&str, Variable)] = &[
     ("identity.apiKey", Variable::Absent),
     ("identity.apiKeyId", Variable::Absent),
     ("identity.caller", Variable::Absent),
-    ("identity.clientCert.clientCertPem", Variable::Absent),
-    ("identity.clientCert.issuerDN", Variable::Absent),
-    ("identity.clientCert.serialNumber", Variable::Absent),
-    ("identity.clientCert.subjectDN", Variable::Absent),
-    ("identity.clientCert.validity.notAfter", Variable::Absent),
-    ("identity.clientCert.validity.notBefore", Variable::Absent),
+    ("identity.clientCert.clientCertPem", Variable::CertificatePem),
+    ("identity.clientCert.issuerDN", Variable::CertificateIssuer),
+    ("identity.clientCert.serialNumber", Variable::CertificateSerial),
+    ("identity.clientCert.subjectDN", Variable::CertificateSubject),
+    ("identity.clientCert.validity.notAfter", Variable::CertificateNotAfter),
+    ("identity.clientCert.validity.notBefore", Variable::CertificateNotBefore),
     ("identity.cognitoAuthenticationProvider", Variable::Absent),
     ("identity.cognitoAuthenticationType", Variable::Absent),
     ("identity.cognitoIdentityId", Variable::Absent),
@@ -343,6 +357,13 @@ impl Variable {
             Self::SideOf => failed.map(Side::label),
             Self::Stage => Some(x.stage),
             Self::TlsVersion => Some(x.tls),
+            Self::TlsSuite => Some(x.tls_suite),
+            Self::CertificatePem => x.client_certificate.map(|c| c.pem),
+            Self::CertificateSubject => x.client_certificate.map(|c| c.subject),
+            Self::CertificateIssuer => x.client_certificate.map(|c| c.issuer),
+            Self::CertificateSerial => x.client_certificate.map(|c| c.serial),
+            Self::CertificateNotBefore => x.client_certificate.map(|c| c.not_before),
+            Self::CertificateNotAfter => x.client_certificate.map(|c| c.not_after),
             Self::UpstreamName => Some(x.upstream),
             Self::UpstreamServer => Some(x.server),
             Self::Version => Some(if x.version == 0 { "1.0" } else { "1.1" }),

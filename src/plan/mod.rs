@@ -7,9 +7,10 @@ use crate::{
     route::Router,
 };
 use bytes::Bytes;
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 pub use crate::observe::access_log::Format;
+pub use crate::tls::server as tls;
 pub use crate::upstream::settings::{Balance, Retry, ServerTarget, Upstream, UpstreamServer};
 
 /// Everything the data plane knows.
@@ -93,12 +94,14 @@ pub struct Limits {
 }
 
 /// One entry of `server.listen`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Listener {
     /// Where.
     pub address: ListenAddress,
     /// Every connection begins with a PROXY header, v1 or v2.
     pub proxy_protocol: bool,
+    /// `[[server.tls]]`: every connection (then) begins with a TLS handshake.
+    pub tls: Option<Arc<tls::Slot>>,
 }
 
 /// Where a listener listens.

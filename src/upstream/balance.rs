@@ -9,6 +9,7 @@ use super::{
 use crate::{
     base::{clock::Instant, prng::Prng},
     observe::metrics::ServerCounters,
+    tls::Target,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -37,6 +38,8 @@ pub struct Server {
     pub name: String,
     /// Its share.
     pub weight: u32,
+    /// How TLS is spoken with it, if it is.
+    pub tls: Option<Target>,
     /// Where it is now; empty while its name is not resolved.
     pub addresses: RefCell<Vec<Address>>,
     /// The address that worked last.
@@ -104,8 +107,8 @@ impl Upstream {
         counters: impl Fn(&str) -> Arc<ServerCounters>,
     ) -> Self {
         let servers = settings.servers.iter().map(|written| {
-            let same =
-                old.and_then(|old| old.servers.iter().find(|s| s.name == written.name && s.weight == written.weight));
+            let keeps = |s: &&Rc<Server>| s.name == written.name && s.weight == written.weight && s.tls == written.tls;
+            let same = old.and_then(|old| old.servers.iter().find(keeps));
             same.cloned().unwrap_or_else(|| Rc::new(Server::new(written, counters(&written.name))))
         });
         Self {
@@ -193,6 +196,7 @@ impl Server {
         Self {
             name: written.name.clone(),
             weight: written.weight.max(1),
+            tls: written.tls.clone(),
             addresses: RefCell::new(addresses),
             preferred: Cell::new(0),
             pool: Pool::default(),
@@ -234,6 +238,7 @@ mod tests {
             name: format!("http://10.0.0.{i}:80"),
             target: ServerTarget::Address(([10, 0, 0, u8::try_from(i).unwrap()], 80).into()),
             weight: *weight,
+            tls: None,
         });
         let settings = settings::Upstream {
             name: "u".to_owned(),

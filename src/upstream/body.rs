@@ -4,7 +4,7 @@ use super::{
     pump::Pump,
     transcode::{Sink, Transcoder},
 };
-use crate::{http::head::Framing, io::Stream};
+use crate::{http::head::Framing, tls::Stream};
 use std::time::Duration;
 
 /// A request body that is being read.

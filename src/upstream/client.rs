@@ -8,17 +8,19 @@ use super::{
     pump::{Pump, PumpError, Step},
     request::Outgoing,
     transcode::Fed,
+    watch::Watched,
 };
 use crate::{
     base::{clock::Instant, limits, prng::Prng},
     h1::error::ErrorKind,
     http::{head::ResponseHead, status::Status},
     io::{
-        Alarm, Net, Stream, Watched,
+        Alarm, Net,
         stream::Peek,
         task::{Either, either},
     },
     observe::metrics::{CoreMetrics, Failure as Failed},
+    tls::{self, Stream},
 };
 use std::{cell::RefCell, io, net::SocketAddr, pin::pin, rc::Rc, time::Duration};
 
@@ -95,6 +97,8 @@ pub enum Fault {
     Connect(io::Error),
     /// No connection in time.
     ConnectTimeout,
+    /// A connection, but no TLS session.
+    Tls(tls::Failure),
     /// No answer in time.
     Timeout,
     /// The connection ended before the response head did.
@@ -339,7 +343,7 @@ impl Call<'_> {
     #[cold]
     fn failed(&self, server: &Server, fault: &Fault) {
         let failed = match fault {
-            Fault::Connect(_) | Fault::Unresolved => Failed::Connect,
+            Fault::Connect(_) | Fault::Unresolved | Fault::Tls(_) => Failed::Connect,
             Fault::ConnectTimeout => Failed::ConnectTimeout,
             Fault::Timeout => Failed::Timeout,
             Fault::Closed => Failed::Reset,
@@ -369,6 +373,7 @@ impl Call<'_> {
                 ConnectError::Unresolved => Fault::Unresolved,
                 ConnectError::Refused(e) => Fault::Connect(e),
                 ConnectError::TimedOut => Fault::ConnectTimeout,
+                ConnectError::Tls(why) => Fault::Tls(why),
             }),
         }
     }

@@ -3,7 +3,8 @@
 use super::balance::{Address, Server};
 use crate::{
     base::clock::Instant,
-    io::{Alarm, Net, Stream},
+    io::{Alarm, Net},
+    tls::{self, Stream},
 };
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -25,6 +26,8 @@ pub enum ConnectError {
     Refused(io::Error),
     /// Time ran out.
     TimedOut,
+    /// The server answered, but there is no TLS session with it.
+    Tls(tls::Failure),
 }
 
 /// Connects to `server`: IPv4 and IPv6 addresses in turn, beginning where the last success was.
@@ -44,7 +47,7 @@ pub async fn connect(
         let index = (server.preferred.get() + turn) % count;
         let Some(address) = server.addresses.borrow().get(index).cloned() else { continue };
         let by = net.now().plus(timeout).min(deadline);
-        match try_one(net, alarm, &address, by).await {
+        match try_one(net, alarm, server, &address, by).await {
             Ok(stream) => {
                 server.preferred.set(index);
                 return Ok(Connected { stream, address: address.socket() });
@@ -58,7 +61,13 @@ pub async fn connect(
     Err(last)
 }
 
-async fn try_one(net: &Net, alarm: &Alarm, address: &Address, by: Instant) -> Result<Stream, ConnectError> {
+async fn try_one(
+    net: &Net,
+    alarm: &Alarm,
+    server: &Server,
+    address: &Address,
+    by: Instant,
+) -> Result<Stream, ConnectError> {
     let begun = match address {
         Address::Tcp(address) => net.begin_tcp(*address),
         Address::Unix(path) => net.begin_unix(path),
@@ -66,8 +75,14 @@ async fn try_one(net: &Net, alarm: &Alarm, address: &Address, by: Instant) -> Re
     let stream = begun.map_err(ConnectError::Refused)?;
     alarm.set(by);
     match alarm.guard(stream.writable()).await {
-        Ok(Ok(())) => stream.connected().map(|()| stream).map_err(ConnectError::Refused),
-        Ok(Err(e)) => Err(ConnectError::Refused(e)),
-        Err(_) => Err(ConnectError::TimedOut),
+        Ok(Ok(())) => stream.connected().map_err(ConnectError::Refused)?,
+        Ok(Err(e)) => return Err(ConnectError::Refused(e)),
+        Err(_) => return Err(ConnectError::TimedOut),
+    }
+    let Some(target) = &server.tls else { return Ok(stream.into()) };
+    match tls::handshake::connect(stream, target, net, alarm, by).await {
+        Ok(established) => Ok(established.stream),
+        Err(tls::Failure::Timeout) => Err(ConnectError::TimedOut),
+        Err(why) => Err(ConnectError::Tls(why)),
     }
 }

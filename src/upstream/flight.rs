@@ -12,7 +12,8 @@ use crate::{
         parse::{self, HeadLimits, Parsed},
     },
     http::{head::ResponseHead, method::Method},
-    io::{Net, Stream},
+    io::Net,
+    tls::Stream,
 };
 use std::{io, time::Duration};
 

@@ -16,8 +16,11 @@ pub mod response;
 pub mod retry;
 pub mod settings;
 pub mod transcode;
+pub mod watch;
 
 pub use crate::io::{Alarm, Net};
+pub use crate::tls::Facts as TlsFacts;
 pub use balance::{Server, Upstream};
 pub use client::{Answer, Begun, Call, Failure, Fault, Start};
 pub use flight::{Arrived, Flight};
+pub use watch::Watched;

@@ -8,9 +8,10 @@
 //! that, a call that a server which sends what nobody asked for is not worth; one that has rested for longer than a moment
 //! is looked at, since there it also saves requests that cannot be repeated from servers that have just hung up.
 
+use super::Watched;
 use crate::{
     base::{clock::Instant, limits},
-    io::{Watched, stream::Peek},
+    io::stream::Peek,
 };
 use std::{cell::RefCell, time::Duration};
 
@@ -77,13 +78,11 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
-    use super::Pool;
+    use super::{Pool, Watched};
     use crate::{
         base::{clock::Clock, limits},
-        io::{
-            Stream, Watched,
-            sim::{Socket, Weather, World},
-        },
+        io::sim::{Socket, Weather, World},
+        tls::Stream,
     };
     use std::{rc::Rc, time::Duration};
 

@@ -1,11 +1,7 @@
 //! Moves one body from one connection to the next, as far as both allow without waiting.
 
 use super::transcode::Transcoder;
-use crate::{
-    base::limits,
-    h1::error::ParseError,
-    io::{Stream, buf::Buffers},
-};
+use crate::{base::limits, h1::error::ParseError, io::buf::Buffers, tls::Stream};
 use std::{borrow::Cow, io};
 
 /// One body on its way, with what has been received but not sent.

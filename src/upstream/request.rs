@@ -25,6 +25,8 @@ pub struct Outgoing<'a> {
     pub client: &'a [u8],
     /// The client is a trusted proxy: its forwarding fields are passed on and added to.
     pub trusted: bool,
+    /// The client came over TLS.
+    pub secure: bool,
 }
 
 impl Outgoing<'_> {
@@ -115,7 +117,8 @@ impl Outgoing<'_> {
         }
         out.extend_from_slice(self.client);
         out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
-        out.extend_from_slice(if proto.is_empty() { b"http" } else { proto.of(self.bytes) });
+        let own: &[u8] = if self.secure { b"https" } else { b"http" };
+        out.extend_from_slice(if proto.is_empty() { own } else { proto.of(self.bytes) });
         let host = if host.is_empty() { self.head.host.of(self.bytes) } else { host.of(self.bytes) };
         if !host.is_empty() {
             out.extend_from_slice(b"\r\nX-Forwarded-Host: ");

@@ -1,5 +1,6 @@
 //! What a plan says of an upstream: this room's share of the plan.
 
+use crate::tls::Target;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// `[upstream.*]`
@@ -30,6 +31,8 @@ pub struct UpstreamServer {
     pub target: ServerTarget,
     /// Its share, from 1 to 1000.
     pub weight: u32,
+    /// How TLS is spoken with it, if it is.
+    pub tls: Option<Target>,
 }
 
 /// Where an upstream server is.

@@ -3,7 +3,7 @@
 use super::{core::Running, mailbox::Message};
 use crate::{
     base::{ids::ListenerId, limits},
-    connection::{self, Client, Staff, preface},
+    connection::{self, Client, Staff, preface::Preface},
     exchange::context::ClientAddress,
     io::{
         Alarm, Stream,
@@ -147,15 +147,17 @@ pub fn serve<F: Future<Output = ()> + 'static>(
     let Ok(stream) = Stream::from_fd(accepted.fd) else { return };
     let epoch = running.core.epoch();
     let index = epoch.plan.listeners.iter().position(|l| l.address == *listener);
-    let proxied = index.and_then(|i| epoch.plan.listeners.get(i)).is_some_and(|l| l.proxy_protocol);
+    let found = index.and_then(|i| epoch.plan.listeners.get(i));
+    let preface = found.and_then(|l| Preface::new(l.proxy_protocol, l.tls.as_ref().map(|slot| slot.current())));
     let id = ListenerId(index.and_then(|i| u16::try_from(i).ok()).unwrap_or(u16::MAX));
     let (core, staff) = (Rc::clone(&running.core), staff.clone());
     let alarm = core.net.timers.alarm();
     let peer = accepted.peer;
-    if proxied {
+    if let Some(preface) = preface {
         task::spawn(async move {
             let _counted = counted;
-            if let Ok(address) = preface::proxy_header(&core, &stream, &alarm, peer).await {
+            // In a box: what it takes is given back when the connection begins.
+            if let Some((stream, address)) = Box::pin(preface.read(&core, stream, &alarm, peer)).await {
                 let client = Rc::new(Client::new(core, stream, alarm, address, id));
                 connection::serve(client, staff).await;
             }

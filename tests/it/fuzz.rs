@@ -18,6 +18,7 @@ const TARGETS: &[Target] = &[
     ("proxy_header", ringgate::h1::fuzz::fuzz_proxy_header),
     ("route", ringgate::route::fuzz::fuzz_route),
     ("toml", ringgate::compile::fuzz::fuzz_toml),
+    ("tls", ringgate::tls::fuzz::fuzz_tls),
     ("exchange", ringgate::connection::fuzz::fuzz_exchange),
 ];
 

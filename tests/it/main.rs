@@ -15,6 +15,8 @@
     reason = "a test program: it fails by panicking, prints why, and waits for real time on ordinary threads"
 )]
 
+#[path = "../certificates/mod.rs"]
+mod certificates;
 mod cli;
 mod config;
 mod fuzz;

@@ -5,6 +5,7 @@
 mod faults;
 mod life;
 mod load;
+mod tls;
 mod transfer;
 
 use crate::support::tools;

@@ -9,13 +9,15 @@ use ringgate::{
     connection::{self, Client},
     exchange::{Core, context::ClientAddress},
     io::{
-        Net, Stream,
-        sim::{Queue, Socket, Weather, World},
+        Net,
+        sim::{Executor, Queue, Socket, Weather, World},
     },
     observe::metrics::Registry,
+    tls::{Server, Stream, Target, handshake},
     worker::adopt::CorePlan,
 };
 use std::{
+    cell::RefCell,
     future::Future,
     net::SocketAddr,
     pin::Pin,
@@ -27,18 +29,27 @@ use std::{
 /// The stage of an exchange.
 pub(crate) struct Rig {
     pub(crate) core: Rc<Core>,
-    near: Rc<Socket>,
+    near: Stream,
     gateway: Pin<Box<dyn Future<Output = ()>>>,
     queue: Rc<Queue>,
     upstream: Option<Rc<Socket>>,
     buffer: Vec<u8>,
     /// What the client got last.
     pub(crate) got: Vec<u8>,
+    /// A count that is read before and after the gateway's turn, and what was added in those turns.
+    pub(crate) meter: fn() -> u64,
+    pub(crate) spent: u64,
 }
 
 impl Rig {
     /// A core that runs `text`, whose upstream is at 10.0.0.1:80, with one client.
     pub(crate) fn new(text: &str) -> Self {
+        Self::over(text, None)
+    }
+
+    #[allow(dead_code, reason = "benches need it not")]
+    /// The same; the client speaks TLS if it is said how.
+    pub(crate) fn over(text: &str, encrypted: Option<(&Arc<Server>, &Target)>) -> Self {
         let config = config::load_str("rig.toml", text, &|_| None).expect("a configuration").config;
         let plan = Arc::new(compile::compile(&config).expect("a plan").0);
         let registry = Registry::new();
@@ -48,12 +59,20 @@ impl Rig {
         let net = Rc::new(Net::simulated(Rc::clone(&world), Clock::manual()));
         let core = Rc::new(Core::new(CoreId(0), net, epoch, registry.core(0), None, 1));
         let (near, far) = world.pair();
+        let pair = match encrypted {
+            None => (Stream::simulated(near), Stream::simulated(far)),
+            Some((server, target)) => shake(&core.net, near, far, server, target),
+        };
+        Self::with(core, queue, pair)
+    }
+
+    fn with(core: Rc<Core>, queue: Rc<Queue>, (near, far): (Stream, Stream)) -> Self {
         let address = ClientAddress::new(([192, 0, 2, 1], 4711).into(), false);
         let alarm = core.net.timers.alarm();
-        let client = Client::new(Rc::clone(&core), Stream::simulated(far), alarm, address, ListenerId(0));
+        let client = Client::new(Rc::clone(&core), far, alarm, address, ListenerId(0));
         let gateway = Box::pin(connection::serve(Rc::new(client), connection::Staff::new(connection::work)));
         let (buffer, got) = (vec![0; 1 << 16], Vec::with_capacity(1 << 12));
-        Self { core, near, gateway, queue, upstream: None, buffer, got }
+        Self { core, near, gateway, queue, upstream: None, buffer, got, meter: || 0, spent: 0 }
     }
 
     /// Takes `request` through and answers it with `response`, unless the core answers by itself. Returns how many bytes
@@ -64,7 +83,9 @@ impl Rig {
         let (mut request, mut response) = (request, response);
         loop {
             let before = (request.len(), response.len(), asked, got);
-            send(&self.near, &mut request);
+            while let Ok(n @ 1..) = self.near.send(request) {
+                request = &request[n..];
+            }
             self.poll();
             if self.upstream.is_none() {
                 self.upstream = self.queue.take();
@@ -90,9 +111,34 @@ impl Rig {
     }
 
     fn poll(&mut self) {
+        let before = (self.meter)();
         let over = self.gateway.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        self.spent += (self.meter)() - before;
         assert!(over.is_pending(), "the connection is kept");
     }
+}
+
+/// A client and a server that have done their handshake.
+fn shake(net: &Rc<Net>, near: Rc<Socket>, far: Rc<Socket>, server: &Arc<Server>, target: &Target) -> (Stream, Stream) {
+    let made: [Rc<RefCell<Option<Stream>>>; 2] = Default::default();
+    let mut executor = Executor::default();
+    let deadline = net.now().plus(std::time::Duration::from_secs(9));
+    let (net_here, target, out) = (Rc::clone(net), target.clone(), Rc::clone(&made[0]));
+    executor.spawn(async move {
+        let (alarm, socket) = (net_here.timers.alarm(), ringgate::io::Stream::simulated(near));
+        let done = handshake::connect(socket, &target, &net_here, &alarm, deadline).await;
+        assert!(done.as_ref().is_ok_and(|done| done.stream.flush()));
+        *out.borrow_mut() = done.ok().map(|done| done.stream);
+    });
+    let (net_here, server, out) = (Rc::clone(net), Arc::clone(server), Rc::clone(&made[1]));
+    executor.spawn(async move {
+        let (alarm, socket) = (net_here.timers.alarm(), ringgate::io::Stream::simulated(far));
+        let done = handshake::accept(socket, &server, &net_here, &alarm, deadline, || Some(())).await;
+        *out.borrow_mut() = done.ok().map(|done| done.stream);
+    });
+    assert!(executor.run(100_000) && executor.is_empty(), "the handshake ends");
+    let [near, far] = made.map(|made| made.take().expect("a session"));
+    (near, far)
 }
 
 fn send(socket: &Socket, bytes: &mut &[u8]) {

@@ -1,6 +1,6 @@
 //! The table itself, in the order of the reference.
 
-use super::{Default, Kind, Status, Table, Variant, key, later, later_word, word};
+use super::{Default, Key, Kind, Status, Table, Variant, key, later, later_word, word};
 use crate::base::limits;
 use std::time::Duration;
 
@@ -91,9 +91,111 @@ pub static SERVER: Table = Table {
             "Client connections per worker; 0 derives it from the limit of file descriptors.",
         ),
         key("limits", Kind::Table(&LIMITS), Default::Nothing, "Bounds on what a client may send, and how slowly."),
-        later("tls", "TLS", "TLS listeners."),
+        key("tls", Kind::Tables(&TLS), Default::Nothing, "Listeners that speak HTTPS, and their certificates."),
     ],
 };
+
+/// The keys of `server.tls[]`.
+pub static TLS: Table = Table {
+    path: "server.tls[]",
+    doc: "A listener that speaks HTTPS.",
+    keys: &[
+        key(
+            "listen",
+            Kind::OneOrMore(&Kind::Text("`IP:PORT`, `[IPv6]:PORT` or `unix:/path`")),
+            Default::Required,
+            "Where clients connect.",
+        ),
+        key(
+            "certificate",
+            Kind::File,
+            Default::Nothing,
+            "The certificate and its chain, PEM; this one answers for names that no certificate has.",
+        ),
+        key("key", Kind::File, Default::Nothing, "Its private key, PEM."),
+        key("ocsp", Kind::File, Default::Nothing, "An OCSP response for it, DER, that is stapled."),
+        key(
+            "certificates",
+            Kind::List(&Kind::Table(&CERTIFICATE)),
+            Default::List(&[]),
+            "Further certificates; the name that a client asks for (SNI) chooses: exact, wildcard, then the first one.",
+        ),
+        CLIENT_CA,
+        CLIENT_AUTH,
+        CRL,
+        key(
+            "min_version",
+            Kind::Choice(&[word("1.2"), word("1.3")]),
+            Default::Text("1.2"),
+            "The oldest version of TLS that is spoken.",
+        ),
+        key(
+            "security_policy",
+            Kind::Choice(&[
+                word("default"),
+                word("TLS_1_2"),
+                word("SecurityPolicy_TLS13_1_3_2025_09"),
+                word("SecurityPolicy_TLS13_1_3_FIPS_2025_09"),
+                word("SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09"),
+                word("SecurityPolicy_TLS13_1_2_FIPS_PQ_2025_09"),
+                word("SecurityPolicy_TLS13_1_2_FIPS_PFS_PQ_2025_09"),
+                word("SecurityPolicy_TLS13_1_2_PQ_2025_09"),
+                word("SecurityPolicy_TLS13_1_2_2021_06"),
+                word("SecurityPolicy_TLS13_2025_EDGE"),
+                word("SecurityPolicy_TLS12_PFS_2025_EDGE"),
+                word("SecurityPolicy_TLS12_2018_EDGE"),
+            ]),
+            Default::Text("default"),
+            "Versions, cipher suites and groups under Amazon API Gateway's names; what is out of date is never offered.",
+        ),
+        key(
+            "strict_sni",
+            Kind::Bool,
+            Default::Bool(false),
+            "The handshake must name (SNI) a host that a certificate is for, and requests that same host, else 421.",
+        ),
+        key(
+            "handshake_timeout",
+            TIMEOUT,
+            Default::Duration(limits::TLS_HANDSHAKE_TIMEOUT_DEFAULT),
+            "Time for a handshake.",
+        ),
+        later("acme", "ACME", "Certificates that are obtained and renewed by themselves."),
+    ],
+};
+
+/// The keys of `server.tls[].certificates[]`.
+pub static CERTIFICATE: Table = Table {
+    path: "server.tls[].certificates[]",
+    doc: "A certificate for the names that it holds; RSA and ECDSA may stand side by side for one name.",
+    keys: &[
+        key("certificate", Kind::File, Default::Required, "The certificate and its chain, PEM."),
+        key("key", Kind::File, Default::Required, "Its private key, PEM."),
+        key("ocsp", Kind::File, Default::Nothing, "An OCSP response for it, DER, that is stapled."),
+        CLIENT_CA,
+        CLIENT_AUTH,
+        CRL,
+    ],
+};
+
+const CLIENT_CA: Key = key(
+    "client_ca",
+    Kind::File,
+    Default::Nothing,
+    "Clients show a certificate that one of these authorities has issued, PEM (mutual TLS).",
+);
+const CLIENT_AUTH: Key = key(
+    "client_auth",
+    Kind::Choice(&[word("required"), word("optional")]),
+    Default::Text("required"),
+    "Whether a client without a certificate is refused.",
+);
+const CRL: Key = key(
+    "crl",
+    Kind::File,
+    Default::Nothing,
+    "Revocation lists of all those authorities, PEM; certificates in them, and those that no list is for, are refused.",
+);
 
 /// The keys of `server.limits`.
 pub static LIMITS: Table = Table {
@@ -161,9 +263,12 @@ pub static UPSTREAM: Table = Table {
     keys: &[
         key(
             "servers",
-            Kind::List(&Kind::Either(&Kind::Text("`http://host:port` or `unix:/path`"), &Kind::Table(&WEIGHTED))),
+            Kind::List(&Kind::Either(
+                &Kind::Text("`http://host:port`, `https://host:port` or `unix:/path`"),
+                &Kind::Table(&WEIGHTED),
+            )),
             Default::Required,
-            "Its servers; the port of a URL defaults to 80.",
+            "Its servers; the port of a URL defaults to 80, or 443.",
         ),
         key(
             "balance",
@@ -191,9 +296,42 @@ pub static UPSTREAM: Table = Table {
         key("retry", Kind::Table(&RETRY), Default::Nothing, "When a request is sent to another server."),
         later("health", "active health checks", "Probes that take a server out and bring it back."),
         later("circuit_breaker", "circuit breakers", "When an upstream is given a rest."),
-        later("tls", "TLS", "TLS to the servers."),
+        key("tls", Kind::Table(&UPSTREAM_TLS), Default::Nothing, "How `https://` servers are verified."),
         later("zone", "failover", "Where the servers are."),
         later("failover", "failover", "Upstreams that are tried when this one is down."),
+    ],
+};
+
+/// The keys of `upstream.<name>.tls`.
+pub static UPSTREAM_TLS: Table = Table {
+    path: "upstream.<name>.tls",
+    doc: "How `https://` servers are verified, and what they are shown.",
+    keys: &[
+        key(
+            "ca",
+            Kind::File,
+            Default::Words("what the operating system trusts"),
+            "Authorities that may have issued the servers' certificates, PEM.",
+        ),
+        key(
+            "server_name",
+            Kind::Text("a host name"),
+            Default::Words("the host of the server's URL"),
+            "The name that is asked for (SNI) and that the certificate must have.",
+        ),
+        key(
+            "client_certificate",
+            Kind::File,
+            Default::Nothing,
+            "The certificate and chain that servers are shown, PEM.",
+        ),
+        key("client_key", Kind::File, Default::Nothing, "Its private key, PEM."),
+        key(
+            "insecure_skip_verification",
+            Kind::Bool,
+            Default::Bool(false),
+            "Believe every certificate: whoever is in between can read and change everything. For tests only.",
+        ),
     ],
 };
 
@@ -202,7 +340,12 @@ pub static WEIGHTED: Table = Table {
     path: "upstream.<name>.servers[]",
     doc: "A server with a share of its own.",
     keys: &[
-        key("url", Kind::Text("`http://host:port` or `unix:/path`"), Default::Required, "Where the server is."),
+        key(
+            "url",
+            Kind::Text("`http://host:port`, `https://host:port` or `unix:/path`"),
+            Default::Required,
+            "Where the server is.",
+        ),
         key(
             "weight",
             Kind::Integer { min: 1, max: 1000 },

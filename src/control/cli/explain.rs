@@ -243,6 +243,7 @@ fn answer<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHea
                 host: proxy.host.as_deref(),
                 client: client.as_bytes(),
                 trusted: plan.server.trusted_proxies.iter().any(|net| net.contains(&asked.client)),
+                secure: false,
             };
             let mut sent = Vec::new();
             outgoing.encode(&mut sent);

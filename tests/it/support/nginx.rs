@@ -20,8 +20,17 @@ impl Nginx {
         Self::on(free_port(), directives)
     }
 
+    /// The same with TLS, whose certificate the directives name.
+    pub(crate) fn speaking_tls(directives: &str) -> Self {
+        Self::listening(free_port(), " ssl", directives)
+    }
+
     /// The same on a given port.
     pub(crate) fn on(port: u16, directives: &str) -> Self {
+        Self::listening(port, "", directives)
+    }
+
+    fn listening(port: u16, how: &str, directives: &str) -> Self {
         let folder = Folder::new("nginx");
         let www = folder.path().join("www");
         std::fs::create_dir_all(&www).unwrap();
@@ -32,7 +41,7 @@ impl Nginx {
              http {{\n access_log off;\n client_body_temp_path {place}/body;\n proxy_temp_path {place}/proxy;\n\
              fastcgi_temp_path {place}/fastcgi;\n uwsgi_temp_path {place}/uwsgi;\n scgi_temp_path {place}/scgi;\n\
              keepalive_requests 1000000;\n keepalive_timeout 65;\n client_max_body_size 0;\n\
-             server {{\n listen 127.0.0.1:{port} backlog=4096;\n root {place}/www;\n{directives}\n }}\n}}\n"
+             server {{\n listen 127.0.0.1:{port}{how} backlog=4096;\n root {place}/www;\n{directives}\n }}\n}}\n"
         );
         let path = folder.write("nginx.conf", config);
         let program = find_program("nginx").expect("nginx is installed");

@@ -4,7 +4,7 @@
 //! There is one poll, whoever looks at it: set when the connection is put away, asked when it is taken out, and then the one
 //! that the next wait for an answer waits on. An exchange costs as many polls as without it.
 
-use super::{Stream, stream::Peek};
+use crate::{io::stream::Peek, tls::Stream};
 use std::{
     cell::{Cell, RefCell},
     fmt,
@@ -96,9 +96,9 @@ impl fmt::Debug for Watched {
 #[cfg(test)]
 mod tests {
     use super::Watched;
-    use crate::io::{
-        Stream,
-        sim::{Weather, World},
+    use crate::{
+        io::sim::{Weather, World},
+        tls::Stream,
     };
     use std::{
         future::Future,

@@ -1,0 +1,176 @@
+//! A connection that may be encrypted. The plain one costs a branch; the other one has the same interface.
+
+use super::session::{Facts, Session};
+use crate::io::{
+    self as net, sim,
+    stream::Peek,
+    task::{either, maybe},
+};
+use std::{io, net::SocketAddr, rc::Rc};
+
+/// One end of a connection, plain or not. Reading and writing never wait; [`Stream::readable`] and [`Stream::writable`] do.
+#[derive(Debug)]
+pub struct Stream(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Plain(net::Stream),
+    Tls(Box<Session>),
+}
+
+impl From<net::Stream> for Stream {
+    fn from(stream: net::Stream) -> Self {
+        Self(Kind::Plain(stream))
+    }
+}
+
+impl From<Session> for Stream {
+    fn from(session: Session) -> Self {
+        Self(Kind::Tls(Box::new(session)))
+    }
+}
+
+impl Stream {
+    /// One end of a simulated connection without TLS.
+    #[must_use]
+    pub fn simulated(socket: Rc<sim::Socket>) -> Self {
+        net::Stream::simulated(socket).into()
+    }
+
+    /// What the handshake has shown; `None` on a plain connection.
+    #[inline]
+    #[must_use]
+    pub fn facts(&self) -> Option<&Facts> {
+        match &self.0 {
+            Kind::Plain(_) => None,
+            Kind::Tls(session) => Some(session.facts()),
+        }
+    }
+
+    /// Receives what is there, at most `into.len()` bytes; 0 = the other side has closed its sending side.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing is there, `UnexpectedEof` when the connection was cut without a `close_notify`
+    /// (RFC 8446 §6.1), `InvalidData` for what is not TLS, otherwise what broke the connection.
+    #[inline]
+    pub fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
+        match &self.0 {
+            Kind::Plain(stream) => stream.recv(into),
+            Kind::Tls(session) => session.recv(into),
+        }
+    }
+
+    /// Sends what the socket takes of `bytes` and says how much that was. After less than all of it, or `WouldBlock`, the
+    /// next call must begin with the very bytes that were not taken: they may be encrypted already.
+    ///
+    /// # Errors
+    /// `WouldBlock` when it takes nothing, otherwise what broke the connection.
+    #[inline]
+    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        match &self.0 {
+            Kind::Plain(stream) => stream.send(bytes),
+            Kind::Tls(session) => session.send(bytes, b""),
+        }
+    }
+
+    /// Sends as much as the socket takes of `first` and then `second`, in one call.
+    ///
+    /// # Errors
+    /// As [`Stream::send`].
+    #[inline]
+    pub fn send_both(&self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        match &self.0 {
+            Kind::Plain(stream) => stream.send_both(first, second),
+            Kind::Tls(session) => session.send(first, second),
+        }
+    }
+
+    /// Waits until [`Stream::recv`] has something to say: bytes, the end, or an error. Rarely, it then has nothing after
+    /// all: what came was part of a record, or for the session only.
+    ///
+    /// # Errors
+    /// When the event loop cannot wait.
+    #[inline]
+    pub async fn readable(&self) -> io::Result<()> {
+        let session = match &self.0 {
+            Kind::Plain(stream) => return stream.readable().await,
+            Kind::Tls(session) => session,
+        };
+        while !session.has_news() {
+            let half = session.is_mid_record();
+            let socket = session.socket();
+            // What is still to be sent for the session itself goes out meanwhile.
+            let flush = session.flush().is_ok_and(|done| !done).then(|| socket.writable());
+            either(socket.readable(), maybe(flush)).await.into_inner()?;
+            if !half {
+                break;
+            }
+            // A record that comes byte by byte must not look like something to read each time.
+            session.fill();
+        }
+        Ok(())
+    }
+
+    /// Waits until [`Stream::send`] takes something, or says what is broken.
+    ///
+    /// # Errors
+    /// When the event loop cannot wait.
+    pub async fn writable(&self) -> io::Result<()> {
+        match &self.0 {
+            Kind::Plain(stream) => stream.writable().await,
+            Kind::Tls(session) => session.socket().writable().await,
+        }
+    }
+
+    /// Sends what the session itself still has to say, as the last words of its handshake, which otherwise go along with the
+    /// first [`Stream::send`] or before the first wait. Returns whether all of it went; what is broken shows when it is used.
+    pub fn flush(&self) -> bool {
+        match &self.0 {
+            Kind::Plain(_) => true,
+            Kind::Tls(session) => session.flush().unwrap_or(true),
+        }
+    }
+
+    /// Looks without reading. What came for a session itself (tickets, key updates) is no bytes.
+    #[must_use]
+    pub fn peek(&self) -> Peek {
+        match &self.0 {
+            Kind::Plain(stream) => stream.peek(),
+            Kind::Tls(session) => session.peek(),
+        }
+    }
+
+    /// Closes the sending side: the other side reads the end.
+    pub fn finish(&self) {
+        match &self.0 {
+            Kind::Plain(stream) => stream.finish(),
+            Kind::Tls(session) => session.finish(),
+        }
+    }
+
+    /// Makes the close to come a reset, without a `close_notify`: the other side must not take what it got for complete.
+    pub fn abort_on_close(&self) {
+        match &self.0 {
+            Kind::Plain(stream) => stream.abort_on_close(),
+            Kind::Tls(session) => session.abort_on_close(),
+        }
+    }
+
+    /// Bytes of buffers that a session holds at the moment.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        match &self.0 {
+            Kind::Plain(_) => 0,
+            Kind::Tls(session) => session.held(),
+        }
+    }
+
+    /// The address at the other end, where it has one.
+    #[must_use]
+    pub fn peer(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            Kind::Plain(stream) => stream.peer(),
+            Kind::Tls(session) => session.socket().peer(),
+        }
+    }
+}
