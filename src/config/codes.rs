@@ -128,11 +128,11 @@ codes! {
     TLS_COMBINATION = 206, "TLS settings do not go together",
         "Some keys mean something only beside others: a certificate needs its key, `client_auth` and `crl` need a \
          `client_ca`, and certificates for one name ask clients for the same things.";
+    BAD_LOG_FORMAT = 207, "An access log format is malformed",
+        "The format is \"json\", \"clf\", or a template with `$context.*` names.";
     ADMIN_EXAMPLE_TOKEN = 208, "The admin token is the published example",
         "The token of `config/admin.token` is in everybody's copy of ringgate. It is there so that the example loads; beyond \
          this machine it protects nothing. Generate one: `(umask 077; openssl rand -hex 32 > admin.token)`.";
-    BAD_LOG_FORMAT = 207, "An access log format is malformed",
-        "The format is \"json\", \"clf\", or a template with `$context.*` names.";
     EXPIRES_SOON = 290, "A certificate expires soon",
         "Clients refuse a certificate that has expired. Renew it; `ringgate reload` takes the new one.";
     BAD_SERVER = 301, "An upstream server is malformed",

@@ -98,20 +98,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         alarm: &client.alarm,
     };
     let witness = Witness::new(core, &request);
-    let mut body = RequestBody {
-        client: &client.stream,
-        prefix,
-        framing: head.framing,
-        limit: u64::MAX,
-        timeout: limits::BODY_TIMEOUT_DEFAULT,
-        expect_continue: head.expect_continue,
-        interim: crate::upstream::request::is_modern(head.version),
-        used: 0,
-        pump: None,
-        flowing: false,
-        untouched: head.framing != Framing::None,
-        small: 0,
-    };
+    let mut body = RequestBody::new(&client.stream, head, prefix);
     let scratch = Scratch { parameters, path, target: &mut *target };
     let (mut opened, reply) = exchange::run(core, &request, &mut body, scratch);
     let (parameters, path) = (&*parameters, &*path);

@@ -25,6 +25,7 @@ pub struct Ask(Start);
 /// Why there is none.
 #[inline]
 #[expect(clippy::too_many_arguments, reason = "a phase names all that it touches")]
+#[expect(clippy::needless_pass_by_value, reason = "the proof is used up")]
 pub fn begin(
     core: &Core,
     epoch: &Epoch,

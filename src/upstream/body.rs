@@ -4,7 +4,11 @@ use super::{
     pump::Pump,
     transcode::{Sink, Transcoder},
 };
-use crate::{http::head::Framing, tls::Stream};
+use crate::{
+    base::limits,
+    http::head::{Framing, RequestHead},
+    tls::Stream,
+};
 use std::time::Duration;
 
 /// A request body that is being read.
@@ -43,14 +47,23 @@ impl<'a> RequestBody<'a> {
         self.framing == Framing::None
     }
 
-    /// Whether the whole of it came with the head, or there is none.
+    /// The body of the request with `head`, of which `prefix` came behind the head.
     #[inline]
     #[must_use]
-    pub fn is_all_there(&self) -> bool {
-        match self.framing {
-            Framing::None => true,
-            Framing::Length(length) => length <= self.prefix.len() as u64 && self.pump.is_none(),
-            Framing::Chunked | Framing::UntilClose => false,
+    pub fn new(client: &'a Stream, head: &RequestHead, prefix: &'a [u8]) -> Self {
+        Self {
+            client,
+            prefix,
+            framing: head.framing,
+            limit: u64::MAX,
+            timeout: limits::BODY_TIMEOUT_DEFAULT,
+            expect_continue: head.expect_continue,
+            interim: super::request::is_modern(head.version),
+            used: 0,
+            pump: None,
+            flowing: false,
+            untouched: head.framing != Framing::None,
+            small: 0,
         }
     }
 

@@ -199,12 +199,9 @@ pub enum Begun {
 }
 
 impl Call<'_> {
-    /// Sends the request if that takes no waiting: a server has an idle connection, and the whole request is there.
+    /// Sends what is there of the request, if a server has an idle connection.
     pub fn begin(&self, body: &mut RequestBody<'_>) -> Begun {
         self.upstream.budget.earn();
-        if !body.is_all_there() {
-            return Begun::Start(Start::Anew(None));
-        }
         // The first attempt begins at the moment at which the request was read.
         let now = self.net.recent();
         let Some((index, server)) = self.upstream.pick(self.chance, now, Tried::default()) else {
@@ -216,18 +213,24 @@ impl Call<'_> {
         let lease = Lease::new(server, stream, true);
         match self.send(&lease, body) {
             Ok(left) => {
-                if !left.is_empty() {
-                    // The socket is full, though nothing was sent on it for a while.
-                    body.pump().hold(left);
-                    let flight = Flight { lease, server: index, sent: now };
-                    return Begun::Start(Start::Sent(flight, Arrived::default()));
+                let flight = Flight { lease, server: index, sent: now };
+                if left.is_empty() && body.is_complete() {
+                    return Begun::Sent(flight);
                 }
-                Begun::Sent(Flight { lease, server: index, sent: now })
+                if !left.is_empty() {
+                    body.pump().hold(left);
+                }
+                Begun::Start(Start::Sent(flight, Arrived::default()))
             }
-            Err(_) => {
+            Err(Fault::Closed) => {
                 body.rewind();
                 self.metrics.replays.increment();
                 Begun::Start(Start::Again)
+            }
+            // It will be said again, and then it is the answer.
+            Err(_) => {
+                body.rewind();
+                Begun::Start(Start::Anew(Some(index)))
             }
         }
     }
@@ -244,12 +247,12 @@ impl Call<'_> {
     ) -> Result<Answer, Failure> {
         let mut notes = Notes::default();
         let mut tried = Tried::default();
-        let (mut replayed, mut picked, mut flight) = (false, None, None);
-        match start {
-            Start::Anew(index) => picked = index,
-            Start::Again => (replayed, notes.attempts) = (true, 1),
-            Start::Sent(sent, arrived) => flight = Some((sent, arrived)),
-        }
+        let (mut replayed, mut picked, mut flight) = match start {
+            Start::Anew(index) => (false, index, None),
+            Start::Again => (true, None, None),
+            Start::Sent(sent, arrived) => (false, None, Some((sent, arrived))),
+        };
+        notes.attempts = u32::from(replayed);
         let mut now = self.net.recent();
         loop {
             let found = match (&flight, picked.take()) {
@@ -265,28 +268,17 @@ impl Call<'_> {
                 let attempt = self.go_on(&lease, body, response, &mut notes, sent, arrived).await;
                 (lease, attempt)
             } else {
-                server.counters.requests.increment();
-                // What has just failed on one pooled connection would fail on the next: a server that was restarted closed
-                // them all.
-                let pooled = if replayed { None } else { server.pool.take(now) };
-                let lease = match pooled {
-                    Some(stream) => {
-                        server.counters.reused.increment();
-                        Lease::new(server, stream, true)
-                    }
-                    None => match Box::pin(self.connect(server, now, &mut notes)).await {
-                        Ok(lease) => lease,
-                        Err(fault) => {
-                            self.failed(server, &fault);
-                            tried.add(index);
-                            if self.may_retry(&notes, tried, self.upstream.settings.retry.on_connect) {
-                                self.metrics.retries.increment();
-                                now = self.net.now();
-                                continue;
-                            }
-                            return Err(Failure { fault, notes });
+                let lease = match self.lease(server, now, !replayed, &mut notes).await {
+                    Ok(lease) => lease,
+                    Err(fault) => {
+                        self.failed(server, &fault);
+                        tried.add(index);
+                        if self.may_retry(&notes, tried, self.upstream.settings.retry.on_connect) {
+                            now = self.net.now();
+                            continue;
                         }
-                    },
+                        return Err(Failure { fault, notes });
+                    }
                 };
                 let attempt = self.attempt(&lease, body, response, &mut notes).await;
                 (lease, attempt)
@@ -299,7 +291,6 @@ impl Call<'_> {
                         tried.add(index);
                         body.rewind();
                         server.counters.fail(Failed::Status);
-                        self.metrics.retries.increment();
                         now = self.net.now();
                         continue;
                     }
@@ -320,15 +311,26 @@ impl Call<'_> {
         }
     }
 
+    /// A connection to `server`: the one that was used last, if that may be, or a new one.
+    async fn lease(&self, server: &Rc<Server>, now: Instant, pooled: bool, notes: &mut Notes) -> Result<Lease, Fault> {
+        server.counters.requests.increment();
+        // What has just failed on one pooled connection would fail on the next: a server that was restarted closed them all.
+        if pooled && let Some(stream) = server.pool.take(now) {
+            server.counters.reused.increment();
+            return Ok(Lease::new(server, stream, true));
+        }
+        self.connect(server, now, notes).await
+    }
+
+    /// Whether another server is asked; counts that, and that the budget forbids it.
     fn may_retry(&self, notes: &Notes, tried: Tried, wanted: bool) -> bool {
         // Without another server, what this one said or did is the answer.
         if !wanted || notes.attempts >= self.upstream.settings.retry.attempts || !self.upstream.has_more(tried) {
             return false;
         }
         let affordable = self.upstream.budget.spend();
-        if !affordable {
-            self.metrics.retries_denied.increment();
-        }
+        let counter = if affordable { &self.metrics.retries } else { &self.metrics.retries_denied };
+        counter.increment();
         affordable
     }
 
@@ -407,7 +409,7 @@ impl Call<'_> {
     ) -> Attempt {
         let method = self.outgoing.head.method;
         if !body.is_complete() {
-            if let Err(fault) = Box::pin(self.upload(lease, body)).await {
+            if let Err(fault) = self.upload(lease, body).await {
                 return self.give_up(arrived, fault, false);
             }
             // The upstream's time begins when it has the whole request.
@@ -422,7 +424,7 @@ impl Call<'_> {
                 let deadline = sent.plus(self.timeout);
                 self.alarm.set(deadline.min(sent.plus(CLIENT_LOOK)));
                 if self.alarm.guard(lease.stream.readable()).await.is_err()
-                    && let Err(fault) = Box::pin(self.linger(lease, &mut client_ended, body.client, deadline)).await
+                    && let Err(fault) = self.linger(lease, &mut client_ended, body.client, deadline).await
                 {
                     return self.give_up(arrived, fault, false);
                 }
@@ -431,12 +433,12 @@ impl Call<'_> {
             if let Ok(Some(head_end)) = found
                 && is_interim(response)
             {
-                found = Box::pin(self.pass_interim(&mut arrived, &mut interim, response, body, head_end)).await;
+                found = self.pass_interim(&mut arrived, &mut interim, response, body, head_end).await;
             }
             match found {
                 // It has only said something in between: the upload goes on.
                 Ok(None) if arrived.is_empty() && !body.is_complete() => {
-                    if let Err(fault) = Box::pin(self.upload(lease, body)).await {
+                    if let Err(fault) = self.upload(lease, body).await {
                         return self.give_up(arrived, fault, false);
                     }
                     sent = self.net.now();
