@@ -105,7 +105,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     let context = || write::Context { client, request, parameters, normal: path };
     let delivered = match reply {
         Reply::Asked(flight) => {
-            client.alarm.set(flight.patience());
+            client.alarm.set(flight.until);
             let ready = client.alarm.guard(flight.lease.stream.readable()).await;
             let written = match ready {
                 Ok(_) => landed(&context(), &mut opened, &mut body, flight),

@@ -213,7 +213,8 @@ impl Call<'_> {
         let lease = Lease::new(server, stream, true);
         match self.send(&lease, body) {
             Ok(left) => {
-                let flight = Flight { lease, server: index, sent: now };
+                let until = now.plus(self.timeout.min(CLIENT_LOOK));
+                let flight = Flight { lease, server: index, sent: now, until };
                 if left.is_empty() && body.is_complete() {
                     return Begun::Sent(flight);
                 }

@@ -26,16 +26,12 @@ pub struct Flight {
     pub server: usize,
     /// When it was sent.
     pub sent: Instant,
+    /// Until when there is nothing to do but to wait: then its time is over, or it is time to see whether the client is
+    /// still there.
+    pub until: Instant,
 }
 
 impl Flight {
-    /// Until when there is nothing to do but to wait: then it is time to see whether the client is still there.
-    #[inline]
-    #[must_use]
-    pub fn patience(&self) -> Instant {
-        self.sent.plus(CLIENT_LOOK)
-    }
-
     /// Takes the answer, now that something has come: its head goes into `response`.
     ///
     /// # Errors

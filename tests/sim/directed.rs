@@ -413,6 +413,18 @@ fn every_timeout_has_its_status_and_its_time() {
     assert_eq!(quiet(b"GET / HT", 2), ("408".to_owned(), true));
     assert_eq!(quiet(&POST[..POST.len() - 1], 3), ("408".to_owned(), true));
     assert_eq!(quiet(GET, 4), ("504".to_owned(), true));
+    // On a pooled connection, where the wait is another one; and a time that is over before the first look at the client.
+    for (timeout, millis) in [("4s", 4000), ("100ms", 100)] {
+        let scene = Scene::plain();
+        let text = text(&[1], "[]").replace("timeout = \"4s\"", &format!("timeout = \"{timeout}\""));
+        scene.stage.install(&plan(&text));
+        let (client, ear) = warm(&scene);
+        scene.send(&client, GET);
+        scene.pass(Duration::from_millis(millis - 50));
+        assert_eq!((heard(&ear).as_str(), ear.end.get()), ("", None), "{timeout}: not early");
+        scene.pass(Duration::from_millis(200));
+        assert_eq!(heard(&ear).get(9..12), Some("504"), "{timeout}");
+    }
     let scene = Scene::plain();
     let (_client, ear) = warm(&scene);
     scene.pass(Duration::from_millis(4900));
