@@ -97,13 +97,16 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(SWEEP_MILLIS);
 /// The same as a number.
 pub const SWEEP_MILLIS: u64 = 50;
+/// Sweeps that exchanges have to end in once the time to drain is over.
+pub const CUT_TICKS: u32 = 3;
 /// How long a connection in lingering close is read and thrown away (RFC 9112 §9.6).
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// Bytes thrown away in lingering close before it is cut.
 pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
-/// A pooled upstream connection idle for longer than this is looked at before it is used again.
-/// Servers close connections after seconds; a look is a call, and under load all of the pool is used within this time.
-pub const STALE_AFTER: Duration = Duration::from_millis(10);
+/// A pooled upstream connection idle for longer than this is looked at before it is used again, although it is watched:
+/// the event loop hears of things up to a turn late. Under load all of the pool is used within this time, and a look is a
+/// call.
+pub const STALE_AFTER: Duration = Duration::from_millis(100);
 /// How long a client that closed its sending side may still wait for the answer; past it, it counts as gone.
 pub const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
 
@@ -163,7 +166,9 @@ pub const RESOLVE_ADDRESSES_MAX: usize = 64;
 /// How long a start waits for the cores to accept.
 pub const START_WAIT: Duration = Duration::from_secs(10);
 /// How often control looks whether old plans can go and whether all cores live.
-pub const CONTROL_TICK: Duration = Duration::from_secs(1);
+pub const CONTROL_TICK: Duration = Duration::from_millis(500);
+/// How long a reload waits for its thread, which gets only what the cores leave, before it compiles on control's own.
+pub const RELOAD_PATIENCE: Duration = Duration::from_millis(500);
 /// Changes of certificate files within this time are one change: a certificate and its key are two files.
 pub const ROTATION_QUIET: Duration = Duration::from_millis(200);
 /// Where files never come to rest, how long at most they are waited for.

@@ -216,12 +216,37 @@ impl<'c> Compiler<'c> {
         let base = common.base_path;
         let whole = if text.value.starts_with('/') { format!("{base}{}", text.value) } else { text.value.clone() };
         match Pattern::parse(&whole) {
-            Ok(pattern) => Some((whole, pattern.parameters().map(str::to_owned).collect())),
+            Ok(pattern) => {
+                self.foreign_pattern(text);
+                Some((whole, pattern.parameters().map(str::to_owned).collect()))
+            }
             Err(error) => {
                 let base = if text.value.starts_with('/') { base.len() } else { 0 };
                 self.bad_pattern(Code::BAD_PATH, "a path", text, base, error);
                 None
             }
+        }
+    }
+
+    /// Warns about a segment that would be a parameter elsewhere.
+    fn foreign_pattern(&self, text: &Text) {
+        let mut at = 0;
+        for segment in text.value.split('/') {
+            let name = segment.strip_prefix(':').filter(|name| !name.is_empty() && !name.contains([':', '*']));
+            let meant = match (segment, name) {
+                (_, Some(name)) => Some(format!("{{{name}}}")),
+                ("*" | "**", _) => Some("{name+}".to_owned()),
+                _ => None,
+            };
+            if let Some(meant) = meant {
+                let message = format!("`{segment}` matches only itself");
+                let place = text.part(at..at + segment.len());
+                let diagnostic = Diagnostic::warning(Code::FOREIGN_PATTERN, place, message);
+                self.sink.add(
+                    diagnostic.help(format!("a parameter is written `{meant}`; `%2A` and `%3A` mean the character")),
+                );
+            }
+            at += segment.len() + 1;
         }
     }
 

@@ -195,6 +195,17 @@ pub(super) fn admin(
         let diagnostic = Diagnostic::error(Code::ADMIN_OPEN, text.place, message);
         sink.add(diagnostic.expected("expected `token_file` beside it, or a loopback address like \"127.0.0.1:9901\""));
     }
+    if let Some(file) = &admin.token_file
+        && !listen.ip().is_loopback()
+        && file.bytes.starts_with(EXAMPLE_TOKEN)
+    {
+        let message = format!("the token in `{}` is an example that everybody knows", file.path.display());
+        let diagnostic = Diagnostic::warning(Code::ADMIN_EXAMPLE_TOKEN, file.written.place, message);
+        sink.add(diagnostic.help("generate one: `(umask 077; openssl rand -hex 32 > admin.token)`"));
+    }
     let token = admin.token_file.as_ref().map(|file| Secret(String::from_utf8_lossy(&file.bytes).into_owned()));
     Some(Admin { listen, token })
 }
+
+/// What tokens begin with that ringgate's own examples and documentation show.
+const EXAMPLE_TOKEN: &[u8] = b"an-example-";

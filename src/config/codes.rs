@@ -130,7 +130,10 @@ codes! {
          `client_ca`, and certificates for one name ask clients for the same things.";
     BAD_LOG_FORMAT = 207, "An access log format is malformed",
         "The format is \"json\", \"clf\", or a template with `$context.*` names.";
-    BAD_ACME = 208, "What a certificate is to be obtained with is malformed",
+    ADMIN_EXAMPLE_TOKEN = 208, "The admin token is the published example",
+        "The token of `config/admin.token` is in everybody's copy of ringgate. It is there so that the example loads; beyond \
+         this machine it protects nothing. Generate one: `(umask 077; openssl rand -hex 32 > admin.token)`.";
+    BAD_ACME = 209, "What a certificate is to be obtained with is malformed",
         "An ACME authority certifies names that lead to this gateway: no wildcards, no addresses, no ports. Its directory is a \
          URL that begins with `https://`. An e-mail address is where it may write to.";
     EXPIRES_SOON = 290, "A certificate expires soon",
@@ -185,6 +188,9 @@ codes! {
         "A bound of the data plane's tables is exceeded.";
     BAD_FORWARD_HOST = 414, "A host to send upstream is malformed",
         "`host` of an http_proxy integration replaces the Host header: a name or an address, with `:port` if needed.";
+    FOREIGN_PATTERN = 490, "A path looks like another program's pattern",
+        "`*` and `:id` are ordinary characters here and match only themselves. Any one segment is `{name}`, all that remains \
+         is `{name+}`.";
     NO_ROUTES = 491, "Nothing to serve",
         "The configuration, or an API in it, has no routes: every request to it will be answered 404.";
 }

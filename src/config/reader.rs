@@ -236,7 +236,8 @@ impl<'a> Reader<'a> {
                 None => {
                     let message = format!("`{}` is not a duration", text.value);
                     let expected = "expected a number and a unit: ms, s, m, h or d, as in \"250ms\" or \"29s\"";
-                    Err(Diagnostic::error(Code::BAD_DURATION, text.place, message).expected(expected))
+                    let help = unit::duration_meant(&text.value).map(|meant| format!("write \"{meant}\""));
+                    Err(Diagnostic::error(Code::BAD_DURATION, text.place, message).expected(expected).maybe_help(help))
                 }
             },
             (Value::Integer(value), _) => {

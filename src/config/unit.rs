@@ -37,6 +37,23 @@ pub fn duration(text: &str) -> Option<Duration> {
     scaled(text, DURATIONS).filter(|nanos| nanos.is_multiple_of(1_000_000)).map(Duration::from_nanos)
 }
 
+/// What a malformed duration was probably meant to be: a number without a unit is in seconds, units may be words.
+#[must_use]
+pub fn duration_meant(text: &str) -> Option<String> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, word) = text.split_at(split);
+    let unit = match word.trim().to_ascii_lowercase().as_str() {
+        "" | "s" | "sec" | "secs" | "second" | "seconds" => "s",
+        "ms" | "msec" | "millis" | "milliseconds" => "ms",
+        "m" | "min" | "mins" | "minute" | "minutes" => "m",
+        "h" | "hr" | "hrs" | "hour" | "hours" => "h",
+        "d" | "day" | "days" => "d",
+        _ => return None,
+    };
+    let meant = format!("{number}{unit}");
+    duration(&meant).map(|_| meant)
+}
+
 /// Reads `"64KiB"`, `"10MB"`, `"0B"`, into bytes; `None` if it is malformed or not a whole number of bytes.
 ///
 /// ```
@@ -90,6 +107,20 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 mod tests {
     use super::{duration, show_duration, show_size, size};
     use std::time::Duration;
+
+    #[test]
+    fn what_a_duration_was_meant_to_be() {
+        for (text, meant) in [
+            ("10", Some("10s")),
+            ("75 seconds", Some("75s")),
+            ("1.5 Min", Some("1.5m")),
+            ("5 fortnights", None),
+            ("s", None),
+            ("", None),
+        ] {
+            assert_eq!(super::duration_meant(text).as_deref(), meant, "{text}");
+        }
+    }
 
     #[test]
     fn durations_are_exact_or_refused() {

@@ -2,16 +2,20 @@
 
 use super::{
     After, Client,
-    write::{self, Delivered},
+    write::{self, Delivered, Rest},
 };
 use crate::{
     base::{clock::Instant, limits},
-    exchange::{self, Core, Opened, Outcome, Rejection, Reply, Request, Work, context::Scratch, finish::finish},
+    exchange::{
+        self, Ask, Core, Opened, Outcome, Rejection, Reply, Request, Work,
+        context::Scratch,
+        finish::{Witness, finish},
+    },
     h1::parse::{self, HeadLimits, Parsed},
-    http::head::Framing,
+    http::head::{Framing, ResponseHead},
     io::{buf::Buffers, stream::Peek},
     observe::event::Reason,
-    upstream::body::RequestBody,
+    upstream::{Flight, body::RequestBody},
 };
 use std::{io, ops::Range};
 
@@ -93,32 +97,33 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         tls: client.stream.facts(),
         alarm: &client.alarm,
     };
-    let mut body = RequestBody {
-        client: &client.stream,
-        prefix,
-        framing: head.framing,
-        limit: u64::MAX,
-        timeout: limits::BODY_TIMEOUT_DEFAULT,
-        expect_continue: head.expect_continue,
-        interim: crate::upstream::request::is_modern(head.version),
-        used: 0,
-        pump: None,
-        flowing: false,
-        untouched: head.framing != Framing::None,
-        small: 0,
-    };
-    let scratch = Scratch { response: &mut *response, parameters, path, target };
-    let (opened, reply) = exchange::run(core, &request, &mut body, scratch).await;
-    let context = write::Context { client, request, parameters, normal: path };
+    let witness = Witness::new(core, &request);
+    let mut body = RequestBody::new(&client.stream, head, prefix);
+    let scratch = Scratch { parameters, path, target: &mut *target };
+    let (mut opened, reply) = exchange::run(core, &request, &mut body, scratch);
+    let (parameters, path) = (&*parameters, &*path);
+    let context = || write::Context { client, request, parameters, normal: path };
     let delivered = match reply {
-        Reply::Upstream(answer) => match write::upstream(&context, &opened, &mut body, response, answer) {
-            Ok(delivered) => delivered,
-            Err(rest) => Box::pin(super::relay::rest(&context, &mut body, response, *rest)).await,
-        },
-        Reply::Local => write::local(&context, &opened, &mut body).await,
-        Reply::Abilities => write::abilities(&context, &mut body).await,
-        Reply::Challenge(content) => Box::pin(write::challenge(&context, &mut body, &content)).await,
-        Reply::Rejected(rejection) => write::rejection(&context, &mut body, &rejection).await,
+        Reply::Asked(flight) => {
+            client.alarm.set(flight.until);
+            let ready = client.alarm.guard(flight.lease.stream.readable()).await;
+            let written = match ready {
+                Ok(_) => landed(&context(), &mut opened, &mut body, flight),
+                Err(_) => Err(Unwritten::Ask(Ask::later(flight))),
+            };
+            match written {
+                Ok(delivered) => delivered,
+                Err(Unwritten::Rest(rest)) => Box::pin(super::relay::rest(&context(), &mut body, *rest)).await,
+                Err(Unwritten::Ask(ask)) => {
+                    Box::pin(asked(context(), &mut opened, &mut body, (response, target), ask)).await
+                }
+            }
+        }
+        Reply::Ask(ask) => Box::pin(asked(context(), &mut opened, &mut body, (response, target), ask)).await,
+        Reply::Local => write::local(&context(), &opened, &mut body).await,
+        Reply::Abilities => write::abilities(&context(), &mut body).await,
+        Reply::Challenge(content) => Box::pin(write::challenge(&context(), &mut body, &content)).await,
+        Reply::Rejected(rejection) => write::rejection(&context(), &mut body, &rejection).await,
     };
     let used = length + body.used;
     let over = body.pump.as_mut().map(|pump| pump.take_over()).unwrap_or_default();
@@ -128,6 +133,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     let linger = linger || surprised && (used < bytes.len() || client.stream.peek() == Peek::Bytes);
     outcome.request_bytes = body.content();
     finish(core, opened, head, head_bytes, &client.address, client.stream.facts(), outcome);
+    drop(witness);
     client.served.set(client.served.get().saturating_add(1));
     if linger {
         Box::pin(super::relay::linger(client)).await;
@@ -137,6 +143,49 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         input.put_back(&over);
     }
     after
+}
+
+/// Why an answer is not yet with the client.
+enum Unwritten {
+    /// There is more of it than can be written at once.
+    Rest(Box<Rest>),
+    /// It is not there yet.
+    Ask(Ask),
+}
+
+/// The upstream has something to say: writes it, if it is all that is needed.
+#[inline]
+fn landed(
+    context: &write::Context<'_>,
+    opened: &mut Opened,
+    body: &mut RequestBody<'_>,
+    flight: Flight,
+) -> Result<Delivered, Unwritten> {
+    let core = &*context.client.core;
+    let mut response = core.response.borrow_mut();
+    let answer = exchange::landed(core, opened, &context.request, flight, &mut response).map_err(Unwritten::Ask)?;
+    write::upstream(context, opened, body, &response, answer).map_err(Unwritten::Rest)
+}
+
+/// Asks an upstream, or goes on listening to it, and writes what it says.
+#[cold]
+async fn asked(
+    context: write::Context<'_>,
+    opened: &mut Opened,
+    body: &mut RequestBody<'_>,
+    (response, target): (&mut ResponseHead, &mut Vec<u8>),
+    ask: Ask,
+) -> Delivered {
+    let core = &*context.client.core;
+    let scratch =
+        exchange::Asking { response: &mut *response, parameters: context.parameters, path: context.normal, target };
+    match exchange::ask(core, opened, &context.request, body, scratch, ask).await {
+        Ok(answer) => match write::upstream(&context, opened, body, response, answer) {
+            Ok(delivered) => delivered,
+            Err(rest) => Box::pin(super::relay::rest(&context, body, *rest)).await,
+        },
+        Err(rejection) => write::rejection(&context, body, &rejection).await,
+    }
 }
 
 /// Counts a request for as long as it has no answer.

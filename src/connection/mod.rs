@@ -18,6 +18,7 @@ use crate::{
         stream::Peek,
         task::{Attendants, Desk},
     },
+    observe::error_log::{self, Level},
     tls::Stream,
 };
 use std::{
@@ -82,6 +83,8 @@ pub async fn serve<F: Future<Output = ()>>(client: Rc<Client>, staff: Staff<F>) 
     .await;
     if served.is_err() {
         core.metrics.panics.increment();
+        let from = client.address.socket;
+        error_log::log(Level::Error, format_args!("a bug: the connection from {from} was closed, its code panicked"));
     }
     drop(counted);
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     base::{clock::Instant, limits},
     exchange::Outcome,
-    http::head::{Framing, ResponseHead},
+    http::head::Framing,
     io::{
         stream::Peek,
         task::{either, maybe},
@@ -30,8 +30,19 @@ struct Stopped {
 }
 
 /// Moves the rest of a response, and of the request if that is not complete either.
-pub async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, head: &ResponseHead, rest: Rest) -> Delivered {
-    let Rest { lease, mut pump, keep, upstream_keep, tunnel, until_close, upstream, timeout } = rest;
+pub async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, rest: Rest) -> Delivered {
+    let Rest {
+        status,
+        keep_alive_timeout,
+        lease,
+        mut pump,
+        keep,
+        upstream_keep,
+        tunnel,
+        until_close,
+        upstream,
+        timeout,
+    } = rest;
     let client = context.client;
     let mut up = if tunnel { Some(Box::new(tunnel_up(body))) } else { body.pump.take_if(|pump| !pump.is_done()) };
     let announced = pump.body.is_announced();
@@ -48,7 +59,7 @@ pub async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, head: &Resp
     if !tunnel && up.is_some() {
         body.pump = up;
     }
-    let sent = Outcome::sent(head.status.0, pump.body.content());
+    let sent = Outcome::sent(status.0, pump.body.content());
     match stopped {
         Ok(()) => {
             if upstream_keep
@@ -56,7 +67,7 @@ pub async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, head: &Resp
                 && pump.take_over().is_empty()
                 && let Some(upstream) = &upstream
             {
-                lease.keep(upstream, client.core.net.now(), head.keep_alive_timeout);
+                lease.keep(upstream, client.core.net.now(), keep_alive_timeout);
             }
             let after = if keep && complete { After::Idle } else { After::Close };
             Delivered { outcome: sent, after, linger: !complete && !tunnel }
@@ -137,6 +148,9 @@ impl Both<'_> {
         let wait = either(maybe(ready(down, upstream, client)), maybe(ready(up, client, upstream)));
         if self.client.alarm.guard(wait).await.is_ok() {
             return Ok(());
+        }
+        if self.client.alarm.is_cut() {
+            return Err(Stopped { reason: Reason::Draining, detail: "deadline" });
         }
         let now = self.client.core.net.now();
         if now >= deadline {

@@ -2,7 +2,7 @@
 
 use super::{After, Client};
 use crate::{
-    base::limits,
+    base::{bug, limits},
     exchange::{Core, Opened, Outcome, Rejection, Request, context::Params, local},
     h1::encode,
     http::{
@@ -49,6 +49,10 @@ pub struct Delivered {
 /// A response whose head is encoded, and whose rest takes waiting.
 #[derive(Debug)]
 pub struct Rest {
+    /// The status that was sent.
+    pub status: Status,
+    /// How long the upstream keeps its idle connections, in seconds.
+    pub keep_alive_timeout: Option<u32>,
     /// The upstream's connection.
     pub lease: Lease,
     /// The body towards the client; what could not be sent yet is held in it.
@@ -117,7 +121,19 @@ pub fn upstream(
     }
     let Shape { tunnel, until_close, .. } = shape;
     let (upstream, timeout) = (opened.upstream_state(), body.timeout);
-    Err(Box::new(Rest { lease, pump, keep, upstream_keep, tunnel, until_close, upstream, timeout }))
+    let (status, keep_alive_timeout) = (head.status, head.keep_alive_timeout);
+    Err(Box::new(Rest {
+        status,
+        keep_alive_timeout,
+        lease,
+        pump,
+        keep,
+        upstream_keep,
+        tunnel,
+        until_close,
+        upstream,
+        timeout,
+    }))
 }
 
 /// How a response is framed on both sides.
@@ -175,7 +191,8 @@ fn send_with(client: &Client, out: &mut Vec<u8>, content: &[u8]) -> io::Result<u
 pub async fn local(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>) -> Delivered {
     let epoch = opened.epoch();
     let Some(said) = local::said(opened, &epoch) else {
-        return rejection(context, body, &Rejection::new(Reason::NoRoute)).await;
+        bug::noticed("an exchange without a route, or with an upstream's, is answered from the plan");
+        return rejection(context, body, &Rejection::new(Reason::Internal)).await;
     };
     let fields = |out: &mut Vec<u8>| said.fields(&context.request, context.parameters, context.normal, out);
     answer(context, body, said.status(), fields, said.content(), false).await

@@ -5,22 +5,32 @@ use super::{
     listeners, rotation,
     run::Gateway,
     socket::{Outcome, Reply},
+    source::Source,
 };
 use crate::{
-    base::clock::unix_now,
+    base::{clock::unix_now, limits::RELOAD_PATIENCE},
     compile::Compiled,
     config::{self, Report},
-    observe::error_log::{Level, log},
+    io::thread::run_when_idle,
+    observe::{
+        error_log::{Level, log},
+        registry::Registry,
+    },
     plan::Plan,
+    worker::adopt::CorePlan,
 };
-use std::{fmt::Write, sync::Arc};
+use std::{
+    fmt::Write,
+    sync::{Arc, mpsc::channel},
+    thread::Builder,
+};
 
 impl Gateway {
     /// Reads the configuration again. If it is wrong, or a new listener cannot be opened, nothing changes.
     pub(super) fn reload(&mut self) -> Reply {
         self.notify.reloading();
-        let reply = match self.source.load() {
-            Ok(compiled) => self.adopt(compiled),
+        let reply = match load_aside(&self.source, &self.plan, &self.registry, self.workers.count()) {
+            Ok(loaded) => self.adopt(loaded),
             Err(report) => self.refuse(&report),
         };
         self.notify.ready();
@@ -37,21 +47,16 @@ impl Gateway {
         Reply { outcome: Outcome::Refused, text: report.render_human(false) }
     }
 
-    fn adopt(&mut self, compiled: Compiled) -> Reply {
-        let Compiled { mut plan, config, report } = compiled;
-        let shown = config::show::json(&config);
-        rotation::share(&self.plan, &mut plan);
-        let files = rotation::Files::of(&config, &plan);
-        drop(config);
+    fn adopt(&mut self, loaded: Loaded) -> Reply {
+        let Loaded { plan, plans, shown, files, report } = loaded;
         let old = listeners::of(&self.plan);
         let added: Vec<_> = listeners::of(&plan).into_iter().filter(|at| !old.contains(at)).collect();
         if let Err(why) = listeners::probe_more(&added) {
             return self.fail(&why);
         }
         let fixed = unchanged(&self.plan, &plan);
-        let plan = Arc::new(plan);
         let addresses = self.names.watch(&plan);
-        if let Err(error) = self.workers.install(Arc::clone(&plan)) {
+        if let Err(error) = self.workers.install(Arc::clone(&plan), plans) {
             // The names of the old plan are watched again; what is known of them is kept, so nobody waits.
             let _ = self.names.watch(&self.plan);
             return self.fail(&listeners::explain(&error, ""));
@@ -78,6 +83,52 @@ impl Gateway {
         self.registry.config_refused();
         log(Level::Error, format_args!("reload failed, the old configuration serves on: {why}"));
         Reply { outcome: Outcome::Failed, text: format!("error: {why}\n") }
+    }
+}
+
+/// A configuration that can be handed to the cores as it is.
+struct Loaded {
+    plan: Arc<Plan>,
+    plans: Vec<CorePlan>,
+    /// What `/config` shows.
+    shown: String,
+    files: rotation::Files,
+    report: Report,
+}
+
+/// Reads and compiles `source` on a thread that runs where a core would not; if all cores are so busy that it gets nowhere,
+/// on this one, too.
+fn load_aside(source: &Source, old: &Arc<Plan>, registry: &Arc<Registry>, cores: usize) -> Result<Loaded, Report> {
+    let (done, outcome) = channel();
+    let (aside, before, counters) = (source.clone(), Arc::clone(old), Arc::clone(registry));
+    let spawned = Builder::new().name("ringgate-reload".to_owned()).spawn(move || {
+        run_when_idle();
+        // Whoever waited may have lost patience.
+        drop(done.send(load(&aside, &before, &counters, cores)));
+    });
+    match spawned {
+        Ok(_) => outcome.recv_timeout(RELOAD_PATIENCE).unwrap_or_else(|_| load(source, old, registry, cores)),
+        Err(_) => load(source, old, registry, cores),
+    }
+}
+
+fn load(source: &Source, old: &Plan, registry: &Registry, cores: usize) -> Result<Loaded, Report> {
+    let Compiled { mut plan, config, report } = source.load()?;
+    let shown = config::show::json(&config);
+    rotation::share(old, &mut plan);
+    let files = rotation::Files::of(&config, &plan);
+    let plan = Arc::new(plan);
+    Ok(Loaded { plans: CorePlan::for_cores(&plan, registry, cores), plan, shown, files, report })
+}
+
+/// Drops `old`, which takes milliseconds where there are many routes, in nobody's way.
+pub(super) fn drop_aside<T: Send + 'static>(old: Vec<T>) {
+    if !old.is_empty() {
+        // If there is no thread to be had, it is dropped here.
+        let _ = Builder::new().name("ringgate-drop".to_owned()).spawn(move || {
+            run_when_idle();
+            drop(old);
+        });
     }
 }
 

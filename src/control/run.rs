@@ -8,6 +8,7 @@ use super::{
     logs::Logs,
     names::Names,
     notify::Notify,
+    reload,
     resolver::Update,
     rotation::{Files, Rotation},
     signals::{self, Asked},
@@ -123,11 +124,19 @@ fn start(
     let workers = worker::start(start).map_err(|error| listeners::explain(&error, hint(&source)))?;
     wait_until_ready(&workers)?;
     registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
+    // By a thread that has stepped back, so that theirs have, too.
+    let (admin, served) = std::thread::scope(|scope| {
+        let open = || {
+            step_back();
+            (Admin::start(&plan, shown, &registry), serve_socket(&source, events))
+        };
+        scope.spawn(open).join().map_err(|_| "the admin listener could not be started".to_owned())
+    })?;
+    let admin = admin?;
+    // Whoever reads that it serves may ask anything of it. The log's own thread does not step back.
     tell(&plan, &workers);
     logs.started(&plan)?;
     step_back();
-    let admin = Admin::start(&plan, shown, &registry)?;
-    let served = serve_socket(&source, events);
     let notify = Notify::from_environment();
     let mut rotation = Rotation::new(events.clone(), Arc::clone(&registry));
     rotation.follow(files);
@@ -152,8 +161,8 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Cores come first: this thread and those that it makes from now on yield to them. A reload compiles for a tenth of a
-/// second, and each core is pinned to a processor that it may have to share with that.
+/// Cores come first: this thread and those that it makes from now on yield to them, each core being pinned to a processor
+/// that it may have to share with one of them. What takes long, a reload's compiling, steps back further still.
 fn step_back() {
     // Where it is not allowed, things are as they were.
     let _ = nice(CONTROL_NICE);
@@ -245,16 +254,14 @@ impl Gateway {
                 }
                 Ok(Event::Renewed) => self.rotation.renewed(),
                 Ok(Event::Drained) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
-                    self.workers.sweep();
+                    reload::drop_aside(self.workers.sweep());
                     self.names.look(&self.registry);
-                    if !self.workers.alive() {
-                        log(
-                            Level::Error,
-                            format_args!("a worker has died: stopping, so that a supervisor starts anew"),
-                        );
-                        return self.finish(Exit::Broken);
-                    }
                 }
+            }
+            // After every event: many of them must not keep a gateway alive that has lost a core.
+            if !self.workers.alive() {
+                log(Level::Error, format_args!("a worker has died: stopping, so that a supervisor starts anew"));
+                return self.finish(Exit::Broken);
             }
         }
     }
@@ -303,5 +310,61 @@ impl Gateway {
         self.notify.stopping();
         self.logs.stop(LOG_STOP_GRACE);
         exit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Admin, Asked, Event, Exit, Gateway, Logs, Names, Notify, Registry, Source, worker};
+    use crate::base::clock::monotonic_now;
+    use std::{
+        net::TcpListener,
+        sync::{Arc, mpsc::channel},
+        time::Duration,
+    };
+
+    #[test]
+    fn a_core_that_dies_ends_the_process_within_a_second_whatever_else_goes_on() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let text = format!(
+            "[server]\nlisten = [\"127.0.0.1:{port}\"]\nworkers = 2\n[api.a]\n[[api.a.route]]\nmethod = \"GET\"\n\
+             path = \"/\"\nintegration = {{ type = \"mock\" }}\n"
+        );
+        let source = Source::BuiltIn { name: "test.toml", text, values: Vec::new() };
+        let plan = Arc::new(source.load().unwrap().plan);
+        let (registry, (events, inbox)) = (Registry::new(), channel());
+        let start = worker::Start {
+            plan: Arc::clone(&plan),
+            registry: Arc::clone(&registry),
+            access: None,
+            addresses: Vec::new(),
+        };
+        let workers = worker::start(start).unwrap();
+        super::wait_until_ready(&workers).unwrap();
+        workers.break_one();
+        let begun = monotonic_now();
+        // Somebody asks for something all the time: that must not keep what is left going.
+        let busy = events.clone();
+        std::thread::spawn(move || {
+            while busy.send(Event::Asked(Asked::ReopenLogs)).is_ok() {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+        });
+        let gateway = Gateway {
+            source,
+            workers,
+            names: Names::new(events.clone()),
+            rotation: super::Rotation::new(events.clone(), Arc::clone(&registry)),
+            acme: super::Acme::new(events.clone(), Arc::clone(&registry)),
+            logs: Logs::start(&plan, &registry).unwrap(),
+            admin: Admin::start(&plan, "{}", &registry).unwrap(),
+            notify: Notify::default(),
+            served: None,
+            plan,
+            registry,
+        };
+        assert_eq!((gateway.serve(&inbox, events), Exit::Broken.code()), (Exit::Broken, 4));
+        let took = monotonic_now().since(begun);
+        assert!(took < Duration::from_secs(1), "{took:?}");
     }
 }

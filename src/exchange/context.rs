@@ -37,6 +37,8 @@ pub struct Core {
     pub chance: RefCell<Prng>,
     /// Memory for heads that are being written; never held across a wait.
     pub scratch: RefCell<Vec<u8>>,
+    /// The head of the upstream's response, while it is turned into the client's; never held across a wait.
+    pub response: RefCell<ResponseHead>,
     /// What is counted.
     pub metrics: Arc<CoreMetrics>,
     /// Where log lines go; `None` when they go nowhere.
@@ -69,7 +71,7 @@ pub struct Work {
     pub request: RequestHead,
     /// Its bytes, if they are few and nothing stands behind them.
     pub bytes: Vec<u8>,
-    /// The upstream response's head.
+    /// The head of an upstream's response that takes its time.
     pub response: ResponseHead,
     /// Path parameters.
     pub parameters: Params,
@@ -79,15 +81,26 @@ pub struct Work {
     pub target: Vec<u8>,
 }
 
-/// The parts of [`Work`] that phases write to.
+/// The parts of [`Work`] that phases write to until somebody must be waited for.
 #[derive(Debug)]
 pub struct Scratch<'a> {
-    /// See [`Work::response`].
-    pub response: &'a mut ResponseHead,
     /// See [`Work::parameters`].
     pub parameters: &'a mut Params,
     /// See [`Work::path`].
     pub path: &'a mut Vec<u8>,
+    /// See [`Work::target`].
+    pub target: &'a mut Vec<u8>,
+}
+
+/// The parts of [`Work`] that asking an upstream needs.
+#[derive(Debug)]
+pub struct Asking<'a> {
+    /// See [`Work::response`].
+    pub response: &'a mut ResponseHead,
+    /// See [`Work::parameters`].
+    pub parameters: &'a Params,
+    /// See [`Work::path`].
+    pub path: &'a [u8],
     /// See [`Work::target`].
     pub target: &'a mut Vec<u8>,
 }
@@ -166,6 +179,7 @@ impl Core {
             net,
             chance: RefCell::new(Prng::new(seed)),
             scratch: RefCell::new(Vec::with_capacity(limits::BUFFER_BYTES)),
+            response: RefCell::new(ResponseHead::with_capacity(limits::FIELDS_DEFAULT)),
             metrics,
             access: RefCell::new(access),
             handshakes: Cell::new(0),
@@ -242,7 +256,7 @@ impl Work {
         Box::new(Self {
             request: RequestHead::with_capacity(limits::FIELDS_DEFAULT / 4),
             bytes: Vec::with_capacity(limits::SMALL_HEAD_BYTES),
-            response: ResponseHead::with_capacity(limits::FIELDS_DEFAULT / 4),
+            response: ResponseHead::with_capacity(0),
             parameters: Params::default(),
             path: Vec::new(),
             target: Vec::new(),

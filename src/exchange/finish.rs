@@ -95,6 +95,39 @@ impl Outcome {
     }
 }
 
+/// Makes an exchange whose code panics end in [`finish`], too: whatever unwinds drops its witness.
+#[derive(Debug)]
+pub struct Witness<'a> {
+    core: &'a Core,
+    request: Request<'a>,
+}
+
+impl<'a> Witness<'a> {
+    /// For as long as the code of the exchange of `request` runs.
+    #[inline]
+    #[must_use]
+    pub fn new(core: &'a Core, request: &Request<'a>) -> Self {
+        Self { core, request: *request }
+    }
+
+    #[cold]
+    fn tell(&self) {
+        let Self { core, request } = self;
+        let outcome = Outcome { reason: Reason::Panic, ..Outcome::sent(Reason::Panic.status(), 0) };
+        let opened = Opened::new(core.epoch(), request);
+        finish(core, opened, request.head, request.bytes, request.client, request.tls, outcome);
+    }
+}
+
+impl Drop for Witness<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.tell();
+        }
+    }
+}
+
 /// Counts and logs.
 #[inline]
 #[expect(clippy::needless_pass_by_value, reason = "finishing uses the exchange up")]

@@ -1,20 +1,32 @@
 //! Phase 3: the answer, from the plan or from an upstream.
 
-use super::{Core, Epoch, Opened, Rejection, Reply, Request, admit::Admitted, context::Scratch};
+use super::{
+    Core, Epoch, Opened, Rejection, Reply, Request,
+    admit::Admitted,
+    context::{Asking, Scratch},
+};
 use crate::{
     base::bug,
+    http::head::ResponseHead,
     observe::event::Reason,
     plan::{HttpProxy, Integration, PathTemplate, Piece, Route},
     route::Params,
-    upstream::{Call, body::RequestBody, request::Outgoing},
+    upstream::{Answer, Arrived, Begun, Call, Flight, Start, Upstream, body::RequestBody, request::Outgoing},
 };
 
-/// Gets the answer to an admitted request.
+/// An upstream that is still to be asked, or listened to: what [`ask`] takes.
+#[derive(Debug)]
+pub struct Ask(Start);
+
+/// Begins to get the answer to an admitted request: what the plan says, or the request is sent upstream if that takes no
+/// waiting.
 ///
 /// # Errors
 /// Why there is none.
+#[inline]
 #[expect(clippy::too_many_arguments, reason = "a phase names all that it touches")]
-pub async fn integrate(
+#[expect(clippy::needless_pass_by_value, reason = "the proof is used up")]
+pub fn begin(
     core: &Core,
     epoch: &Epoch,
     route: &Route,
@@ -26,14 +38,86 @@ pub async fn integrate(
 ) -> Result<Reply, Rejection> {
     let Admitted { .. } = admitted;
     let Integration::HttpProxy(proxy) = &route.integration else { return Ok(Reply::Local) };
-    let Some(upstream) = epoch.upstreams.get(proxy.upstream.index()) else {
-        bug::noticed("a route names an upstream that its plan does not have");
-        return Err(Rejection::new(Reason::UpstreamNone));
-    };
+    let Some(upstream) = epoch.upstreams.get(proxy.upstream.index()) else { return Err(nobody()) };
     opened.upstream = Some(proxy.upstream);
-    let Scratch { response, parameters, path, target } = work;
+    let Scratch { parameters, path, target } = work;
     let target = rewritten(proxy, request, parameters, path, target);
-    let call = Call {
+    Ok(match call(core, upstream, proxy, request, target).begin(body) {
+        Begun::Sent(flight) => Reply::Asked(flight),
+        Begun::Start(start) => Reply::Ask(Ask(start)),
+    })
+}
+
+/// See [`super::landed`].
+#[inline]
+pub fn landed(
+    core: &Core,
+    opened: &mut Opened,
+    request: &Request<'_>,
+    flight: Flight,
+    response: &mut ResponseHead,
+) -> Result<Answer, Ask> {
+    let epoch = opened.epoch();
+    let asked = opened.upstream.and_then(|id| epoch.upstreams.get(id.index()));
+    let Some(upstream) = asked else { return Err(Ask(Start::Sent(flight, Arrived::default()))) };
+    match flight.land(&core.net, upstream, request.head.method, response) {
+        Ok(answer) => {
+            opened.notes = answer.notes;
+            opened.upstream_status = response.status.0;
+            Ok(answer)
+        }
+        Err((flight, arrived)) => Err(Ask(Start::Sent(flight, arrived))),
+    }
+}
+
+impl Ask {
+    /// An answer has not come in time, or not yet.
+    #[must_use]
+    pub fn later(flight: Flight) -> Self {
+        Self(Start::Sent(flight, Arrived::default()))
+    }
+}
+
+/// See [`super::ask`].
+///
+/// # Errors
+/// Why there is no answer.
+pub async fn ask(
+    core: &Core,
+    opened: &mut Opened,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    work: Asking<'_>,
+    ask: Ask,
+) -> Result<Answer, Rejection> {
+    let epoch = opened.epoch();
+    let route = opened.route.and_then(|id| epoch.plan.routes.get(id.index()));
+    let Some(Integration::HttpProxy(proxy)) = route.map(|route| &route.integration) else { return Err(nobody()) };
+    let Some(upstream) = epoch.upstreams.get(proxy.upstream.index()) else { return Err(nobody()) };
+    let Asking { response, parameters, path, target } = work;
+    let target = rewritten(proxy, request, parameters, path, target);
+    match call(core, upstream, proxy, request, target).answer(body, response, ask.0).await {
+        Ok(answer) => {
+            opened.notes = answer.notes;
+            opened.upstream_status = response.status.0;
+            Ok(answer)
+        }
+        Err(failure) => {
+            opened.notes = failure.notes;
+            Err(Rejection::from(failure.fault))
+        }
+    }
+}
+
+#[inline]
+fn call<'a>(
+    core: &'a Core,
+    upstream: &'a Upstream,
+    proxy: &'a HttpProxy,
+    request: &Request<'a>,
+    target: Option<&'a [u8]>,
+) -> Call<'a> {
+    Call {
         net: &core.net,
         alarm: request.alarm,
         chance: &core.chance,
@@ -50,18 +134,13 @@ pub async fn integrate(
             secure: request.tls.is_some(),
         },
         timeout: proxy.timeout,
-    };
-    match call.answer(body, response).await {
-        Ok(answer) => {
-            opened.notes = answer.notes;
-            opened.upstream_status = response.status.0;
-            Ok(Reply::Upstream(answer))
-        }
-        Err(failure) => {
-            opened.notes = failure.notes;
-            Err(Rejection::from(failure.fault))
-        }
     }
+}
+
+#[cold]
+fn nobody() -> Rejection {
+    bug::noticed("a route names an upstream that its plan does not have");
+    Rejection::new(Reason::Internal)
 }
 
 /// The target to send, if it is not the client's own.

@@ -12,13 +12,17 @@ pub mod reject;
 pub mod route;
 
 use crate::{
-    http::{head::TargetForm, method::Method},
+    http::{
+        head::{ResponseHead, TargetForm},
+        method::Method,
+    },
     observe::event::Reason,
     plan::challenge,
-    upstream::{Answer, body::RequestBody},
+    upstream::{Answer, Flight, body::RequestBody},
 };
-pub use context::{Core, Epoch, Request, Work};
+pub use context::{Asking, Core, Epoch, Request, Work};
 pub use finish::{Opened, Outcome};
+pub use integrate::Ask;
 pub use reject::Rejection;
 use std::sync::Arc;
 
@@ -31,17 +35,21 @@ pub enum Reply {
     Abilities,
     /// What an authority wants to see before it issues a certificate (RFC 8555 §8.3).
     Challenge(Arc<str>),
-    /// What the upstream says.
-    Upstream(Answer),
+    /// What the upstream says, which was asked: see [`landed`].
+    Asked(Flight),
+    /// What the upstream says, once it can be asked: see [`ask`].
+    Ask(Ask),
     /// That it is refused.
     Rejected(Rejection),
 }
 
-/// Takes a request through its phases, up to the point where its answer can be written.
+/// Takes a request through its phases, up to the point where its answer can be written or must be waited for.
 ///
 /// The straight line is the design: a phase that a route does not use costs one branch. What a phase has established is a
-/// value that a later one demands, so that none can be left out.
-pub async fn run(
+/// value that a later one demands, so that none can be left out. Nothing here waits: while it does, an exchange shall keep
+/// no more than it needs, and the future that keeps it is the caller's.
+#[inline]
+pub fn run(
     core: &Core,
     request: &Request<'_>,
     body: &mut RequestBody<'_>,
@@ -74,14 +82,45 @@ pub async fn run(
         Ok(admitted) => admitted,
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
-    let reply = match integrate::integrate(core, &epoch, route, request, body, admitted, work, &mut opened).await {
+    let reply = match integrate::begin(core, &epoch, route, request, body, admitted, work, &mut opened) {
         Ok(reply) => reply,
-        Err(rejection) => {
-            if rejection.reason == Reason::BadRequest {
-                core.metrics.reject(rejection.detail);
-            }
-            Reply::Rejected(rejection)
-        }
+        Err(rejection) => Reply::Rejected(rejection),
     };
     (opened, reply)
+}
+
+/// Takes the answer of an upstream that was asked, now that something has come; its head goes into `response`.
+///
+/// # Errors
+/// What else there is to do about it.
+#[inline]
+pub fn landed(
+    core: &Core,
+    opened: &mut Opened,
+    request: &Request<'_>,
+    flight: Flight,
+    response: &mut ResponseHead,
+) -> Result<Answer, Ask> {
+    integrate::landed(core, opened, request, flight, response)
+}
+
+/// Gets the upstream's answer where that takes more than one wait: connecting, uploads, retries, interim responses, or an
+/// answer that takes its time.
+///
+/// # Errors
+/// Why there is none.
+pub async fn ask(
+    core: &Core,
+    opened: &mut Opened,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    work: Asking<'_>,
+    ask: Ask,
+) -> Result<Answer, Rejection> {
+    integrate::ask(core, opened, request, body, work, ask).await.map_err(|rejection| {
+        if rejection.reason == Reason::BadRequest {
+            core.metrics.reject(rejection.detail);
+        }
+        if request.alarm.is_cut() { rejection.cut() } else { rejection }
+    })
 }

@@ -36,6 +36,17 @@ impl Rejection {
         Self { close: true, ..self }
     }
 
+    /// The same where the core ends: what was waited for was not too slow, we did not wait.
+    #[must_use]
+    pub const fn cut(self) -> Self {
+        match self.reason {
+            Reason::UpstreamTimeout | Reason::UpstreamConnectTimeout | Reason::ClientTimeoutBody => {
+                Self { detail: "deadline", ..Self::new(Reason::Draining).closing() }
+            }
+            _ => self,
+        }
+    }
+
     /// Whether there is nobody left to answer, or nobody who would understand.
     #[must_use]
     pub const fn is_silent(&self) -> bool {

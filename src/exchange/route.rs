@@ -34,7 +34,7 @@ pub fn find<'p>(
         path = b"/";
     }
     match plan.router.lookup(head.host_name.of(request.bytes), head.method, path, parameters) {
-        Outcome::Found(id) => plan.routes.get(id.index()).ok_or(Rejection::new(Reason::NoRoute)),
+        Outcome::Found(id) => plan.routes.get(id.index()).ok_or(Rejection::new(Reason::Internal)),
         Outcome::MethodNotAllowed(allow) => {
             Err(Rejection { allow: Some(allow), ..Rejection::new(Reason::MethodNotAllowed) })
         }

@@ -16,10 +16,9 @@ pub enum Fate {
 /// The fate of a request's field line.
 ///
 /// `Rewrite` are the framing fields (`Content-Length`, `Transfer-Encoding`: re-framed from [`super::head::Framing`]), `TE`
-/// (`te_trailers`), `Upgrade` (`upgrade`), `Expect` (`expect_continue`: we answer it ourselves), and `Forwarded` and
-/// `X-Forwarded-*`, which only a trusted peer may fill. `Host` passes; a route that overrides it looks at it first. `Via`
-/// passes: one more is appended after it as a line of its own (RFC 9110 §7.6.3). `Trailer` passes, because trailers do
-/// (RFC 9110 §6.6.2).
+/// (`te_trailers`), `Upgrade` (`upgrade`), `Expect` (`expect_continue`: we answer it ourselves), `Forwarded` and
+/// `X-Forwarded-*`, which only a trusted peer may fill, and `Host`, which is written first (RFC 9110 §7.2). `Via` passes.
+/// `Trailer` passes: trailers do, and the field is not one of this hop's (RFC 9110 §6.6.2, §7.6.1).
 #[inline]
 #[must_use]
 pub const fn request(line: &FieldLine) -> Fate {
@@ -31,13 +30,13 @@ pub const fn request(line: &FieldLine) -> Fate {
         | Known::Te
         | Known::Upgrade
         | Known::Expect
+        | Known::Host
         | Known::Forwarded
         | Known::XForwardedFor
         | Known::XForwardedHost
         | Known::XForwardedProto => Fate::Rewrite,
         Known::Other
         | Known::Date
-        | Known::Host
         | Known::Server
         | Known::Trailer
         | Known::Via
@@ -49,7 +48,8 @@ pub const fn request(line: &FieldLine) -> Fate {
 /// The fate of a response's field line.
 ///
 /// `Rewrite` are the framing fields and `Upgrade` (only with 101). `Date` and `Server` pass: an origin's own are
-/// kept (RFC 9110 §6.6.1, §10.2.4).
+/// kept (RFC 9110 §6.6.1, §10.2.4). `Trailer` passes also to a client that gets no trailers: it says what might come
+/// (RFC 9110 §6.6.2).
 #[inline]
 #[must_use]
 pub const fn response(line: &FieldLine) -> Fate {
@@ -163,7 +163,7 @@ mod tests {
             ("Via", Fate::Pass, Fate::Pass),
             ("Expect", Fate::Rewrite, Fate::Pass),
             ("X-Forwarded-For", Fate::Rewrite, Fate::Pass),
-            ("Host", Fate::Pass, Fate::Pass),
+            ("Host", Fate::Rewrite, Fate::Pass),
             ("Trailer", Fate::Pass, Fate::Pass),
             ("Cookie", Fate::Pass, Fate::Pass),
         ] {

@@ -24,6 +24,7 @@ struct Table {
     ticks: RefCell<Vec<u32>>,
     slots: RefCell<Vec<Slot>>,
     free: RefCell<Vec<u32>>,
+    cut: Cell<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -75,8 +76,10 @@ impl Timers {
         }
     }
 
-    /// Wakes every task, whatever it waits for: the gateway stops.
-    pub fn rouse_all(&self) {
+    /// Wakes every task, whatever it waits for, and has [`Alarm::is_cut`] say so: the core ends now. Called at each of its
+    /// last ticks, since a task may have begun another wait meanwhile.
+    pub fn cut(&self) {
+        self.0.cut.set(true);
         let count = self.0.slots.borrow().len();
         (0..count).for_each(|index| self.0.fire(index));
     }
@@ -110,6 +113,12 @@ impl Alarm {
     /// Goes off now.
     pub fn fire(&self) {
         self.table.fire(self.index as usize);
+    }
+
+    /// Whether a wait that is over before its time means that the core ends: see [`Timers::cut`].
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.table.cut.get()
     }
 
     /// Waits for one sweep: for what cannot be waited for otherwise.
@@ -263,6 +272,19 @@ mod tests {
         timers.rouse();
         assert_eq!(a.as_mut().poll(cx), Poll::Ready(Err(Expired)));
         assert!(b.as_mut().poll(cx).is_pending());
+    }
+
+    #[test]
+    fn cutting_wakes_the_busy_too_and_tells_them_why() {
+        let (clock, timers) = (Clock::manual(), Timers::default());
+        let busy = timers.alarm();
+        busy.set(clock.now().plus(Duration::from_secs(9)));
+        let mut wait = pin!(busy.guard(pending::<()>()));
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(wait.as_mut().poll(cx).is_pending() && !busy.is_cut());
+        timers.cut();
+        assert_eq!(wait.as_mut().poll(cx), Poll::Ready(Err(Expired)));
+        assert!(busy.is_cut());
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod ring;
 pub mod sim;
 pub mod stream;
 pub mod task;
+pub mod thread;
 
 pub use alarm::{Alarm, Expired, Timers};
 pub use net::Net;

@@ -238,11 +238,9 @@ reasons! {
     UpstreamStalled = "upstream_stalled", Some(Side::Upstream), 504;
     /// Nothing moved in a tunnel for too long.
     TunnelIdle = "tunnel_idle", None, 101;
-    /// We are stopping: a new request was refused, or one in flight was cut at the deadline.
+    /// We are stopping, and the time for what was under way (`shutdown_grace`) is over.
     Draining = "draining", Some(Side::Gateway), 503;
-    /// A limit of ours was reached: connections, descriptors, memory.
-    Overloaded = "overloaded", Some(Side::Gateway), 503;
-    /// An operation of ours failed that should not have.
+    /// A bug of ours was noticed in time: the plan and what runs it do not agree.
     Internal = "internal", Some(Side::Gateway), 500;
     /// The code of the exchange panicked; its connection was closed.
     Panic = "panic", Some(Side::Gateway), 500;

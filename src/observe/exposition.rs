@@ -216,12 +216,11 @@ fn routes_of(page: &mut Page, cores: &[Arc<CoreMetrics>], routes: &Keyed<RouteCo
 type Read<T> = fn(&T) -> u64;
 
 fn per_core(page: &mut Page, cores: &[Arc<CoreMetrics>]) {
-    let table: [(&Metric, Read<CoreMetrics>); 10] = [
+    let table: [(&Metric, Read<CoreMetrics>); 9] = [
         (&names::CORE_EXCHANGES, |core| core.finished()),
         (&names::IN_FLIGHT, |core| core.requests_in_flight.get()),
         (&names::CONNECTIONS, |core| core.connections.get()),
         (&names::ACCEPTED, |core| core.accepted.get()),
-        (&names::REFUSED, |core| core.refused.get()),
         (&names::ACCEPT_PAUSES, |core| core.accept_pauses.get()),
         (&names::TUNNELS, |core| core.tunnels.get()),
         (&names::TUNNELS_OPENED, |core| core.tunnels_opened.get()),

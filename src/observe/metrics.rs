@@ -119,9 +119,8 @@ pub struct CoreMetrics {
     tls_handshakes: Counters<{ names::TLS_VERSIONS.len() }>,
     tls_resumed: Counters<{ names::TLS_VERSIONS.len() }>,
     tls_failures: Counters<{ names::TLS_FAILURES.len() }>,
-    /// Connections closed at once because the core has as many as it may.
-    pub refused: Counter,
-    /// Times that accepting paused because descriptors or memory had run out.
+    /// Times that accepting paused: as many connections as the core may have, or no descriptors or memory left. What waits
+    /// stays in the kernel's backlog.
     pub accept_pauses: Counter,
     /// Upstream attempts after the first one of their exchange.
     pub retries: Counter,

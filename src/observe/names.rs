@@ -127,10 +127,8 @@ metrics! {
         "Open client connections, idle ones included.";
     ACCEPTED: Counter "ringgate_connections_accepted_total" ["core"]
         "Client connections accepted.";
-    REFUSED: Counter "ringgate_connections_refused_total" ["core"]
-        "Client connections closed at once because the core had as many as it may.";
     ACCEPT_PAUSES: Counter "ringgate_accept_pauses_total" ["core"]
-        "Times that accepting paused because descriptors or memory had run out.";
+        "Times that accepting paused: as many connections as the core may have, or no descriptors or memory left.";
     TUNNELS: Gauge "ringgate_tunnels_active" ["core"]
         "Open tunnels (101 Switching Protocols).";
     TUNNELS_OPENED: Counter "ringgate_tunnels_opened_total" ["core"]

@@ -20,6 +20,12 @@
 //! nothing matches host, path and method, but something matches host and path, the outcome is
 //! [`Outcome::MethodNotAllowed`] with the methods of everything that does.
 //!
+//! It holds between APIs, too: a base path is only what its routes' paths begin with, not a fence. A request below `/shop`
+//! that no route of the API at `/shop` answers may be answered by a `/{proxy+}` of an API at `/`. In Amazon API Gateway the
+//! API with the longest base path owns whatever is below it (reference, section 1.10); here an API that wants that has a
+//! catch-all of its own. One table with one rule is what `routes` can print and `explain` can explain, and routes of one
+//! service can move to an API of their own without any other answer changing.
+//!
 //! # Slashes
 //!
 //! Leading slashes count as one. Trailing slashes are ignored: `/a/` and `/a` are the same resource. A `//` inside a

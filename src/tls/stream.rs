@@ -1,11 +1,7 @@
 //! A connection that may be encrypted. The plain one costs a branch; the other one has the same interface.
 
 use super::session::{Facts, Session};
-use crate::io::{
-    self as net, sim,
-    stream::Peek,
-    task::{either, maybe},
-};
+use crate::io::{self as net, sim, stream::Peek, task::either};
 use std::{io, net::SocketAddr, rc::Rc};
 
 /// One end of a connection, plain or not. Reading and writing never wait; [`Stream::readable`] and [`Stream::writable`] do.
@@ -92,23 +88,27 @@ impl Stream {
     /// When the event loop cannot wait.
     #[inline]
     pub async fn readable(&self) -> io::Result<()> {
-        let session = match &self.0 {
-            Kind::Plain(stream) => return stream.readable().await,
-            Kind::Tls(session) => session,
-        };
-        while !session.has_news() {
-            let half = session.is_mid_record();
-            let socket = session.socket();
-            // What is still to be sent for the session itself goes out meanwhile.
-            let flush = session.flush().is_ok_and(|done| !done).then(|| socket.writable());
-            either(socket.readable(), maybe(flush)).await.into_inner()?;
-            if !half {
-                break;
+        // One wait for both kinds: a future is as large as the largest wait in it, and most connections keep one for ever.
+        loop {
+            let (socket, session) = match &self.0 {
+                Kind::Plain(stream) => (stream, None),
+                Kind::Tls(session) if session.has_news() => return Ok(()),
+                Kind::Tls(session) => (session.socket(), Some(session)),
+            };
+            let half = session.is_some_and(|session| session.is_mid_record());
+            match session {
+                // What is still to be sent for the session itself goes out meanwhile.
+                Some(session) if session.flush().is_ok_and(|done| !done) => {
+                    Box::pin(either(socket.readable(), socket.writable())).await.into_inner()?;
+                }
+                _ => socket.readable().await?,
             }
-            // A record that comes byte by byte must not look like something to read each time.
-            session.fill();
+            match session {
+                // A record that comes byte by byte must not look like something to read each time.
+                Some(session) if half => session.fill(),
+                _ => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     /// Waits until [`Stream::send`] takes something, or says what is broken.

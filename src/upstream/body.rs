@@ -4,7 +4,11 @@ use super::{
     pump::Pump,
     transcode::{Sink, Transcoder},
 };
-use crate::{http::head::Framing, tls::Stream};
+use crate::{
+    base::limits,
+    http::head::{Framing, RequestHead},
+    tls::Stream,
+};
 use std::time::Duration;
 
 /// A request body that is being read.
@@ -43,6 +47,26 @@ impl<'a> RequestBody<'a> {
         self.framing == Framing::None
     }
 
+    /// The body of the request with `head`, of which `prefix` came behind the head.
+    #[inline]
+    #[must_use]
+    pub fn new(client: &'a Stream, head: &RequestHead, prefix: &'a [u8]) -> Self {
+        Self {
+            client,
+            prefix,
+            framing: head.framing,
+            limit: u64::MAX,
+            timeout: limits::BODY_TIMEOUT_DEFAULT,
+            expect_continue: head.expect_continue,
+            interim: super::request::is_modern(head.version),
+            used: 0,
+            pump: None,
+            flowing: false,
+            untouched: head.framing != Framing::None,
+            small: 0,
+        }
+    }
+
     /// Whether it has been read to its end and all of it has been sent on, so that both connections may carry another
     /// request.
     #[must_use]
@@ -51,6 +75,12 @@ impl<'a> RequestBody<'a> {
             Some(pump) => pump.is_done(),
             None => self.is_empty() || !self.untouched,
         }
+    }
+
+    /// What moves the rest of the request: of one that is there to its end, what a socket did not take at once.
+    pub fn pump(&mut self) -> &mut Pump {
+        let sink = self.sink();
+        self.pump.get_or_insert_with(|| Box::new(Pump::new(Transcoder::new(Framing::None, sink, false), u64::MAX)))
     }
 
     /// Content bytes read.

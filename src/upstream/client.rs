@@ -4,21 +4,16 @@ use super::{
     balance::{Server, Tried, Upstream},
     body::RequestBody,
     connect::{ConnectError, connect},
+    flight::{Arrived, CLIENT_LOOK, Flight, nanos},
     pump::{Pump, PumpError, Step},
     request::Outgoing,
-    transcode::{Fed, Transcoder},
+    transcode::Fed,
+    watch::Watched,
 };
 use crate::{
     base::{clock::Instant, limits, prng::Prng},
-    h1::{
-        error::{ErrorKind, ParseError},
-        parse::{self, HeadLimits, Parsed},
-    },
-    http::{
-        head::{Framing, ResponseHead},
-        method::Method,
-        status::Status,
-    },
+    h1::error::ErrorKind,
+    http::{head::ResponseHead, status::Status},
     io::{
         Alarm, Net,
         stream::Peek,
@@ -128,7 +123,7 @@ pub struct Lease {
     /// Whose it is.
     pub server: Rc<Server>,
     /// The connection.
-    pub stream: Stream,
+    pub stream: Watched,
     /// It came from the pool.
     pub reused: bool,
     /// One request in flight.
@@ -155,7 +150,7 @@ impl Drop for Turn {
 }
 
 impl Lease {
-    fn new(server: &Rc<Server>, stream: Stream, reused: bool) -> Self {
+    fn new(server: &Rc<Server>, stream: Watched, reused: bool) -> Self {
         Self { _turn: Turn::new(server), server: Rc::clone(server), stream, reused }
     }
 
@@ -173,74 +168,143 @@ impl Lease {
     }
 }
 
-/// What an attempt came to.
-enum Attempt {
-    Answered { buffer: Box<[u8]>, head_start: usize, head_end: usize, filled: usize },
-    Failed { fault: Fault, safe: bool },
+/// Why an attempt brought no answer.
+struct Unanswered {
+    fault: Fault,
+    /// Nothing came of it, and nothing can have been done about it: it may be made again.
+    safe: bool,
+}
+
+/// What an attempt came to: the head of the answer ends at the second value.
+type Attempt = Result<(Arrived, usize), Unanswered>;
+
+/// Where [`Call::answer`] begins.
+#[derive(Debug)]
+pub enum Start {
+    /// With a server that was picked, if one was, and has no idle connection.
+    Anew(Option<usize>),
+    /// With another connection: the request could not be sent on an idle one, which the server had closed.
+    Again,
+    /// With a request that was sent, and with what has arrived of its answer.
+    Sent(Flight, Arrived),
+}
+
+/// What [`Call::begin`] came to.
+#[derive(Debug)]
+pub enum Begun {
+    /// The request was sent whole; its answer is to be awaited.
+    Sent(Flight),
+    /// There is something else to wait for first.
+    Start(Start),
 }
 
 impl Call<'_> {
-    /// Sends the request and waits for the final response head, which is put into `response`.
+    /// Sends what is there of the request, if a server has an idle connection.
+    pub fn begin(&self, body: &mut RequestBody<'_>) -> Begun {
+        self.upstream.budget.earn();
+        // The first attempt begins at the moment at which the request was read.
+        let now = self.net.recent();
+        let Some((index, server)) = self.upstream.pick(self.chance, now, Tried::default()) else {
+            return Begun::Start(Start::Anew(None));
+        };
+        let Some(stream) = server.pool.take(now) else { return Begun::Start(Start::Anew(Some(index))) };
+        server.counters.requests.increment();
+        server.counters.reused.increment();
+        let lease = Lease::new(server, stream, true);
+        match self.send(&lease, body) {
+            Ok(left) => {
+                let until = now.plus(self.timeout.min(CLIENT_LOOK));
+                let flight = Flight { lease, server: index, sent: now, until };
+                if left.is_empty() && body.is_complete() {
+                    return Begun::Sent(flight);
+                }
+                if !left.is_empty() {
+                    body.pump().hold(left);
+                }
+                Begun::Start(Start::Sent(flight, Arrived::default()))
+            }
+            Err(Fault::Closed) => {
+                body.rewind();
+                self.metrics.replays.increment();
+                Begun::Start(Start::Again)
+            }
+            // It will be said again, and then it is the answer.
+            Err(_) => {
+                body.rewind();
+                Begun::Start(Start::Anew(Some(index)))
+            }
+        }
+    }
+
+    /// Sends the request, unless that has been done, and waits for the final response head, which is put into `response`.
     ///
     /// # Errors
     /// Why there is none, after every attempt that was safe.
-    pub async fn answer(&self, body: &mut RequestBody<'_>, response: &mut ResponseHead) -> Result<Answer, Failure> {
+    pub async fn answer(
+        &self,
+        body: &mut RequestBody<'_>,
+        response: &mut ResponseHead,
+        start: Start,
+    ) -> Result<Answer, Failure> {
         let mut notes = Notes::default();
         let mut tried = Tried::default();
-        let mut replayed = false;
-        self.upstream.budget.earn();
-        // The first attempt begins at the moment at which the request was read.
+        let (mut replayed, mut picked, mut flight) = match start {
+            Start::Anew(index) => (false, index, None),
+            Start::Again => (true, None, None),
+            Start::Sent(sent, arrived) => (false, None, Some((sent, arrived))),
+        };
+        notes.attempts = u32::from(replayed);
         let mut now = self.net.recent();
         loop {
-            let Some((index, server)) = self.upstream.pick(self.chance, now, tried) else {
-                return Err(Failure { fault: Fault::NoServer, notes });
+            let found = match (&flight, picked.take()) {
+                (Some((flight, _)), _) => Some((flight.server, &flight.lease.server)),
+                (None, Some(index)) => self.upstream.servers.get(index).map(|server| (index, server)),
+                (None, None) => self.upstream.pick(self.chance, now, tried),
             };
+            let Some((index, server)) = found else { return Err(Failure { fault: Fault::NoServer, notes }) };
+            let server = &Rc::clone(server);
             notes.attempts += 1;
             notes.server = Some(index);
-            server.counters.requests.increment();
-            // What has just failed on one pooled connection would fail on the next: a server that was restarted closed them all.
-            let pooled = if replayed { None } else { server.pool.take(now) };
-            let lease = match pooled {
-                Some(stream) => {
-                    server.counters.reused.increment();
-                    Lease::new(server, stream, true)
-                }
-                None => match Box::pin(self.connect(server, now, &mut notes)).await {
+            let (lease, attempt) = if let Some((Flight { lease, sent, .. }, arrived)) = flight.take() {
+                let attempt = self.go_on(&lease, body, response, &mut notes, sent, arrived).await;
+                (lease, attempt)
+            } else {
+                let lease = match self.lease(server, now, !replayed, &mut notes).await {
                     Ok(lease) => lease,
                     Err(fault) => {
                         self.failed(server, &fault);
                         tried.add(index);
                         if self.may_retry(&notes, tried, self.upstream.settings.retry.on_connect) {
-                            self.metrics.retries.increment();
                             now = self.net.now();
                             continue;
                         }
                         return Err(Failure { fault, notes });
                     }
-                },
+                };
+                let attempt = self.attempt(&lease, body, response, &mut notes).await;
+                (lease, attempt)
             };
-            match self.attempt(&lease, body, response, &mut notes).await {
-                Attempt::Answered { buffer, head_start, head_end, filled } => {
+            match attempt {
+                Ok((arrived, head_end)) => {
                     server.health.succeeded();
                     if self.is_retried(response.status, body) && self.may_retry(&notes, tried.with(index), true) {
-                        self.net.buffers.give(buffer);
+                        arrived.discard(self.net);
                         tried.add(index);
                         body.rewind();
                         server.counters.fail(Failed::Status);
-                        self.metrics.retries.increment();
                         now = self.net.now();
                         continue;
                     }
-                    return Ok(Answer { lease, buffer, head_start, head_end, filled, notes });
+                    return Ok(arrived.into_answer(lease, head_end, notes));
                 }
                 // The server closed an idle connection just when we used it: that is nobody's failure.
-                Attempt::Failed { safe: true, .. } if lease.reused && !replayed && body.is_replayable() => {
+                Err(Unanswered { safe: true, .. }) if lease.reused && !replayed && body.is_replayable() => {
                     replayed = true;
                     body.rewind();
                     self.metrics.replays.increment();
                     now = self.net.now();
                 }
-                Attempt::Failed { fault, .. } => {
+                Err(Unanswered { fault, .. }) => {
                     self.failed(server, &fault);
                     return Err(Failure { fault, notes });
                 }
@@ -248,15 +312,26 @@ impl Call<'_> {
         }
     }
 
+    /// A connection to `server`: the one that was used last, if that may be, or a new one.
+    async fn lease(&self, server: &Rc<Server>, now: Instant, pooled: bool, notes: &mut Notes) -> Result<Lease, Fault> {
+        server.counters.requests.increment();
+        // What has just failed on one pooled connection would fail on the next: a server that was restarted closed them all.
+        if pooled && let Some(stream) = server.pool.take(now) {
+            server.counters.reused.increment();
+            return Ok(Lease::new(server, stream, true));
+        }
+        self.connect(server, now, notes).await
+    }
+
+    /// Whether another server is asked; counts that, and that the budget forbids it.
     fn may_retry(&self, notes: &Notes, tried: Tried, wanted: bool) -> bool {
         // Without another server, what this one said or did is the answer.
         if !wanted || notes.attempts >= self.upstream.settings.retry.attempts || !self.upstream.has_more(tried) {
             return false;
         }
         let affordable = self.upstream.budget.spend();
-        if !affordable {
-            self.metrics.retries_denied.increment();
-        }
+        let counter = if affordable { &self.metrics.retries } else { &self.metrics.retries_denied };
+        counter.increment();
         affordable
     }
 
@@ -295,7 +370,7 @@ impl Call<'_> {
                 notes.connect_ns += nanos(self.net.now().since(now));
                 notes.address = made.address;
                 server.counters.opened.increment();
-                Ok(Lease::new(server, made.stream, false))
+                Ok(Lease::new(server, Watched::new(made.stream), false))
             }
             Err(e) => Err(match e {
                 ConnectError::Unresolved => Fault::Unresolved,
@@ -313,66 +388,75 @@ impl Call<'_> {
         response: &mut ResponseHead,
         notes: &mut Notes,
     ) -> Attempt {
-        let idempotent = self.outgoing.head.method.is_idempotent();
         let left = match self.send(lease, body) {
             Ok(left) => left,
-            Err(Fault::Closed) => return Attempt::Failed { fault: Fault::Closed, safe: true },
-            Err(fault) => return Attempt::Failed { fault, safe: false },
+            Err(fault) => return Err(Unanswered { safe: matches!(fault, Fault::Closed), fault }),
         };
-        if !left.is_empty() || !body.is_complete() {
-            match Box::pin(self.upload(lease, body, left)).await {
-                // The upstream's time begins when it has the whole request.
-                Ok(()) => {
-                    let _ = self.net.now();
-                }
-                Err(fault) => return Attempt::Failed { fault, safe: false },
-            }
+        if !left.is_empty() {
+            body.pump().hold(left);
         }
-        let mut sent = self.net.recent();
-        let mut wait = Wait { buffer: None, start: 0, filled: 0, interim: 0, client_ended: None };
-        loop {
-            let deadline = sent.plus(self.timeout);
-            self.alarm.set(deadline.min(sent.plus(CLIENT_LOOK)));
-            let ready = self.alarm.guard(lease.stream.readable()).await;
-            if ready.is_err() {
-                match Box::pin(self.linger(lease, &mut wait, body.client, deadline)).await {
-                    Ok(()) => {}
-                    Err(fault) => return self.give_up(wait, fault, false),
-                }
+        self.go_on(lease, body, response, notes, self.net.recent(), Arrived::default()).await
+    }
+
+    /// Sends what is left of the request, and waits for the final response head.
+    async fn go_on(
+        &self,
+        lease: &Lease,
+        body: &mut RequestBody<'_>,
+        response: &mut ResponseHead,
+        notes: &mut Notes,
+        mut sent: Instant,
+        mut arrived: Arrived,
+    ) -> Attempt {
+        let method = self.outgoing.head.method;
+        if !body.is_complete() {
+            if let Err(fault) = self.upload(lease, body).await {
+                return self.give_up(arrived, fault, false);
             }
-            let mut found = self.receive(lease, &mut wait, response);
+            // The upstream's time begins when it has the whole request.
+            sent = self.net.now();
+        }
+        let (mut interim, mut client_ended) = (0, None);
+        let mut look_first = !arrived.is_empty();
+        loop {
+            let mut found = if std::mem::take(&mut look_first) {
+                arrived.parse(method, response)
+            } else {
+                let deadline = sent.plus(self.timeout);
+                self.alarm.set(deadline.min(sent.plus(CLIENT_LOOK)));
+                if self.alarm.guard(lease.stream.readable()).await.is_err()
+                    && let Err(fault) = self.linger(lease, &mut client_ended, body.client, deadline).await
+                {
+                    return self.give_up(arrived, fault, false);
+                }
+                arrived.receive(self.net, &lease.stream, method, response)
+            };
             if let Ok(Some(head_end)) = found
                 && is_interim(response)
             {
-                found = Box::pin(self.pass_interim(&mut wait, response, body, head_end)).await;
+                found = self.pass_interim(&mut arrived, &mut interim, response, body, head_end).await;
             }
             match found {
                 // It has only said something in between: the upload goes on.
-                Ok(None) if wait.bytes().is_empty() && !body.is_complete() => {
-                    if let Err(fault) = Box::pin(self.upload(lease, body, Vec::new())).await {
-                        return self.give_up(wait, fault, false);
+                Ok(None) if arrived.is_empty() && !body.is_complete() => {
+                    if let Err(fault) = self.upload(lease, body).await {
+                        return self.give_up(arrived, fault, false);
                     }
                     sent = self.net.now();
                 }
                 Ok(None) => {}
                 Ok(Some(_)) if response.status.0 == 101 && !self.may_switch(response, body) => {
-                    return self.give_up(wait, Fault::Garbage(ErrorKind::StatusLine), false);
+                    return self.give_up(arrived, Fault::Garbage(ErrorKind::StatusLine), false);
                 }
                 Ok(Some(head_end)) => {
                     let now = self.net.now();
                     notes.first_byte_ns = nanos(now.since(sent));
                     lease.server.counters.answered(sent, now);
-                    let Wait { buffer, start, filled, .. } = wait;
-                    return Attempt::Answered {
-                        buffer: buffer.unwrap_or_default(),
-                        head_start: start,
-                        head_end,
-                        filled,
-                    };
+                    return Ok((arrived, head_end));
                 }
                 Err(fault) => {
-                    let nothing_came = wait.filled == 0 && wait.interim == 0;
-                    return self.give_up(wait, fault, nothing_came && idempotent);
+                    let nothing_came = arrived.is_empty() && interim == 0;
+                    return self.give_up(arrived, fault, nothing_came && method.is_idempotent());
                 }
             }
         }
@@ -385,12 +469,10 @@ impl Call<'_> {
     }
 
     #[cold]
-    fn give_up(&self, wait: Wait, fault: Fault, safe: bool) -> Attempt {
-        if let Some(buffer) = wait.buffer {
-            self.net.buffers.give(buffer);
-        }
+    fn give_up(&self, arrived: Arrived, fault: Fault, safe: bool) -> Attempt {
+        arrived.discard(self.net);
         let safe = safe && matches!(fault, Fault::Closed);
-        Attempt::Failed { fault, safe }
+        Err(Unanswered { fault, safe })
     }
 
     /// Sends the head and what is there of the body in one call. Returns what the socket did not take.
@@ -421,20 +503,15 @@ impl Call<'_> {
 
     /// Sends the rest of the body. An upstream that answers early is listened to at once.
     #[cold]
-    async fn upload(&self, lease: &Lease, body: &mut RequestBody<'_>, left: Vec<u8>) -> Result<(), Fault> {
+    async fn upload(&self, lease: &Lease, body: &mut RequestBody<'_>) -> Result<(), Fault> {
         if std::mem::take(&mut body.expect_continue) && body.prefix.is_empty() && !body.is_complete() {
             self.tell_client(body.client, b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
         let client = body.client;
         let timeout = body.timeout;
         body.flowing = true;
-        let sink = body.sink();
         // Kept with the body: as long as something of the request is not sent, the connection is good for nothing else.
-        let pump =
-            body.pump.get_or_insert_with(|| Box::new(Pump::new(Transcoder::new(Framing::None, sink, false), u64::MAX)));
-        if !left.is_empty() {
-            pump.hold(left);
-        }
+        let pump = body.pump();
         // One watch for the whole upload: to give one up and set another for every piece would cost more than the piece.
         let mut early = pin!(lease.stream.readable());
         loop {
@@ -467,16 +544,22 @@ impl Call<'_> {
 
     /// The answer takes its time: look now and then whether anyone still waits for it.
     #[cold]
-    async fn linger(&self, lease: &Lease, wait: &mut Wait, client: &Stream, deadline: Instant) -> Result<(), Fault> {
+    async fn linger(
+        &self,
+        lease: &Lease,
+        client_ended: &mut Option<Instant>,
+        client: &Stream,
+        deadline: Instant,
+    ) -> Result<(), Fault> {
         loop {
             let now = self.net.now();
-            if now >= deadline {
+            if now >= deadline || self.alarm.is_cut() {
                 return Err(Fault::Timeout);
             }
             match client.peek() {
                 Peek::Broken => return Err(Fault::ClientGone),
                 Peek::Ended => {
-                    let since = *wait.client_ended.get_or_insert(now);
+                    let since = *client_ended.get_or_insert(now);
                     if now.since(since) >= limits::HALF_CLOSED_GRACE {
                         return Err(Fault::ClientGone);
                     }
@@ -490,45 +573,30 @@ impl Call<'_> {
         }
     }
 
-    /// Receives what is there and looks for a whole head in it: its end, if it is complete.
-    fn receive(&self, lease: &Lease, wait: &mut Wait, response: &mut ResponseHead) -> Result<Option<usize>, Fault> {
-        let buffer = wait.buffer.get_or_insert_with(|| self.net.buffers.take());
-        let room = buffer.get_mut(wait.filled..).unwrap_or_default();
-        if room.is_empty() {
-            return Err(Fault::Garbage(ErrorKind::HeadTooLarge));
-        }
-        match lease.stream.recv(room) {
-            Ok(0) => return Err(Fault::Closed),
-            Ok(n) => wait.filled += n,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-            Err(_) => return Err(Fault::Closed),
-        }
-        wait.parse(self.outgoing.head.method, response)
-    }
-
     /// Hands interim responses on and goes on to what stands behind them (RFC 9110 §15.2): the end of the final head, if it
     /// is there already.
     #[cold]
     async fn pass_interim(
         &self,
-        wait: &mut Wait,
+        arrived: &mut Arrived,
+        interim: &mut u32,
         response: &mut ResponseHead,
         body: &RequestBody<'_>,
         mut head_end: usize,
     ) -> Result<Option<usize>, Fault> {
         loop {
-            wait.interim += 1;
-            if wait.interim > limits::INTERIM_RESPONSES_MAX {
+            *interim += 1;
+            if *interim > limits::INTERIM_RESPONSES_MAX {
                 return Err(Fault::TooManyInterim);
             }
             // 100 answers an expectation that was ours to answer; anything else is for the client.
             if body.interim && response.status.0 != 100 {
                 let mut out = Vec::new();
-                super::response::encode_interim(&mut out, response, wait.bytes());
+                super::response::encode_interim(&mut out, response, arrived.bytes());
                 self.tell_client(body.client, &out).await?;
             }
-            wait.drop_head(head_end);
-            match wait.parse(self.outgoing.head.method, response)? {
+            arrived.drop_head(head_end);
+            match arrived.parse(self.outgoing.head.method, response)? {
                 Some(end) if is_interim(response) => head_end = end,
                 found => return Ok(found),
             }
@@ -550,43 +618,6 @@ impl Call<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// What has come of a response while its head is not complete.
-struct Wait {
-    buffer: Option<Box<[u8]>>,
-    start: usize,
-    filled: usize,
-    interim: u32,
-    client_ended: Option<Instant>,
-}
-
-impl Wait {
-    fn bytes(&self) -> &[u8] {
-        self.buffer.as_deref().and_then(|b| b.get(self.start..self.filled)).unwrap_or_default()
-    }
-
-    fn parse(&self, method: Method, response: &mut ResponseHead) -> Result<Option<usize>, Fault> {
-        let bytes = self.bytes();
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        let limits = HeadLimits { bytes: self.buffer.as_deref().map_or(0, <[u8]>::len), fields: limits::FIELDS_MAX };
-        match parse::response(bytes, limits, method, response) {
-            Ok(Parsed::Complete(n)) => Ok(Some(self.start + n)),
-            Ok(Parsed::Partial) => Ok(None),
-            Err(ParseError { kind, .. }) => Err(Fault::Garbage(kind)),
-        }
-    }
-
-    /// Forgets the head that ends at `end`; what is behind it moves to the front.
-    fn drop_head(&mut self, end: usize) {
-        if let Some(buffer) = &mut self.buffer {
-            buffer.copy_within(end..self.filled, 0);
-            self.filled -= end;
-            self.start = 0;
-        }
     }
 }
 
@@ -627,11 +658,5 @@ fn is_interim(response: &ResponseHead) -> bool {
     response.status.is_interim() && response.status.0 != 101
 }
 
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// How long an answer may take before we look whether the client still waits.
-const CLIENT_LOOK: Duration = Duration::from_millis(250);
 /// Up to here, copying body bytes behind the head is cheaper than a second part of the send.
 const COPY_BYTES_MAX: usize = 4096;

@@ -6,6 +6,7 @@ use crate::{
     http::{
         field::Known,
         head::{FieldLine, Framing, RequestHead, Version},
+        hop::{self, Fate},
     },
 };
 
@@ -80,27 +81,12 @@ impl Outgoing<'_> {
         }
     }
 
-    /// Whether a field line goes along as it is (RFC 9110 §7.6.1).
+    /// Whether a field line goes along as it is (RFC 9110 §7.6.1). `Forwarded` from anyone but a trusted proxy is hearsay.
+    #[inline]
     fn passes(&self, line: &FieldLine) -> bool {
         match line.known {
-            Known::Other | Known::Authorization | Known::UserAgent | Known::Date | Known::Server | Known::Via => {
-                !line.nominated
-            }
-            // From anyone else they are hearsay.
             Known::Forwarded => self.trusted && !line.nominated,
-            Known::Upgrade
-            | Known::Connection
-            | Known::ContentLength
-            | Known::Expect
-            | Known::Host
-            | Known::KeepAlive
-            | Known::HopByHop
-            | Known::Te
-            | Known::Trailer
-            | Known::TransferEncoding
-            | Known::XForwardedFor
-            | Known::XForwardedHost
-            | Known::XForwardedProto => false,
+            _ => hop::request(line) == Fate::Pass,
         }
     }
 

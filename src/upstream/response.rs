@@ -4,8 +4,8 @@ use super::request::Run;
 use crate::{
     h1::encode,
     http::{
-        field::Known,
-        head::{FieldLine, ResponseHead},
+        head::ResponseHead,
+        hop::{self, Fate},
     },
 };
 
@@ -87,37 +87,11 @@ pub fn encode_interim(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
 fn fields(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
     let mut run = Run::default();
     for line in &head.fields {
-        if passes(line) {
+        if hop::response(line) == Fate::Pass {
             run.add(line, bytes, out);
         } else {
             run.end(bytes, out);
         }
     }
     run.end(bytes, out);
-}
-
-/// Whether a field line goes along as it is (RFC 9110 §7.6.1).
-fn passes(line: &FieldLine) -> bool {
-    match line.known {
-        Known::Connection
-        | Known::ContentLength
-        | Known::KeepAlive
-        | Known::HopByHop
-        | Known::Te
-        | Known::TransferEncoding
-        | Known::Upgrade => false,
-        Known::Other
-        | Known::Authorization
-        | Known::Date
-        | Known::Expect
-        | Known::Forwarded
-        | Known::Host
-        | Known::Server
-        | Known::Trailer
-        | Known::UserAgent
-        | Known::Via
-        | Known::XForwardedFor
-        | Known::XForwardedHost
-        | Known::XForwardedProto => !line.nominated,
-    }
 }

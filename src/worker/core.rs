@@ -183,6 +183,8 @@ impl Running {
             Message::Access(sink) => *self.core.access.borrow_mut() = sink,
             Message::Serve(handed) => accept::serve(self, handed.accepted, &handed.listener, staff),
             Message::Drain(grace) => return Some(grace),
+            #[cfg(test)]
+            Message::Break => panic!("the panic of a test"),
         }
         None
     }

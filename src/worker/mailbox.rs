@@ -36,6 +36,9 @@ pub enum Message {
     Serve(Handed),
     /// Stop after that time at the latest.
     Drain(Duration),
+    /// Panic: for the test that a core that dies is noticed.
+    #[cfg(test)]
+    Break,
 }
 
 /// The sending side, for any thread.

@@ -87,7 +87,6 @@ pub struct Workers {
     posts: Vec<Post>,
     threads: Vec<JoinHandle<()>>,
     backend: Backend,
-    registry: Arc<Registry>,
     ready: Arc<AtomicUsize>,
     listening: Vec<ListenAddress>,
     /// Plans that some core may still run: they are dropped here, never on a core, where it would take a while.
@@ -143,38 +142,39 @@ pub fn start(start: Start) -> Result<Workers, StartError> {
     }
     let listening = start.plan.listeners.iter().map(|l| l.address.clone()).collect();
     let retired = vec![(start.plan, plans)];
-    Ok(Workers { posts, threads, backend, registry: start.registry, ready, listening, retired })
+    Ok(Workers { posts, threads, backend, ready, listening, retired })
 }
 
 impl Workers {
-    /// Runs `plan` from now on: opens the listeners that are new, then hands it to the cores. Exchanges under way finish on
-    /// the plan they began with.
+    /// Runs `plan` from now on: opens the listeners that are new, then hands it to the cores as `plans`
+    /// ([`CorePlan::for_cores`]). Exchanges under way finish on the plan they began with.
     ///
     /// # Errors
     /// A new listener cannot be opened; the old plan runs on, untouched.
-    pub fn install(&mut self, plan: Arc<Plan>) -> Result<(), StartError> {
+    pub fn install(&mut self, plan: Arc<Plan>, plans: Vec<CorePlan>) -> Result<(), StartError> {
         let added = plan.listeners.iter().map(|l| &l.address).filter(|at| !self.listening.contains(at));
         let mut sockets = open(added, self.posts.len())?;
-        let plans = CorePlan::for_cores(&plan, &self.registry, self.posts.len());
         for (post, plan) in self.posts.iter().zip(&plans) {
             let sockets = sockets.iter_mut().filter_map(|(at, fds)| Some((at.clone(), fds.pop()?))).collect();
             post.send(Message::Install { plan: plan.clone(), sockets });
         }
         self.listening = plan.listeners.iter().map(|l| l.address.clone()).collect();
         self.retired.push((plan, plans));
-        self.sweep();
         Ok(())
     }
 
-    /// Drops plans that no core runs any more; called now and then on a control thread.
-    pub fn sweep(&mut self) {
+    /// Plans that no core runs any more; asked for now and then by a control thread, which drops them where that is in
+    /// nobody's way.
+    #[must_use]
+    pub fn sweep(&mut self) -> Vec<(Arc<Plan>, Vec<CorePlan>)> {
         let newest = self.retired.len().saturating_sub(1);
         let mut index = 0;
         // Each core holds one reference of its plan, besides the two here.
-        self.retired.retain(|(plan, plans)| {
+        let over = |(plan, plans): &mut (Arc<Plan>, Vec<CorePlan>)| {
             index += 1;
-            index > newest || Arc::strong_count(plan) > 1 + plans.len()
-        });
+            index <= newest && Arc::strong_count(plan) <= 1 + plans.len()
+        };
+        self.retired.extract_if(.., over).collect()
     }
 
     /// Tells the cores what the name of an upstream server resolves to now.
@@ -196,6 +196,14 @@ impl Workers {
     pub fn drain(&self, grace: Duration) {
         for post in &self.posts {
             post.send(Message::Drain(grace));
+        }
+    }
+
+    /// Has the code of one core panic outside of any connection.
+    #[cfg(test)]
+    pub(crate) fn break_one(&self) {
+        if let Some(post) = self.posts.first() {
+            post.send(Message::Break);
         }
     }
 

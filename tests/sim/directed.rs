@@ -16,6 +16,7 @@ use ringgate::{
         sim::{Socket, Weather},
         task::Desk,
     },
+    observe::event::Reason,
 };
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -412,6 +413,18 @@ fn every_timeout_has_its_status_and_its_time() {
     assert_eq!(quiet(b"GET / HT", 2), ("408".to_owned(), true));
     assert_eq!(quiet(&POST[..POST.len() - 1], 3), ("408".to_owned(), true));
     assert_eq!(quiet(GET, 4), ("504".to_owned(), true));
+    // On a pooled connection, where the wait is another one; and a time that is over before the first look at the client.
+    for (timeout, millis) in [("4s", 4000), ("100ms", 100)] {
+        let scene = Scene::plain();
+        let text = text(&[1], "[]").replace("timeout = \"4s\"", &format!("timeout = \"{timeout}\""));
+        scene.stage.install(&plan(&text));
+        let (client, ear) = warm(&scene);
+        scene.send(&client, GET);
+        scene.pass(Duration::from_millis(millis - 50));
+        assert_eq!((heard(&ear).as_str(), ear.end.get()), ("", None), "{timeout}: not early");
+        scene.pass(Duration::from_millis(200));
+        assert_eq!(heard(&ear).get(9..12), Some("504"), "{timeout}");
+    }
     let scene = Scene::plain();
     let (_client, ear) = warm(&scene);
     scene.pass(Duration::from_millis(4900));
@@ -433,6 +446,20 @@ fn what_has_arrived_when_draining_begins_is_answered() {
     let got = heard(&ear);
     assert!(got.contains("Connection: close") && got.ends_with("hi"), "{got}");
     assert_eq!(ear.end.get(), Some(Ending::Closed));
+}
+
+#[test]
+fn what_a_server_sends_behind_its_answer_is_not_the_answer_to_the_next_request() {
+    let scene = Scene::plain();
+    let (client, ear) = warm(&scene);
+    // No time passes: the connection is as fresh as can be.
+    scene.upstreams.borrow()[0].send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong").unwrap();
+    scene.send(&client, GET);
+    assert_eq!((scene.upstreams.borrow().len(), scene.asked(0)), (2, Vec::new()), "it goes to another connection");
+    assert!(scene.asked(1).starts_with(b"GET"));
+    scene.answer(1, OK);
+    let got = heard(&ear);
+    assert!(got.ends_with("hi") && !got.contains("wrong"), "{got}");
 }
 
 #[test]
@@ -461,6 +488,7 @@ fn a_panic_inside_an_exchange_costs_one_connection() {
         (near, heard)
     };
     let ((good, good_ear), (bad, bad_ear)) = (client(12), client(13));
+    let (worse, worse_ear) = client(15);
     let fixed = b"GET /fixed HTTP/1.1\r\nHost: h\r\n\r\n";
     for round in 0..3 {
         scene.send(&good, fixed);
@@ -469,8 +497,17 @@ fn a_panic_inside_an_exchange_costs_one_connection() {
             scene.send(&bad, fixed);
             assert_eq!(bad_ear.end.get(), Some(Ending::Closed));
         }
+        if round == 2 {
+            // In the middle of an exchange: nobody else may have this memory while one is written.
+            let taken = core.scratch.borrow_mut();
+            scene.send(&worse, fixed);
+            drop(taken);
+            assert_eq!((worse_ear.end.get(), heard(&worse_ear).as_str()), (Some(Ending::Closed), ""));
+        }
     }
-    assert_eq!((core.metrics.panics.get(), core.metrics.connections.get()), (1, 1));
+    assert_eq!((core.metrics.panics.get(), core.metrics.connections.get()), (2, 1));
+    assert_eq!(core.metrics.exchanges(Reason::Panic), 1, "the first one panicked after its exchange");
+    assert_eq!(core.metrics.requests_in_flight.get(), 0);
     let (late, late_ear) = client(14);
     scene.send(&late, fixed);
     assert!(heard(&late_ear).ends_with("fixed"));

@@ -94,6 +94,37 @@ fn sigterm_finishes_what_is_in_flight_and_exits_0() {
 }
 
 #[test]
+fn what_is_left_when_the_grace_is_over_is_cut_and_says_so() {
+    let _turn = take_turn();
+    let upstream = Upstream::start(|request| {
+        let begun = request.target() == "/begun";
+        Answer::Take(Box::new(move |mut stream| {
+            use std::io::{Read, Write};
+            let head: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
+            let _ = stream.write_all(if begun { head } else { b"" });
+            let _ = stream.read(&mut [0; 16]);
+        }))
+    });
+    let config = proxy_to(upstream.port).replace("[server]\n", "[server]\nshutdown_grace = \"1s\"\n");
+    let gateway = Gateway::with(&(config + "[log.access]\noutput = \"stdout\"\n")).start();
+    let ask = |target: &str| {
+        let mut client = Client::connect(gateway.port);
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        client
+    };
+    let (mut waiting, mut begun) = (ask("/waiting"), ask("/begun"));
+    assert_eq!(begun.head().unwrap().status, 200);
+    gateway.signal(Signal::TERM);
+    let refused = waiting.response().unwrap();
+    assert_eq!((refused.status, refused.field("connection")), (503, Some("close")));
+    assert!(begun.is_closed_within(Duration::from_secs(3)), "cut, not completed");
+    let (status, output) = gateway.stop_and_tell();
+    assert_eq!(status.code(), Some(0));
+    let cut = output.lines().filter(|line| line.contains("\"reason\":\"draining\"")).count();
+    assert_eq!(cut, 2, "{output}");
+}
+
+#[test]
 fn a_tunnel_does_not_hold_the_stop_past_its_grace() {
     let _turn = take_turn();
     let upstream = Upstream::start(|_| {

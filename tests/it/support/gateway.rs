@@ -127,8 +127,16 @@ impl Gateway {
     }
 
     /// Waits for the end of a gateway that was told to stop.
-    pub(crate) fn stop_soon(mut self) -> ExitStatus {
-        wait_for("the gateway to stop", START_LIMIT, || self.child.try_wait().unwrap())
+    pub(crate) fn stop_soon(self) -> ExitStatus {
+        self.stop_and_tell().0
+    }
+
+    /// The same, and all that it has said.
+    pub(crate) fn stop_and_tell(mut self) -> (ExitStatus, String) {
+        let status = wait_for("the gateway to stop", START_LIMIT, || self.child.try_wait().unwrap());
+        // What stood in the pipes may be read a moment later.
+        thread::sleep(Duration::from_millis(100));
+        (status, self.output())
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
