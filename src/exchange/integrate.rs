@@ -48,7 +48,10 @@ pub fn begin(
     })
 }
 
-/// See [`super::landed`].
+/// Takes the answer of an upstream that was asked, now that something has come; its head goes into `response`.
+///
+/// # Errors
+/// What else there is to do about it.
 #[inline]
 pub fn landed(
     core: &Core,

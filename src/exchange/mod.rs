@@ -12,17 +12,14 @@ pub mod reject;
 pub mod route;
 
 use crate::{
-    http::{
-        head::{ResponseHead, TargetForm},
-        method::Method,
-    },
+    http::{head::TargetForm, method::Method},
     observe::event::Reason,
     plan::challenge,
     upstream::{Answer, Flight, body::RequestBody},
 };
 pub use context::{Asking, Core, Epoch, Request, Work};
 pub use finish::{Opened, Outcome};
-pub use integrate::Ask;
+pub use integrate::{Ask, landed};
 pub use reject::Rejection;
 use std::sync::Arc;
 
@@ -87,21 +84,6 @@ pub fn run(
         Err(rejection) => Reply::Rejected(rejection),
     };
     (opened, reply)
-}
-
-/// Takes the answer of an upstream that was asked, now that something has come; its head goes into `response`.
-///
-/// # Errors
-/// What else there is to do about it.
-#[inline]
-pub fn landed(
-    core: &Core,
-    opened: &mut Opened,
-    request: &Request<'_>,
-    flight: Flight,
-    response: &mut ResponseHead,
-) -> Result<Answer, Ask> {
-    integrate::landed(core, opened, request, flight, response)
 }
 
 /// Gets the upstream's answer where that takes more than one wait: connecting, uploads, retries, interim responses, or an

@@ -89,26 +89,22 @@ impl Stream {
     #[inline]
     pub async fn readable(&self) -> io::Result<()> {
         // One wait for both kinds: a future is as large as the largest wait in it, and most connections keep one for ever.
-        loop {
-            let (socket, session) = match &self.0 {
-                Kind::Plain(stream) => (stream, None),
-                Kind::Tls(session) if session.has_news() => return Ok(()),
-                Kind::Tls(session) => (session.socket(), Some(session)),
-            };
-            let half = session.is_some_and(|session| session.is_mid_record());
-            match session {
+        while !self.has_news() {
+            let half = self.is_mid_record();
+            if self.flush() {
+                self.socket().readable().await?;
+            } else {
                 // What is still to be sent for the session itself goes out meanwhile.
-                Some(session) if session.flush().is_ok_and(|done| !done) => {
-                    Box::pin(either(socket.readable(), socket.writable())).await.into_inner()?;
-                }
-                _ => socket.readable().await?,
+                let socket = self.socket();
+                Box::pin(either(socket.readable(), socket.writable())).await.into_inner()?;
             }
-            match session {
-                // A record that comes byte by byte must not look like something to read each time.
-                Some(session) if half => session.fill(),
-                _ => return Ok(()),
+            if !half {
+                break;
             }
+            // A record that comes byte by byte must not look like something to read each time.
+            self.fill();
         }
+        Ok(())
     }
 
     /// Waits until [`Stream::send`] takes something, or says what is broken.
@@ -153,6 +149,31 @@ impl Stream {
         match &self.0 {
             Kind::Plain(stream) => stream.abort_on_close(),
             Kind::Tls(session) => session.abort_on_close(),
+        }
+    }
+
+    #[inline]
+    fn socket(&self) -> &net::Stream {
+        match &self.0 {
+            Kind::Plain(stream) => stream,
+            Kind::Tls(session) => session.socket(),
+        }
+    }
+
+    /// Whether there is something to say without the socket.
+    #[inline]
+    fn has_news(&self) -> bool {
+        matches!(&self.0, Kind::Tls(session) if session.has_news())
+    }
+
+    #[inline]
+    fn is_mid_record(&self) -> bool {
+        matches!(&self.0, Kind::Tls(session) if session.is_mid_record())
+    }
+
+    fn fill(&self) {
+        if let Kind::Tls(session) = &self.0 {
+            session.fill();
         }
     }
 
