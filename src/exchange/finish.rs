@@ -99,15 +99,15 @@ impl Outcome {
 #[derive(Debug)]
 pub struct Witness<'a> {
     core: &'a Core,
-    request: Request<'a>,
+    request: &'a Request<'a>,
 }
 
 impl<'a> Witness<'a> {
     /// For as long as the code of the exchange of `request` runs.
     #[inline]
     #[must_use]
-    pub fn new(core: &'a Core, request: &Request<'a>) -> Self {
-        Self { core, request: *request }
+    pub const fn new(core: &'a Core, request: &'a Request<'a>) -> Self {
+        Self { core, request }
     }
 
     #[cold]

@@ -62,7 +62,7 @@ pub fn landed(
 ) -> Result<Answer, Ask> {
     let epoch = opened.epoch();
     let asked = opened.upstream.and_then(|id| epoch.upstreams.get(id.index()));
-    let Some(upstream) = asked else { return Err(Ask(Start::Sent(flight, Arrived::default()))) };
+    let Some(upstream) = asked else { return Err(Ask::later(flight)) };
     match flight.land(&core.net, upstream, request.head.method, response) {
         Ok(answer) => {
             opened.notes = answer.notes;
@@ -81,10 +81,11 @@ impl Ask {
     }
 }
 
-/// See [`super::ask`].
+/// Gets the upstream's answer where that takes more than one wait: connecting, uploads, retries, interim responses, or an
+/// answer that takes its time.
 ///
 /// # Errors
-/// Why there is no answer.
+/// Why there is none.
 pub async fn ask(
     core: &Core,
     opened: &mut Opened,
@@ -107,7 +108,11 @@ pub async fn ask(
         }
         Err(failure) => {
             opened.notes = failure.notes;
-            Err(Rejection::from(failure.fault))
+            let rejection = Rejection::from(failure.fault);
+            if rejection.reason == Reason::BadRequest {
+                core.metrics.reject(rejection.detail);
+            }
+            Err(if request.alarm.is_cut() { rejection.cut() } else { rejection })
         }
     }
 }

@@ -15,11 +15,11 @@ use crate::{
     http::{head::TargetForm, method::Method},
     observe::event::Reason,
     plan::challenge,
-    upstream::{Answer, Flight, body::RequestBody},
+    upstream::{Flight, body::RequestBody},
 };
 pub use context::{Asking, Core, Epoch, Request, Work};
 pub use finish::{Opened, Outcome};
-pub use integrate::{Ask, landed};
+pub use integrate::{Ask, ask, landed};
 pub use reject::Rejection;
 use std::sync::Arc;
 
@@ -84,25 +84,4 @@ pub fn run(
         Err(rejection) => Reply::Rejected(rejection),
     };
     (opened, reply)
-}
-
-/// Gets the upstream's answer where that takes more than one wait: connecting, uploads, retries, interim responses, or an
-/// answer that takes its time.
-///
-/// # Errors
-/// Why there is none.
-pub async fn ask(
-    core: &Core,
-    opened: &mut Opened,
-    request: &Request<'_>,
-    body: &mut RequestBody<'_>,
-    work: Asking<'_>,
-    ask: Ask,
-) -> Result<Answer, Rejection> {
-    integrate::ask(core, opened, request, body, work, ask).await.map_err(|rejection| {
-        if rejection.reason == Reason::BadRequest {
-            core.metrics.reject(rejection.detail);
-        }
-        if request.alarm.is_cut() { rejection.cut() } else { rejection }
-    })
 }
