@@ -12,7 +12,10 @@ use crate::{
         source::{Place, Text},
     },
     http::method::Method,
-    plan::{Api, Route},
+    plan::{
+        Api, Route,
+        documentation::{Documentation, Told},
+    },
     route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError},
 };
 use ahash::AHashMap;
@@ -23,6 +26,7 @@ pub(super) struct Apis {
     pub(super) apis: Vec<Api>,
     pub(super) routes: Vec<Route>,
     pub(super) router: Builder,
+    pub(super) documentation: Documentation,
 }
 
 /// Compiles all APIs; ids are indices in the order of the files.
@@ -40,6 +44,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
             apis: Vec::with_capacity(config.apis.len()),
             routes: Vec::with_capacity(count),
             router: Builder::new(),
+            documentation: Documentation::default(),
         },
         places: Vec::with_capacity(count),
         dangling: RefCell::default(),
@@ -102,6 +107,7 @@ impl<'c> Compiler<'c> {
             self.route(route, &common);
         }
         let base_path = if base_path.is_empty() { "/".into() } else { base_path.to_owned() };
+        self.apis.documentation.apis.push(told(&api.told));
         self.apis.apis.push(Api { name: api.name.value.clone(), hosts, base_path });
     }
 
@@ -191,6 +197,7 @@ impl<'c> Compiler<'c> {
         let request_body = route.request_body.map_or(self.body_limit, |limit| limit.value);
         let origin = route.origin.clone();
         let api = common.id;
+        self.apis.documentation.routes.push(told(&route.told));
         self.apis.routes.push(Route { id, api, methods: names, path, parameters, integration, request_body, origin });
     }
 
@@ -298,6 +305,18 @@ impl<'c> Compiler<'c> {
                 .also(first, "the first route")
                 .help("neither names of parameters nor a slash at the end tell routes apart"),
         );
+    }
+}
+
+/// What is only told.
+fn told(told: &config::api::Told) -> Told {
+    let text = |text: &Option<Text>| text.as_ref().map(|text| text.value.as_str().into());
+    Told {
+        operation_id: text(&told.operation_id),
+        summary: text(&told.summary),
+        description: text(&told.description),
+        tags: told.tags.iter().map(|tag| tag.value.as_str().into()).collect(),
+        more: told.documentation.as_ref().map(|more| more.compact().into()),
     }
 }
 

@@ -1,9 +1,12 @@
 //! `[api.*]` and its routes as written.
 
 use super::{
+    diagnostic::{Code, Diagnostic},
     integration::{self, Integration},
+    json::Json,
     reader::Reader,
     source::{At, Place, Text},
+    tree::Value,
 };
 
 /// `[api.NAME]`
@@ -15,8 +18,25 @@ pub struct Api {
     pub hosts: Vec<Text>,
     /// `base_path`, not yet checked; `None` if it could not be read.
     pub base_path: Option<Text>,
+    /// `summary`, `description`, `documentation`
+    pub told: Told,
     /// `[[api.NAME.route]]`
     pub routes: Vec<Route>,
+}
+
+/// What is only told, to people and their tools.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// `operation_id`; an API has none.
+    pub operation_id: Option<Text>,
+    /// `summary`
+    pub summary: Option<Text>,
+    /// `description`
+    pub description: Option<Text>,
+    /// `tags`; an API has none.
+    pub tags: Vec<Text>,
+    /// `documentation`, as it is.
+    pub documentation: Option<Json>,
 }
 
 /// `[[api.NAME.route]]`
@@ -34,6 +54,8 @@ pub struct Route {
     pub integration: Option<Integration>,
     /// `request_body`, if it is given; `u64::MAX` = no limit.
     pub request_body: Option<At<u64>>,
+    /// `operation_id`, `summary`, `description`, `tags`, `documentation`
+    pub told: Told,
 }
 
 pub(super) fn read(root: &Reader<'_>) -> Vec<Api> {
@@ -47,6 +69,13 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         name,
         hosts: table.texts("host"),
         base_path: table.text("base_path"),
+        told: Told {
+            operation_id: None,
+            summary: table.text("summary"),
+            description: table.text("description"),
+            tags: Vec::new(),
+            documentation: documentation(table),
+        },
         routes: table.tables("route").iter().map(route).collect(),
     }
 }
@@ -60,5 +89,23 @@ fn route(table: &Reader<'_>) -> Route {
         path: table.text("path"),
         integration: integration::read(table),
         request_body: table.optional_size("request_body"),
+        told: Told {
+            operation_id: table.text("operation_id"),
+            summary: table.text("summary"),
+            description: table.text("description"),
+            tags: table.texts("tags"),
+            documentation: documentation(table),
+        },
     }
+}
+
+/// `documentation`: any table.
+fn documentation(table: &Reader<'_>) -> Option<Json> {
+    let node = table.any("documentation")?;
+    if !matches!(node.value, Value::Table(_) | Value::Broken) {
+        let message = format!("`documentation` is {}", node.value.type_name());
+        table.add(Diagnostic::error(Code::WRONG_TYPE, node.place, message).expected("expected a table"));
+        return None;
+    }
+    Some(Json::of(node).without_null())
 }

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod api;
 pub mod codes;
 pub mod diagnostic;
+pub mod document;
 pub mod env;
 pub mod files;
 pub mod fuzz;
@@ -16,6 +17,7 @@ pub mod json;
 pub mod keys;
 mod load;
 pub mod log;
+pub mod openapi;
 mod reader;
 mod render;
 pub mod schema;
@@ -102,7 +104,8 @@ pub fn load_str(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) ->
 #[must_use]
 pub fn read(path: &Path, files: &dyn Files, env: &dyn Fn(&str) -> Option<String>) -> Read {
     let sink = Sink::default();
-    let tree = load::load(path, files, env, &sink);
+    let mut tree = load::load(path, files, env, &sink);
+    openapi::expand(&mut tree, files, &sink);
     let config = {
         let context =
             Context { sink: &sink, files, directories: &tree.directories, sources: &tree.sources, broken: tree.broken };
@@ -155,7 +158,7 @@ fn has_broken(table: &tree::Table) -> bool {
             Value::Broken => true,
             Value::Table(table) => has_broken(table),
             Value::List(nodes) | Value::Tables(nodes) => nodes.iter().any(|n| node(&n.value)),
-            Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) | Value::Datetime => false,
+            Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) | Value::Null | Value::Datetime => false,
         }
     }
     table.entries.iter().any(|entry| node(&entry.node.value))

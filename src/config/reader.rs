@@ -437,6 +437,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whatever stands under `key`.
+    pub(super) fn any(&self, key: &'static str) -> Option<&'a Node> {
+        debug_assert!(self.spec(key).is_some());
+        self.table.get(key).map(|entry| &entry.node)
+    }
+
     /// Where `key` was written, if it was.
     pub(super) fn key_place(&self, key: &str) -> Option<Place> {
         self.table.get(key).map(|entry| entry.place)

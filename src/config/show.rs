@@ -3,7 +3,7 @@
 use super::{
     Config,
     acme::Acme,
-    api::Route,
+    api::{Route, Told},
     integration::Integration,
     json::Json,
     log::Output,
@@ -59,6 +59,7 @@ fn document(config: &Config) -> Json {
                 shown.put("host", texts(&api.hosts));
             }
             put_text(&mut shown, "base_path", api.base_path.as_ref());
+            put_told(&mut shown, &api.told);
             shown.put("route", Json::List(api.routes.iter().map(route).collect()));
             (api.name.value.clone(), shown)
         });
@@ -207,6 +208,7 @@ fn route(route: &Route) -> Json {
     };
     let mut shown = Json::object([("method", method)]);
     put_text(&mut shown, "path", route.path.as_ref());
+    put_told(&mut shown, &route.told);
     if let Some(limit) = route.request_body {
         shown.put("request_body", size(limit.value));
     }
@@ -214,6 +216,31 @@ fn route(route: &Route) -> Json {
         shown.put("integration", self::integration(integration));
     }
     shown
+}
+
+/// What is only told.
+fn put_told(shown: &mut Json, told: &Told) {
+    put_text(shown, "operation_id", told.operation_id.as_ref());
+    put_text(shown, "summary", told.summary.as_ref());
+    put_text(shown, "description", told.description.as_ref());
+    if !told.tags.is_empty() {
+        shown.put("tags", texts(&told.tags));
+    }
+    if let Some(more) = &told.documentation {
+        shown.put("documentation", escaped(more));
+    }
+}
+
+/// A value as it must be written, so that `${` stays what it is.
+fn escaped(value: &Json) -> Json {
+    match value {
+        Json::Text(text) => Json::Text(text.replace("${", "$${")),
+        Json::List(values) => Json::List(values.iter().map(escaped).collect()),
+        Json::Object(members) => {
+            Json::Object(members.iter().map(|(name, value)| (name.clone(), escaped(value))).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 fn integration(integration: &Integration) -> Json {
@@ -303,7 +330,7 @@ fn output(output: &Output, standard: &str) -> Json {
 /// Writes a table: first what fits on a line, then its tables with headers.
 fn table(out: &mut String, path: &str, members: &[(String, Json)]) {
     let is_table = |name: &str, value: &Json| {
-        let inline = matches!(name, "integration" | "keepalive" | "retry" | "headers");
+        let inline = matches!(name, "integration" | "keepalive" | "retry" | "headers" | "documentation");
         matches!(value, Json::Object(_)) && !inline
     };
     let is_tables = |name: &str, value: &Json| matches!(value, Json::List(_)) && matches!(name, "route" | "tls");
@@ -361,6 +388,7 @@ fn inline(out: &mut String, value: &Json) {
             out.push(']');
         }
         Json::Text(text) => quoted(out, text),
+        Json::Null => out.push_str("\"\""),
         Json::Bool(value) => drop(write!(out, "{value}")),
         Json::Integer(value) => drop(write!(out, "{value}")),
         Json::Float(value) => drop(write!(out, "{value:?}")),
@@ -368,7 +396,7 @@ fn inline(out: &mut String, value: &Json) {
 }
 
 /// A key, in quotes if it is not a bare one.
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     let bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     if bare {
         return name.to_owned();
@@ -379,7 +407,7 @@ fn key(name: &str) -> String {
 }
 
 /// A basic string (TOML 1.0, "String").
-fn quoted(out: &mut String, text: &str) {
+pub(super) fn quoted(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {

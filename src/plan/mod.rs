@@ -2,6 +2,8 @@
 //!
 //! Invariant: nothing in a plan needs parsing, resolving or checking any more; every id in it is in range.
 
+pub mod documentation;
+
 use crate::{
     base::ids::{ApiId, RouteId, UpstreamId},
     route::Router,
@@ -40,6 +42,8 @@ pub struct Plan {
     pub error_log: ErrorLog,
     /// `[metrics]`
     pub prometheus: bool,
+    /// What APIs and routes tell about themselves.
+    pub documentation: Box<documentation::Documentation>,
 }
 
 /// `[server]`

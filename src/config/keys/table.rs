@@ -463,7 +463,20 @@ pub static API: Table = Table {
         ),
         key("base_path", Kind::Text("a path"), Default::Text("/"), "What every path of its routes begins with."),
         key("route", Kind::Tables(&ROUTE), Default::Nothing, "What it serves: one table per route."),
-        later("openapi", "OpenAPI", "A document that its routes come from."),
+        key(
+            "openapi",
+            Kind::Either(&Kind::File, &Kind::Table(&OPENAPI)),
+            Default::Nothing,
+            "The OpenAPI or Swagger document that its routes come from: a file, or a table that says more.",
+        ),
+        key("summary", Kind::Text("a line"), Default::Nothing, "What it is called; a document's title."),
+        key("description", Kind::Text("any text"), Default::Nothing, "What it is for; may be Markdown."),
+        key(
+            "documentation",
+            Kind::Any,
+            Default::Nothing,
+            "What else there is to tell about it: version, contact, tags, documentation parts; serves nobody's request.",
+        ),
         later("type", "the three API kinds", "Which of Amazon API Gateway's API kinds it behaves like."),
         later("stage", "stages", "The name of its stage."),
         later("variables", "stages", "Stage variables."),
@@ -476,6 +489,46 @@ pub static API: Table = Table {
         later("policy_file", "resource policies", "A resource policy."),
         later("canary", "canary releases", "A share of the traffic that goes elsewhere."),
         later("gateway_response", "gateway responses", "What the gateway's own answers look like."),
+    ],
+};
+
+/// The keys of `api.<name>.openapi`.
+pub static OPENAPI: Table = Table {
+    path: "api.<name>.openapi",
+    doc: "The document that an API's routes come from.",
+    keys: &[
+        key("file", Kind::File, Default::Required, "An OpenAPI 3.0 or 3.1 or Swagger 2.0 document, JSON or YAML."),
+        key(
+            "upstream",
+            Kind::Text("the name of an upstream"),
+            Default::Nothing,
+            "Where operations go that have no integration of their own.",
+        ),
+        key(
+            "mode",
+            Kind::Choice(&[word("merge"), word("overwrite")]),
+            Default::Text("merge"),
+            "Who counts where an inline route has an operation's method and path: merge, the route, key by key; overwrite, the document.",
+        ),
+        key(
+            "base_path",
+            Kind::Choice(&[word("ignore"), word("prepend"), word("split")]),
+            Default::Text("ignore"),
+            "The document's own base path: left out, put before every path, or put there without its first segment.",
+        ),
+        key(
+            "unsupported",
+            Kind::Choice(&[word("refuse"), word("answer_501")]),
+            Default::Text("refuse"),
+            "What becomes of operations that need what this version does not have: the document is refused, or they answer 501.",
+        ),
+        key(
+            "security",
+            Kind::Choice(&[word("gateway"), word("upstream")]),
+            Default::Text("gateway"),
+            "Who enforces what the document says about security; upstream: credentials are passed on, and nothing is checked here.",
+        ),
+        key("fail_on_warnings", Kind::Bool, Default::Bool(false), "Warnings about the document are errors."),
     ],
 };
 
@@ -502,6 +555,21 @@ pub static ROUTE: Table = Table {
             REQUEST_BODY,
             Default::Words("that of `[server.limits]`"),
             "Size of a request's body; past it 413 is answered; 0 is no limit.",
+        ),
+        key("operation_id", Kind::Text("a name"), Default::Nothing, "What tools call it; unique in its API."),
+        key("summary", Kind::Text("a line"), Default::Nothing, "What it does, in a line."),
+        key("description", Kind::Text("any text"), Default::Nothing, "What it does; may be Markdown."),
+        key(
+            "tags",
+            Kind::List(&Kind::Text("a tag")),
+            Default::List(&[]),
+            "What it belongs to; documentation is grouped by them.",
+        ),
+        key(
+            "documentation",
+            Kind::Any,
+            Default::Nothing,
+            "What else there is to tell about it: responses, examples; serves nobody's request.",
         ),
         later("authorizer", "authorizers", "Who may call."),
         later("scopes", "authorizers", "Scopes that the caller needs."),

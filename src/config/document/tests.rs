@@ -1,0 +1,1 @@
+//! Both readers, by example.

@@ -1,0 +1,399 @@
+//! What answers an operation: x-amazon-apigateway-integration (reference, section 3.1), or the upstream that was named for all.
+
+use super::{
+    documents::table,
+    emit::{self, Out},
+    extensions,
+    operation::{At, Unsupported},
+    parameters::path_parameters,
+    reading::Reading,
+    shape,
+};
+use crate::config::{
+    diagnostic::{Code, Diagnostic},
+    did_you_mean,
+    source::{Place, Text},
+    tree::{Entry, Form, Node, Table, Value},
+    unit,
+};
+use std::{collections::BTreeMap, time::Duration};
+
+/// What answers an operation, as far as its document says.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    /// This `integration`.
+    Ready(Node),
+    /// Something that this version cannot do.
+    Unsupported(Unsupported),
+    /// Nothing.
+    Missing,
+    /// Something that is wrong, which was reported.
+    Broken,
+}
+
+/// Reads an operation's integration; `path` is the route's.
+pub(super) fn read<'a>(reading: &Reading<'a>, at: &At<'a>, path: &str) -> Answer {
+    if let Some(own) = at.table.get("x-ringgate-integration") {
+        return Answer::Ready(own.node.clone());
+    }
+    if let Some(entry) = shape::get(at.table, "integration") {
+        let Some(node) = reading.resolver.resolve(&entry.node) else { return Answer::Broken };
+        shape::check(node, &entry.key, &extensions::INTEGRATION, reading.sink);
+        return match table(node) {
+            Some(integration) => Integration { reading, at, path, table: integration, place: node.place }.read(),
+            None => Answer::Broken,
+        };
+    }
+    let settings = reading.settings;
+    if let Some(upstream) = &settings.upstream {
+        return Answer::Ready(to_upstream(&upstream.value, at.place));
+    }
+    if settings.from_servers {
+        let place = at.place;
+        return Answer::Ready(match super::root::server(reading) {
+            Some((server, _)) => {
+                let uri = format!("{}{}", server.trim_end_matches('/'), own_path(reading, at, path));
+                proxy(reading, &Uri::parse(&uri).unwrap_or(Uri { origin: &server, path: "/", query: None }), None, place)
+            }
+            None => to_upstream("backend", place),
+        });
+    }
+    Answer::Missing
+}
+
+/// The path without what was put before it.
+fn own_path<'p>(reading: &Reading<'_>, at: &'p At<'_>, path: &'p str) -> &'p str {
+    if path.starts_with(reading.base.as_str()) { &path[reading.base.len()..] } else { &at.path.key }
+}
+
+fn to_upstream(name: &str, place: Place) -> Node {
+    let mut out = Out::new(place);
+    out.text("type", "http_proxy", place);
+    out.text("upstream", name, place);
+    out.node()
+}
+
+/// A URL in its parts.
+struct Uri<'u> {
+    /// Scheme and authority.
+    origin: &'u str,
+    path: &'u str,
+    query: Option<&'u str>,
+}
+
+impl<'u> Uri<'u> {
+    fn parse(uri: &'u str) -> Option<Self> {
+        let lower = uri.get(..8).unwrap_or(uri).to_ascii_lowercase();
+        let scheme = ["http://", "https://"].into_iter().find(|scheme| lower.starts_with(scheme))?.len();
+        let (whole, query) = uri.split_once('?').map_or((uri, None), |(whole, query)| (whole, Some(query)));
+        let end = whole[scheme..].find('/').map_or(whole.len(), |at| scheme + at);
+        let (origin, path) = whole.split_at(end);
+        (origin.len() > scheme).then_some(Self { origin, path: if path.is_empty() { "/" } else { path }, query })
+    }
+}
+
+/// `http_proxy` to a URL: to an upstream for its origin, which is made unless the configuration has one of that name.
+fn proxy(reading: &Reading<'_>, uri: &Uri<'_>, tls: Option<Node>, place: Place) -> Node {
+    let origin = uri.origin.to_ascii_lowercase();
+    let (scheme, authority) = origin.split_once("://").unwrap_or(("http", &origin));
+    let name = upstream(reading, &origin, tls, place);
+    let mut out = Out::new(place);
+    out.text("type", "http_proxy", place);
+    out.text("upstream", name, place);
+    out.text("path", uri.path, place);
+    let port = if scheme == "https" { ":443" } else { ":80" };
+    out.text("host", authority.strip_suffix(port).unwrap_or(authority), place);
+    out.node()
+}
+
+/// The name of the upstream for an origin: its host, with what tells it from another where two would have the same.
+fn upstream(reading: &Reading<'_>, origin: &str, tls: Option<Node>, place: Place) -> String {
+    let base = upstream_name(origin);
+    let mut all = reading.upstreams.borrow_mut();
+    let scheme = origin.split(':').next().unwrap_or_default();
+    for suffix in ["", "-", "-tls-", "-other-"] {
+        let name = if suffix.is_empty() { base.clone() } else { format!("{base}{suffix}{scheme}") };
+        if reading.configured.contains(&name) {
+            return name;
+        }
+        match all.iter().find(|entry| entry.key == name) {
+            Some(entry) if is_for(entry, origin, tls.as_ref()) => return name,
+            Some(_) => {}
+            None => {
+                let mut upstream = Out::new(place);
+                upstream.put("servers", emit::list(vec![emit::text(origin, place)], place));
+                upstream.maybe("tls", tls);
+                let mut node = upstream.node();
+                if let Value::Table(table) = &mut node.value {
+                    table.form = Form::Header;
+                }
+                all.push(Entry { key: name.clone(), place, node });
+                return name;
+            }
+        }
+    }
+    base
+}
+
+/// Whether a generated upstream is for this origin, with these settings of TLS.
+fn is_for(entry: &Entry, origin: &str, tls: Option<&Node>) -> bool {
+    let Some(upstream) = table(&entry.node) else { return false };
+    let Some(Value::List(servers)) = upstream.get("servers").map(|entry| &entry.node.value) else { return false };
+    let same = servers.iter().all(|node| matches!(&node.value, Value::Text(text) if text.value == origin));
+    same && super::write::text_of(upstream.get("tls").map(|e| &e.node)) == super::write::text_of(tls)
+}
+
+/// A name for an origin, given in lower case: its host, and its port where that is given.
+pub(super) fn upstream_name(origin: &str) -> String {
+    let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
+    let good = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
+    let name: String = authority.chars().map(good).take(50).collect();
+    name.trim_matches(['-', '.', '_']).to_owned()
+}
+
+/// An x-amazon-apigateway-integration being read.
+struct Integration<'r, 'a> {
+    reading: &'r Reading<'a>,
+    at: &'r At<'a>,
+    path: &'r str,
+    table: &'a Table,
+    place: Place,
+}
+
+impl<'a> Integration<'_, 'a> {
+    fn read(&self) -> Answer {
+        let Some(kind) = self.text("type") else {
+            let what = "`type` is missing in `x-amazon-apigateway-integration`";
+            return self.broken(self.place, what.into(), "expected http_proxy, http, mock, aws_proxy or aws");
+        };
+        match kind.value.to_ascii_lowercase().as_str() {
+            "http_proxy" => self.http_proxy(),
+            "mock" => self.mock(),
+            "http" => self.unsupported(kind.place, "integration type `http`", "mapped integrations"),
+            word @ ("aws" | "aws_proxy") => {
+                self.unsupported(kind.place, &format!("integration type `{word}`"), "AWS integrations")
+            }
+            _ => Answer::Broken,
+        }
+    }
+
+    fn text(&self, key: &str) -> Option<&'a Text> {
+        match &self.table.get(key)?.node.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn map(&self, key: &str) -> &'a [Entry] {
+        self.table.get(key).and_then(|entry| table(&entry.node)).map_or(&[], |table| table.entries.as_slice())
+    }
+
+    fn broken(&self, place: Place, message: String, expected: &str) -> Answer {
+        self.reading.add(Diagnostic::error(Code::BAD_OPERATION, place, message).expected(expected));
+        Answer::Broken
+    }
+
+    fn unsupported(&self, place: Place, what: &str, with: &'static str) -> Answer {
+        Answer::Unsupported(Unsupported { place, what: what.to_owned(), with })
+    }
+
+    fn http_proxy(&self) -> Answer {
+        if let Some(link) = self.text("connectionType").filter(|text| text.value.eq_ignore_ascii_case("VPC_LINK")) {
+            return self.unsupported(link.place, "`connectionType: VPC_LINK`", "private integrations");
+        }
+        let Some(text) = self.text("uri") else {
+            return self.broken(self.place, "`uri` is missing".into(), "expected the URL that requests are sent to");
+        };
+        if text.value.contains("${stageVariables.") {
+            return self.unsupported(text.place, "a stage variable in `uri`", "stages");
+        }
+        let Some(uri) = Uri::parse(&text.value) else {
+            let message = format!("`{}` is no URL", text.value);
+            return self.broken(text.place, message, "expected `http://…` or `https://…`");
+        };
+        if uri.origin.contains(['{', '}']) {
+            return self.unsupported(text.place, "a path parameter in the host of `uri`", "mapped integrations");
+        }
+        if uri.query.is_some() {
+            return self.unsupported(text.place, "a query in `uri`", "mapped integrations");
+        }
+        if let Some(answer) = self.method() {
+            return answer;
+        }
+        let renamed = match self.renamed() {
+            Ok(renamed) => renamed,
+            Err(answer) => return answer,
+        };
+        if let Some(entry) = self.map("responseParameters").first() {
+            return self.unsupported(entry.place, "`responseParameters`", "mapped integrations");
+        }
+        let Some(path) = self.target(uri.path, &renamed, text) else { return Answer::Broken };
+        let mut node = proxy(self.reading, &Uri { path: &path, ..uri }, self.tls(), text.place);
+        if let (Value::Table(table), Some(timeout)) = (&mut node.value, self.timeout()) {
+            table.entries.push(timeout);
+        }
+        Answer::Ready(node)
+    }
+
+    /// Something, if requests were to be sent with another method.
+    fn method(&self) -> Option<Answer> {
+        let Some(method) = self.text("httpMethod") else {
+            let message = "`httpMethod` is missing".to_owned();
+            return Some(self.broken(self.place, message, "expected the method that the upstream is asked with"));
+        };
+        let same = ["ANY", &self.at.method].iter().any(|same| same.eq_ignore_ascii_case(&method.value));
+        let what = "an `httpMethod` other than the operation's";
+        (!same).then(|| self.unsupported(method.place, what, "mapped integrations"))
+    }
+
+    /// Names in the URL, and the path parameters that they stand for (reference, section 4.1).
+    fn renamed(&self) -> Result<BTreeMap<&'a str, &'a str>, Answer> {
+        let mut renamed = BTreeMap::new();
+        for entry in self.map("requestParameters") {
+            let target = entry.key.strip_prefix("integration.request.path.");
+            let source = match &entry.node.value {
+                Value::Text(text) => text.value.strip_prefix("method.request.path."),
+                _ => None,
+            };
+            match (target, source) {
+                (Some(target), Some(source)) => drop(renamed.insert(target, source)),
+                _ => return Err(self.unsupported(entry.place, "`requestParameters`", "mapped integrations")),
+            }
+        }
+        Ok(renamed)
+    }
+
+    /// The path to send, with the route's own names of parameters.
+    fn target(&self, path: &str, renamed: &BTreeMap<&str, &str>, text: &Text) -> Option<String> {
+        let names = path_parameters(self.path);
+        let (mut out, mut rest, mut good) = (String::new(), path, true);
+        while let Some((before, after)) = rest.split_once('{') {
+            let Some((name, after)) = after.split_once('}') else { break };
+            let meant = renamed.get(name).copied().unwrap_or(name);
+            let meant = meant.strip_suffix('+').unwrap_or(meant);
+            if !names.contains(&meant) {
+                let message = format!("the path has no parameter `{{{meant}}}`");
+                let place = self.reading.part(text.place, &format!("{{{name}}}"));
+                let diagnostic = Diagnostic::error(Code::UNKNOWN_PARAMETER, place, message);
+                let diagnostic = diagnostic.also(self.at.path.place, "the path");
+                self.reading.add(diagnostic.maybe_help(did_you_mean(meant, names.iter().copied())));
+                good = false;
+            }
+            out.push_str(before);
+            out.push('{');
+            out.push_str(meant);
+            out.push('}');
+            rest = after;
+        }
+        out.push_str(rest);
+        good.then_some(out)
+    }
+
+    fn tls(&self) -> Option<Node> {
+        let entry = self.table.get("tlsConfig")?;
+        let config = table(&entry.node)?;
+        let mut out = Out::new(entry.node.place);
+        if let Some(Value::Bool(true)) = config.get("insecureSkipVerification").map(|entry| &entry.node.value) {
+            out.bool("insecure_skip_verification", true, entry.place);
+        }
+        if let Some(Value::Text(name)) = config.get("serverNameToVerify").map(|entry| &entry.node.value) {
+            out.text("server_name", &name.value, name.place);
+        }
+        (!out.is_empty()).then(|| out.node())
+    }
+
+    fn timeout(&self) -> Option<Entry> {
+        let entry = self.table.get("timeoutInMillis")?;
+        let Value::Integer(millis) = entry.node.value else { return None };
+        let value = unit::show_duration(Duration::from_millis(u64::try_from(millis).ok()?));
+        Some(Entry { key: "timeout".into(), place: entry.place, node: emit::text(value, entry.node.place) })
+    }
+
+    /// A mock whose templates say the same to everyone: an answer that is known now.
+    fn mock(&self) -> Answer {
+        let request = self.map("requestTemplates").iter().find_map(template_text);
+        let Some(request) = request else {
+            let what = "a `mock` without a request template that gives its status".to_owned();
+            return self.broken(self.place, what, "expected `requestTemplates` with {\"statusCode\": 200}");
+        };
+        if is_dynamic(&request.value) {
+            return self.unsupported(request.place, "a request template that is more than text", "mapping templates");
+        }
+        let Some(status) = status_code(&request.value) else {
+            let message = "the request template gives no status".to_owned();
+            return self.broken(request.place, message, "expected {\"statusCode\": 200}");
+        };
+        let responses = self.map("responses");
+        let chosen = responses.iter().find(|entry| entry.key == status.to_string());
+        let chosen = chosen.or_else(|| responses.iter().find(|entry| entry.key == "default"));
+        let Some(response) = chosen.and_then(|entry| table(&entry.node)) else {
+            let message = format!("no response of the `mock` is for status {status}");
+            return self.broken(self.place, message, "expected one for it, or `default`");
+        };
+        if let Some(entry) = responses.iter().find(|entry| entry.key.contains(['.', '*', '\\', '[', '|'])) {
+            return self.unsupported(entry.place, "a `mock` with patterns", "mapped integrations");
+        }
+        self.fixed(response)
+    }
+
+    fn fixed(&self, response: &'a Table) -> Answer {
+        let status = self.reading.text_or_number(response, "statusCode");
+        let Some(code) = status.as_ref().and_then(|(text, _)| text.parse::<i64>().ok()) else {
+            return self.broken(self.place, "`statusCode` is missing in the response".into(), "expected a status code");
+        };
+        let mut headers = Out::new(self.place);
+        let parameters = response.get("responseParameters").and_then(|entry| table(&entry.node));
+        for entry in parameters.map_or(&[][..], |table| table.entries.as_slice()) {
+            let name = entry.key.strip_prefix("method.response.header.");
+            let Value::Text(value) = &entry.node.value else { continue };
+            let literal = value.value.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+            match (name, literal) {
+                (Some(name), Some(literal)) => headers.text(&name.to_ascii_lowercase(), literal, value.place),
+                _ => return self.unsupported(entry.place, "a mapped response header", "mapped integrations"),
+            }
+        }
+        let templates = response.get("responseTemplates").and_then(|entry| table(&entry.node));
+        let templates = templates.map_or(&[][..], |table| table.entries.as_slice());
+        let chosen = templates.iter().find(|entry| entry.key == "application/json").or_else(|| templates.first());
+        let body = chosen.and_then(template_text).filter(|text| !text.value.trim().is_empty());
+        if let Some(text) = body.filter(|text| is_dynamic(&text.value)) {
+            return self.unsupported(text.place, "a response template that is more than text", "mapping templates");
+        }
+        let mut out = Out::new(self.place);
+        out.text("type", if body.is_some() { "static" } else { "mock" }, self.place);
+        out.put("status", emit::integer(code, status.map_or(self.place, |(_, place)| place)));
+        if let (Some(entry), Some(text)) = (chosen.filter(|_| body.is_some()), body) {
+            headers.text("content-type", &entry.key, entry.place);
+            out.table("headers", headers);
+            out.text("body", text.value.trim(), text.place);
+        } else {
+            out.table("headers", headers);
+        }
+        Answer::Ready(out.node())
+    }
+}
+
+fn template_text(entry: &Entry) -> Option<&Text> {
+    if let Value::Text(text) = &entry.node.value { Some(text) } else { None }
+}
+
+/// Whether a template says something that depends on the request.
+fn is_dynamic(template: &str) -> bool {
+    let mut bytes = template.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        let next = bytes.peek().copied().unwrap_or(b' ');
+        let word = next.is_ascii_alphabetic() || matches!(next, b'{' | b'!');
+        if (byte == b'$' && word) || (byte == b'#' && (word || matches!(next, b'#' | b'*' | b'@'))) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The number after `statusCode`, however it is quoted (reference, section 5.2: the parser is lenient).
+fn status_code(template: &str) -> Option<u16> {
+    let (_, rest) = template.split_once("statusCode")?;
+    let rest = rest.trim_start_matches(['"', '\'', ' ', ':', '\t', '\n']);
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).map_or(rest, |end| &rest[..end]);
+    digits.parse().ok().filter(|status| (100..=599).contains(status))
+}
