@@ -2,7 +2,10 @@
 
 use crate::{
     config::unit,
-    plan::{Integration, ListenAddress, LogOutput, PathTemplate, Piece, Plan, Route, ServerTarget, Upstream, documentation::Told},
+    plan::{
+        Integration, ListenAddress, LogOutput, PathTemplate, Piece, Plan, Route, ServerTarget, Upstream,
+        documentation::Told,
+    },
 };
 use std::fmt::Write;
 
@@ -37,7 +40,8 @@ fn told(out: &mut String, told: &Told) {
     }
     let id = told.operation_id.as_deref().unwrap_or("-");
     let summary = told.summary.as_deref().unwrap_or_default();
-    let _ = write!(out, "  {id} {summary:?}, {:?}, tags {:?}", told.description.as_deref().unwrap_or_default(), told.tags);
+    let _ =
+        write!(out, "  {id} {summary:?}, {:?}, tags {:?}", told.description.as_deref().unwrap_or_default(), told.tags);
     let _ = writeln!(out, "{}", told.more.as_deref().map_or_else(String::new, |more| format!(", {more}")));
 }
 

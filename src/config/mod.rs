@@ -121,6 +121,35 @@ pub fn read_str(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) ->
     read(&path, &Memory(vec![(path.clone(), text.as_bytes().to_vec())]), env)
 }
 
+/// Reads a document alone: a configuration with its API and the upstreams that it names, and the same as TOML.
+#[must_use]
+pub fn import(path: &Path, options: &openapi::Import, files: &dyn Files) -> (Read, String) {
+    let sink = Sink::default();
+    let (tree, toml) = openapi::import(path, options, files, &sink);
+    let config = {
+        let context =
+            Context { sink: &sink, files, directories: &tree.directories, sources: &tree.sources, broken: tree.broken };
+        understand(&tree, &context)
+    };
+    (Read { config, diagnostics: sink.into_inner(), sources: tree.sources }, toml)
+}
+
+/// The API `api` of the configuration `path` as an OpenAPI document; `None` if there is no such API. What is wrong with the
+/// configuration is [`read`]'s business.
+#[must_use]
+pub fn export(
+    path: &Path,
+    api: &str,
+    options: &openapi::Export,
+    files: &dyn Files,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Option<json::Json> {
+    let sink = Sink::default();
+    let mut tree = load::load(path, files, env, &sink);
+    openapi::expand(&mut tree, files, &sink);
+    openapi::export(&tree.root, api, options)
+}
+
 fn finish(read: Read) -> Result<Loaded, Report> {
     let report = Report::new(read.diagnostics, read.sources);
     if report.errors() > 0 { Err(report) } else { Ok(Loaded { config: read.config, report }) }
@@ -158,7 +187,9 @@ fn has_broken(table: &tree::Table) -> bool {
             Value::Broken => true,
             Value::Table(table) => has_broken(table),
             Value::List(nodes) | Value::Tables(nodes) => nodes.iter().any(|n| node(&n.value)),
-            Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) | Value::Null | Value::Datetime => false,
+            Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) | Value::Null | Value::Datetime => {
+                false
+            }
         }
     }
     table.entries.iter().any(|entry| node(&entry.node.value))

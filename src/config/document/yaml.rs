@@ -46,11 +46,8 @@ const STEP: usize = 64;
 
 impl<'a> Offsets<'a> {
     fn new(text: &'a str) -> Self {
-        let steps = if text.is_ascii() {
-            Vec::new()
-        } else {
-            text.char_indices().step_by(STEP).map(|(at, _)| at).collect()
-        };
+        let steps =
+            if text.is_ascii() { Vec::new() } else { text.char_indices().step_by(STEP).map(|(at, _)| at).collect() };
         Self { steps, text }
     }
 

@@ -186,11 +186,6 @@ impl<'a> Resolver<'a> {
         Self { documents, sink, known: RefCell::default() }
     }
 
-    /// Whether a place is in the document itself, not in a file that it refers to.
-    pub(super) fn is_main(&self, file: FileId) -> bool {
-        self.documents.all[0].file == file
-    }
-
     /// What `node` is: itself, or what its `$ref` leads to in the end. `None` if that leads nowhere, which is reported.
     pub(super) fn resolve(&self, node: &'a Node) -> Option<&'a Node> {
         let mut node = node;

@@ -1,6 +1,10 @@
 //! What the values of x-amazon-apigateway keys look like (reference, section 3).
 
-use super::shape::{Shape, Shape::{Any, Bool, Integer, List, Map, Object, Text, TextOrNumber, Texts, Word}, Spot};
+use super::shape::{
+    Shape,
+    Shape::{Any, Bool, Integer, List, Map, Object, Text, TextOrNumber, Texts, Word},
+    Spot,
+};
 
 /// Every extension: its name, where it may stand, what it is (reference, section 3).
 pub(super) static ALL: &[(&str, &[Spot], Shape)] = &[
@@ -28,11 +32,8 @@ pub(super) static ALL: &[(&str, &[Spot], Shape)] = &[
 
 const VALIDATOR: Shape = Object(&[("validateRequestBody", Bool), ("validateRequestParameters", Bool)]);
 
-const GATEWAY_RESPONSE: Shape = Object(&[
-    ("statusCode", TextOrNumber),
-    ("responseParameters", Map(&Text)),
-    ("responseTemplates", Map(&Text)),
-]);
+const GATEWAY_RESPONSE: Shape =
+    Object(&[("statusCode", TextOrNumber), ("responseParameters", Map(&Text)), ("responseTemplates", Map(&Text))]);
 
 const CORS: Shape = Object(&[
     ("allowOrigins", Texts),
@@ -123,3 +124,12 @@ const AUTHORIZER: Shape = Object(&[
     ("jwtConfiguration", Object(&[("issuer", Text), ("audience", Texts)])),
     ("providerARNs", Texts),
 ]);
+
+/// Keys of `cors` that are the same but for their names: Amazon API Gateway's, ours.
+pub(super) const CORS_KEYS: [(&str, &str); 5] = [
+    ("allowOrigins", "allow_origins"),
+    ("allowMethods", "allow_methods"),
+    ("allowHeaders", "allow_headers"),
+    ("exposeHeaders", "expose_headers"),
+    ("allowCredentials", "allow_credentials"),
+];

@@ -88,7 +88,9 @@ fn keys(table: &mut Table, api: Vec<Entry>, settings: &Settings, sink: &Sink) {
             }
         } else if settings.overwrite {
             let message = format!("`{}` is the document's business in `overwrite` mode", entry.key);
-            sink.add(Diagnostic::warning(Code::OVERRIDDEN, own.place, message).also(entry.place, "the document says this"));
+            sink.add(
+                Diagnostic::warning(Code::OVERRIDDEN, own.place, message).also(entry.place, "the document says this"),
+            );
             *own = entry;
         }
     }
@@ -153,7 +155,8 @@ impl Findings<'_> {
         };
         let mut rest = Vec::new();
         for method in &methods {
-            let found = same.iter().copied().find(|at| operations[*at].method == method.value && overrides[*at].is_none());
+            let found =
+                same.iter().copied().find(|at| operations[*at].method == method.value && overrides[*at].is_none());
             match found {
                 Some(at) if operations[at].path.trim_end_matches('/') != path.value.trim_end_matches('/') => {
                     let message = "the document has other names for these parameters";
@@ -258,7 +261,8 @@ impl Findings<'_> {
                 let message = format!("{what} is not supported yet: answered with 501");
                 Diagnostic::warning(Code::ANSWERED_501, places[0], message).expected(format!("comes with {with}"))
             } else {
-                let security = matches!(*with, "authorizers" | "usage plans" | "IAM authorization" | "resource policies");
+                let security =
+                    matches!(*with, "authorizers" | "usage plans" | "IAM authorization" | "resource policies");
                 let help = if security {
                     "`openapi = { file = …, security = \"upstream\" }` says that the upstream checks callers itself; \
                      `unsupported = \"answer_501\"` answers these operations with 501"
@@ -266,7 +270,9 @@ impl Findings<'_> {
                     "`openapi = { file = …, unsupported = \"answer_501\" }` answers these operations with 501"
                 };
                 let message = format!("{what} is not supported yet");
-                Diagnostic::error(Code::NOT_SUPPORTED, places[0], message).expected(format!("comes with {with}")).help(help)
+                Diagnostic::error(Code::NOT_SUPPORTED, places[0], message)
+                    .expected(format!("comes with {with}"))
+                    .help(help)
             };
             self.sink.add(whole(diagnostic, places));
         }

@@ -53,7 +53,12 @@ pub(super) fn read<'a>(reading: &Reading<'a>, at: &At<'a>, path: &str) -> Answer
         return Answer::Ready(match super::root::server(reading) {
             Some((server, _)) => {
                 let uri = format!("{}{}", server.trim_end_matches('/'), own_path(reading, at, path));
-                proxy(reading, &Uri::parse(&uri).unwrap_or(Uri { origin: &server, path: "/", query: None }), None, place)
+                proxy(
+                    reading,
+                    &Uri::parse(&uri).unwrap_or(Uri { origin: &server, path: "/", query: None }),
+                    None,
+                    place,
+                )
             }
             None => to_upstream("backend", place),
         });

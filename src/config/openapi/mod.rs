@@ -9,7 +9,9 @@
 
 mod documents;
 mod emit;
+mod export;
 mod extensions;
+mod import;
 mod inline;
 mod integration;
 mod models;
@@ -31,6 +33,11 @@ use super::{
     source::{Place, Text},
     tree::{Entry, Form, Node, Sink, Table, Value},
 };
+pub(super) use export::export;
+pub use export::{Dialect, Export};
+pub use import::Import;
+pub(super) use import::import;
+
 use documents::{Documents, Library};
 
 /// Keys that documents are turned into and that this version's key table does not have: `(table, key)`.
@@ -159,7 +166,14 @@ fn api(
     let Value::Table(apis) = &mut tree.root.entries.get_mut(which.0)?.node.value else { return None };
     let Value::Table(table) = &mut apis.entries.get_mut(which.1)?.node.value else { return None };
     let mut upstreams = understood.upstreams;
-    inline::merge(table, understood.api, understood.operations, settings, &inline::Whose { name: &name, place }, reads.sink);
+    inline::merge(
+        table,
+        understood.api,
+        understood.operations,
+        settings,
+        &inline::Whose { name: &name, place },
+        reads.sink,
+    );
     strip(table);
     used_only(&mut upstreams, table);
     Some(upstreams)

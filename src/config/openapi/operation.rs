@@ -5,8 +5,7 @@ use super::{
     integration::{self, Answer},
     parameters,
     reading::{Reading, Version},
-    security,
-    shape,
+    security, shape, write,
 };
 use crate::config::{
     diagnostic::{Code, Diagnostic},
@@ -109,6 +108,12 @@ fn responses<'a>(reading: &Reading<'a>, at: &At<'a>, told: &mut Out) {
         status(reading, entry);
         let Some(node) = reading.resolver.resolve(&entry.node) else { continue };
         let Some(table) = reading.as_table(node, &entry.key) else { continue };
+        // What an export writes where there is nothing to tell.
+        if entry.key == "default"
+            && table.entries.iter().all(|e| e.key == "description" && write::text_of(Some(&e.node)) == "\"\"")
+        {
+            continue;
+        }
         if reading.version != Version::Swagger {
             out.put(&entry.key, reading.copy(node, 0, false));
             continue;
@@ -136,7 +141,8 @@ fn responses<'a>(reading: &Reading<'a>, at: &At<'a>, told: &mut Out) {
 
 /// Keys of responses are status codes (reference, section 3.3), `5XX` or `default`.
 fn status(reading: &Reading<'_>, entry: &Entry) {
-    let class = |key: &str| key.len() == 3 && matches!(key.as_bytes()[0], b'1'..=b'5') && key[1..].eq_ignore_ascii_case("XX");
+    let class =
+        |key: &str| key.len() == 3 && matches!(key.as_bytes()[0], b'1'..=b'5') && key[1..].eq_ignore_ascii_case("XX");
     let code = entry.key.parse().is_ok_and(|code: u16| (100..=599).contains(&code));
     if !(code || class(&entry.key) || entry.key == "default") {
         let message = format!("`{}` is no status code", entry.key);

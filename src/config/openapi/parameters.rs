@@ -90,6 +90,8 @@ fn one<'a>(reading: &Reading<'a>, place: Place, node: &'a Node) -> Option<Parame
         missing("name");
         return None;
     };
+    // Exports of HTTP APIs call a greedy one as it is written in the path.
+    let name = if spot.value == "path" { name.trim_end_matches('+').to_owned() } else { name };
     Some(Parameter { place, table, spot: spot.value.clone(), name })
 }
 
@@ -112,7 +114,8 @@ fn template<'a>(reading: &Reading<'a>, at: &At<'a>, all: &[Parameter<'a>]) {
         if !all.iter().any(|parameter| parameter.spot == "path" && parameter.name == name) {
             let message = format!("`{{{name}}}` is not declared as a parameter of {}", at.method);
             let place = reading.part(at.path.place, &format!("{{{name}}}"));
-            let diagnostic = Diagnostic::error(Code::PATH_PARAMETERS, place, message).also(at.place, "by this operation");
+            let diagnostic =
+                Diagnostic::error(Code::PATH_PARAMETERS, place, message).also(at.place, "by this operation");
             let help = format!("declare it: `name: {name}`, `in: path`, `required: true`");
             reading.add(diagnostic.help(help));
         }

@@ -106,12 +106,17 @@ fn version<'a>(node: &'a Node, sink: &Sink) -> Option<(&'a Table, Version)> {
         (Some(entry), _) => (entry, true),
         (None, Some(entry)) => (entry, false),
         (None, None) => {
-            let at = Place { span: crate::base::span::Span { end: node.place.span.start, ..node.place.span }, ..node.place };
+            let at =
+                Place { span: crate::base::span::Span { end: node.place.span.start, ..node.place.span }, ..node.place };
             let names = ["openapi", "swagger"];
             let near = root.entries.iter().find_map(|entry| did_you_mean(&entry.key, names.into_iter()));
             let message = "the document does not say what it is";
             let diagnostic = Diagnostic::error(Code::NOT_OPENAPI, at, message);
-            sink.add(diagnostic.expected("expected `openapi: 3.0.x`, `openapi: 3.1.x` or `swagger: \"2.0\"`").maybe_help(near));
+            sink.add(
+                diagnostic
+                    .expected("expected `openapi: 3.0.x`, `openapi: 3.1.x` or `swagger: \"2.0\"`")
+                    .maybe_help(near),
+            );
             return None;
         }
     };
@@ -253,7 +258,9 @@ impl<'a> Reading<'a> {
     pub(super) fn id(&self, text: &'a Text) {
         if let Some(before) = self.ids.borrow_mut().insert(&text.value, text.place) {
             let message = format!("the operation id `{}` is given twice", text.value);
-            self.add(Diagnostic::error(Code::DUPLICATE_OPERATION, text.place, message).also(before, "first given here"));
+            self.add(
+                Diagnostic::error(Code::DUPLICATE_OPERATION, text.place, message).also(before, "first given here"),
+            );
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{
     documents::table,
     emit::{self, Out},
+    extensions::CORS_KEYS,
     reading::{Reading, Version},
     security,
     shape::{self, Spot},
@@ -155,7 +156,9 @@ pub(super) fn base_path(reading: &Reading<'_>) -> String {
     };
     if !chosen.is_empty() && !chosen.starts_with('/') {
         let message = format!("`{chosen}` is no base path");
-        reading.add(Diagnostic::error(Code::BAD_BASE_PATH, place, message).expected("expected a path that begins with `/`"));
+        reading.add(
+            Diagnostic::error(Code::BAD_BASE_PATH, place, message).expected("expected a path that begins with `/`"),
+        );
         return String::new();
     }
     chosen.to_owned()
@@ -165,8 +168,11 @@ pub(super) fn base_path(reading: &Reading<'_>) -> String {
 pub(super) fn api<'a>(reading: &Reading<'a>, out: &mut Out) {
     let root = reading.root;
     let http = shape::get(root, "importexport-version").or_else(|| shape::get(root, "cors"));
-    let place = root.entries.first().map_or_else(|| Place::new(crate::config::source::FileId(0), 0..0), |entry| entry.place);
-    out.text("type", if http.is_some() { "http" } else { "rest" }, http.map_or(place, |entry| entry.place));
+    let place =
+        root.entries.first().map_or_else(|| Place::new(crate::config::source::FileId(0), 0..0), |entry| entry.place);
+    let own = reading.text(root, "x-ringgate-type");
+    let kind = own.map_or(if http.is_some() { "http" } else { "rest" }, |text| text.value.as_str());
+    out.text("type", kind, own.map(|text| text.place).or(http.map(|entry| entry.place)).unwrap_or(place));
     let mut told = Out::new(place);
     if let Some(info) = reading.table(root, "info") {
         out.maybe("summary", reading.text(info, "title").map(|text| emit::text(&text.value, text.place)));
@@ -194,13 +200,7 @@ fn cors(reading: &Reading<'_>, out: &mut Out) {
     let Some(entry) = shape::get(reading.root, "cors") else { return };
     let Some(cors) = table(&entry.node) else { return };
     let mut keys = Out::new(entry.node.place);
-    for (theirs, ours) in [
-        ("allowOrigins", "allow_origins"),
-        ("allowMethods", "allow_methods"),
-        ("allowHeaders", "allow_headers"),
-        ("exposeHeaders", "expose_headers"),
-        ("allowCredentials", "allow_credentials"),
-    ] {
+    for (theirs, ours) in CORS_KEYS {
         keys.maybe(ours, cors.get(theirs).map(|entry| entry.node.clone()));
     }
     if let Some(Node { value: Value::Integer(seconds), place }) = cors.get("maxAge").map(|entry| &entry.node)

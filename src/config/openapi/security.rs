@@ -88,8 +88,9 @@ fn scheme_kind<'a>(reading: &Reading<'a>, named: &'a Entry, schemes: Option<&'a 
         return None;
     };
     let scheme = reading.resolver.resolve(&entry.node).and_then(|node| reading.as_table(node, &entry.key))?;
-    let is_iam = shape::get(scheme, "authtype")
-        .is_some_and(|entry| matches!(&entry.node.value, Value::Text(text) if text.value.to_ascii_lowercase().starts_with("aws")));
+    let is_iam = shape::get(scheme, "authtype").is_some_and(
+        |entry| matches!(&entry.node.value, Value::Text(text) if text.value.to_ascii_lowercase().starts_with("aws")),
+    );
     let kind = reading.text(scheme, "type").map(|text| text.value.as_str());
     let name = reading.text(scheme, "name").map(|text| text.value.to_ascii_lowercase());
     Some(match kind {

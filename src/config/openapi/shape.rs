@@ -145,7 +145,9 @@ pub(super) fn check(node: &Node, name: &str, shape: &Shape, sink: &Sink) {
     };
     if !good {
         let message = format!("`{name}` is {}", node.value.type_name());
-        sink.add(Diagnostic::error(Code::WRONG_TYPE, node.place, message).expected(format!("expected {}", words(shape))));
+        sink.add(
+            Diagnostic::error(Code::WRONG_TYPE, node.place, message).expected(format!("expected {}", words(shape))),
+        );
     }
 }
 
