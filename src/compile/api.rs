@@ -55,6 +55,9 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
     }
     integration::report_dangling(&compiler);
     compiler.roots();
+    if sink.errors() == 0 {
+        compiler.shadowed();
+    }
     compiler.apis
 }
 
@@ -218,6 +221,25 @@ impl<'c> Compiler<'c> {
         }
     }
 
+    /// Warns about an ANY beside which every method that routes can name has a route of its own.
+    fn shadowed(&self) {
+        let mut named: AHashMap<(ApiId, String), MethodSet> = AHashMap::new();
+        let key = |route: &Route| (route.api, shape(&route.path));
+        for route in &self.apis.routes {
+            let set = named.entry(key(route)).or_insert(MethodSet::EMPTY);
+            let methods = route.methods.split(',').filter(|name| *name != "ANY").filter_map(method);
+            *set = methods.fold(*set, MethodSet::union);
+        }
+        for route in self.apis.routes.iter().filter(|route| route.methods == "ANY") {
+            let set = named.get(&key(route)).copied().unwrap_or(MethodSet::EMPTY);
+            if let (true, Some(place)) = (ROUTABLE.iter().all(|m| set.names(*m)), self.places.get(route.id.index())) {
+                let message = format!("`ANY {}` is reached only by methods that no route can name", route.path);
+                let diagnostic = Diagnostic::warning(Code::SHADOWED, *place, message);
+                self.sink.add(diagnostic.help("every other method has a route of its own at this path"));
+            }
+        }
+    }
+
     /// The whole path and the names of its parameters.
     fn path(&self, text: &Text, common: &Common<'_>) -> Option<(String, Vec<String>)> {
         let base = common.base_path;
@@ -326,6 +348,16 @@ struct CatchAll {
     base: String,
     methods: MethodSet,
     id: RouteId,
+}
+
+/// A path without the names of its parameters.
+fn shape(path: &str) -> String {
+    let segment = |segment: &str| match segment.strip_prefix('{') {
+        Some(name) if name.ends_with("+}") => "{+}".to_owned(),
+        Some(_) => "{}".to_owned(),
+        None => segment.to_owned(),
+    };
+    path.trim_end_matches('/').split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
 /// Whether `path` is one greedy parameter directly below the root.

@@ -229,6 +229,9 @@ codes! {
          is `{name+}`.";
     NO_ROUTES = 491, "Nothing to serve",
         "The configuration, or an API in it, has no routes: every request to it will be answered 404.";
+    SHADOWED = 492, "A route is never reached",
+        "ANY takes the methods that no other route with its path names. Here every method that can be named is, so that only \
+         requests with others, like PROPFIND, reach it.";
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ const TARGETS: &[Target] = &[
     ("proxy_header", ringgate::h1::fuzz::fuzz_proxy_header),
     ("route", ringgate::route::fuzz::fuzz_route),
     ("toml", ringgate::compile::fuzz::fuzz_toml),
+    ("openapi", ringgate::config::openapi::fuzz::fuzz_openapi),
     ("tls", ringgate::tls::fuzz::fuzz_tls),
     ("exchange", ringgate::connection::fuzz::fuzz_exchange),
 ];
@@ -30,6 +31,11 @@ fn every_seed_and_every_past_finding_keeps_the_properties() {
                 println!("{}", file.display());
                 target(&fs::read(file).unwrap());
             }
+        }
+    }
+    for folder in ["documents", "wrong"] {
+        for file in files(&root().join("tests/data/openapi").join(folder)) {
+            ringgate::config::openapi::fuzz::fuzz_openapi(&fs::read(file).unwrap());
         }
     }
     // Examples and wrong files alike.

@@ -332,7 +332,15 @@ impl Exporter<'_> {
             let mut one =
                 Json::object([("description", Json::text(text(response, "description").unwrap_or_default()))]);
             if let Some(headers) = response.get("headers") {
-                one.put("headers", self.renamed(headers, true));
+                let flat = |(name, header): &(String, Json)| {
+                    let mut flat = Json::object([]);
+                    copy(&mut flat, "description", header, "description");
+                    for (key, value) in members(header.get("schema")) {
+                        flat.put(key, self.renamed(value, false));
+                    }
+                    (name.clone(), flat)
+                };
+                one.put("headers", Json::Object(members(Some(headers)).iter().map(flat).collect()));
             }
             let content = members(response.get("content"));
             if let Some(schema) = content.first().and_then(|(_, inner)| inner.get("schema")) {

@@ -291,7 +291,22 @@ impl<'a> Integration<'_, 'a> {
             rest = after;
         }
         out.push_str(rest);
+        if good {
+            self.never_sent(&out, text);
+        }
         good.then_some(out)
+    }
+
+    /// Warns about path parameters that are matched and then dropped.
+    fn never_sent(&self, target: &str, text: &Text) {
+        let sent = path_parameters(target);
+        for name in path_parameters(self.path).into_iter().filter(|name| !sent.contains(name)) {
+            if !self.path.contains(&format!("{{{name}+}}")) {
+                let message = format!("the path parameter `{{{name}}}` is never sent");
+                let diagnostic = Diagnostic::warning(Code::WITHOUT_EFFECT, text.place, message);
+                self.reading.add(diagnostic.also(self.at.path.place, "the path"));
+            }
+        }
     }
 
     fn tls(&self) -> Option<Node> {

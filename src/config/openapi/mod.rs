@@ -11,6 +11,7 @@ mod documents;
 mod emit;
 mod export;
 mod extensions;
+pub mod fuzz;
 mod import;
 mod inline;
 mod integration;

@@ -119,8 +119,9 @@ fn responses<'a>(reading: &Reading<'a>, at: &At<'a>, told: &mut Out) {
             continue;
         }
         let mut response = Out::new(node.place);
-        for key in ["description", "headers"] {
-            response.maybe(key, table.get(key).map(|entry| reading.copy(&entry.node, 0, key == "headers")));
+        response.maybe("description", table.get("description").map(|entry| reading.copy(&entry.node, 0, false)));
+        if let Some(headers) = table.get("headers").and_then(|entry| super::documents::table(&entry.node)) {
+            response.table("headers", swagger_headers(reading, headers, node.place));
         }
         if let Some(schema) = table.get("schema") {
             let mut content = Out::new(schema.place);
@@ -137,6 +138,22 @@ fn responses<'a>(reading: &Reading<'a>, at: &At<'a>, told: &mut Out) {
         out.put(&entry.key, response.node());
     }
     told.table("responses", out);
+}
+
+/// Headers of Swagger 2.0 say beside their description what OpenAPI 3 says in a schema.
+fn swagger_headers<'a>(reading: &Reading<'a>, headers: &'a Table, place: Place) -> Out {
+    let mut out = Out::new(place);
+    for entry in &headers.entries {
+        let Some(header) = super::documents::table(&entry.node) else { continue };
+        let (mut one, mut schema) = (Out::new(entry.place), Out::new(entry.place));
+        for inner in &header.entries {
+            let to = if inner.key == "description" { &mut one } else { &mut schema };
+            to.put(&inner.key, reading.copy(&inner.node, 0, false));
+        }
+        one.table("schema", schema);
+        out.put(&entry.key, one.node());
+    }
+    out
 }
 
 /// Keys of responses are status codes (reference, section 3.3), `5XX` or `default`.
