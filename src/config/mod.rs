@@ -106,6 +106,7 @@ pub fn read(path: &Path, files: &dyn Files, env: &dyn Fn(&str) -> Option<String>
     let sink = Sink::default();
     let mut tree = load::load(path, files, env, &sink);
     openapi::expand(&mut tree, files, &sink);
+    openapi::strip(&mut tree.root);
     let config = {
         let context =
             Context { sink: &sink, files, directories: &tree.directories, sources: &tree.sources, broken: tree.broken };

@@ -309,8 +309,10 @@ impl Exporter<'_> {
             if required.contains(&Json::text(name)) {
                 field.put("required", Json::Bool(true));
             }
-            for (key, value) in members(Some(inner)) {
-                field.put(key, value.clone());
+            if text(inner, "format") == Some("binary") {
+                field.put("type", Json::text("file"));
+            } else {
+                members(Some(inner)).iter().for_each(|(key, value)| field.put(key, value.clone()));
             }
             parameters.push(field);
         }

@@ -45,7 +45,9 @@ pub(in crate::config) fn import(path: &Path, options: &Import, files: &dyn Files
         from_servers: options.upstream.is_none(),
     };
     let name = options.api.clone().unwrap_or_else(|| api_name(path));
-    let empty = Value::Table(Table { entries: Vec::new(), form: Form::Header });
+    let mut own = Out::new(place);
+    own.put("openapi", Node { place, value: Value::Text(settings.file.clone()) });
+    let empty = Value::Table(Table { entries: own.entries(), form: Form::Header });
     let mut apis = Out::new(place);
     apis.put(&name, Node { place, value: empty });
     let mut root = Out::new(place);
@@ -64,6 +66,7 @@ pub(in crate::config) fn import(path: &Path, options: &Import, files: &dyn Files
         upstreams.push(backend(wanted, place));
     }
     add_upstreams(&mut tree.root, upstreams, place);
+    super::strip(&mut tree.root);
     let toml = write::toml(&tree.root, options.documentation);
     (tree, toml)
 }

@@ -175,7 +175,6 @@ fn api(
         &inline::Whose { name: &name, place },
         reads.sink,
     );
-    strip(table);
     used_only(&mut upstreams, table);
     Some(upstreams)
 }
@@ -203,14 +202,22 @@ fn used_only(upstreams: &mut Vec<Entry>, api: &Table) {
 }
 
 /// Takes out what this version's key table does not have.
-fn strip(api: &mut Table) {
+pub(super) fn strip(root: &mut Table) {
     let unread = |table: &str, key: &str| EMITTED_BUT_NOT_YET_READ.contains(&(table, key));
-    api.entries.retain(|entry| !unread("api", &entry.key));
-    let route = api.entries.iter_mut().find(|entry| entry.key == "route");
-    let Some(Entry { node: Node { value: Value::Tables(routes), .. }, .. }) = route else { return };
-    for route in routes {
-        if let Value::Table(table) = &mut route.value {
-            table.entries.retain(|entry| !unread("route", &entry.key));
+    let apis = root.entries.iter_mut().find(|entry| entry.key == "api");
+    let Some(Entry { node: Node { value: Value::Table(apis), .. }, .. }) = apis else { return };
+    for api in &mut apis.entries {
+        let Value::Table(api) = &mut api.node.value else { continue };
+        if api.get("openapi").is_none() {
+            continue;
+        }
+        api.entries.retain(|entry| !unread("api", &entry.key));
+        let route = api.entries.iter_mut().find(|entry| entry.key == "route");
+        let Some(Entry { node: Node { value: Value::Tables(routes), .. }, .. }) = route else { continue };
+        for route in routes {
+            if let Value::Table(table) = &mut route.value {
+                table.entries.retain(|entry| !unread("route", &entry.key));
+            }
         }
     }
 }

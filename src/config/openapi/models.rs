@@ -52,6 +52,11 @@ impl<'a> Reading<'a> {
         let mut next = 0;
         loop {
             let Some((name, place, node)) = self.models.borrow().all.get(next).cloned() else { return models };
+            if reference(node).is_some() && self.resolver.resolve(node).is_none() {
+                // It leads nowhere, or in a circle that nothing can be checked against.
+                next += 1;
+                continue;
+            }
             let mut model = Out::new(place);
             model.put("schema", self.schema(node));
             if self.version == Version::V31 {

@@ -29,13 +29,13 @@ pub(super) fn read<'a>(reading: &Reading<'a>, at: &At<'a>, out: &mut Out, told: 
     let mut emitted = Vec::new();
     let mut descriptions = Out::new(at.place);
     for parameter in &all {
+        if matches!(parameter.spot.as_str(), "body" | "formData") {
+            continue;
+        }
         if let Some((text, place)) = reading.text_or_number(parameter.table, "description") {
             descriptions.text(&format!("{}.{}", parameter.spot, parameter.name), text, place);
         }
-        match parameter.spot.as_str() {
-            "body" | "formData" => {}
-            _ => emitted.extend(emit(reading, parameter)),
-        }
+        emitted.extend(emit(reading, parameter));
     }
     if !emitted.is_empty() {
         out.put("parameters", emit::list(emitted, at.place));
@@ -206,43 +206,55 @@ fn swagger_schema<'a>(reading: &Reading<'a>, parameter: &Parameter<'a>, out: &mu
     matches!(&value, Value::Table(table) if !table.entries.is_empty()).then_some(Node { place: parameter.place, value })
 }
 
-/// The body: `models` by media type, and what is told about it.
+/// The body: `models` for what is JSON, and what is told about it and about other media types.
 fn body<'a>(reading: &Reading<'a>, at: &At<'a>, all: &[Parameter<'a>], out: &mut Out, told: &mut Out) {
     let mut models = Out::new(at.place);
-    if reading.version == Version::Swagger {
-        let consumes = media_types(reading, at.table, "consumes");
-        if let Some(body) = all.iter().find(|parameter| parameter.spot == "body")
-            && let Some(entry) = body.table.get("schema")
-        {
-            for media in consumes {
-                models.put(&media, model(reading, &entry.node));
-            }
+    let mut content = Out::new(at.place);
+    let mut put = |media: &str, entry: &'a Entry| {
+        if is_json(media) {
+            models.put(media, model(reading, &entry.node));
+        } else {
+            let mut inner = Out::new(entry.place);
+            inner.put("schema", reading.schema(&entry.node));
+            content.table(media, inner);
+        }
+    };
+    let described = if reading.version == Version::Swagger {
+        let body = all.iter().find(|parameter| parameter.spot == "body");
+        if let Some(entry) = body.and_then(|body| body.table.get("schema")) {
+            media_types(reading, at.table, "consumes").iter().for_each(|media| put(media, entry));
         } else {
             form(reading, at, all, told);
         }
-        out.table("models", models);
-        return;
-    }
-    let Some(node) = reading.get(at.table, "requestBody") else { return };
-    let Some(body) = reading.as_table(node, "requestBody") else { return };
-    if let Some(content) = reading.table(body, "content") {
-        for media in &content.entries {
-            let Some(inner) = reading.resolver.resolve(&media.node).and_then(|node| reading.as_table(node, &media.key))
-            else {
-                continue;
-            };
-            if let Some(entry) = inner.get("schema") {
-                models.put(&media.key, model(reading, &entry.node));
+        body.map(|body| body.table)
+    } else {
+        let body = reading.get(at.table, "requestBody").and_then(|node| reading.as_table(node, "requestBody"));
+        let types = body.and_then(|body| reading.table(body, "content"));
+        for media in types.map_or(&[][..], |types| &types.entries) {
+            let inner = reading.resolver.resolve(&media.node).and_then(|node| reading.as_table(node, &media.key));
+            if let Some(entry) = inner.and_then(|inner| inner.get("schema")) {
+                put(&media.key, entry);
             }
         }
-    }
+        body
+    };
     out.table("models", models);
-    let mut description = Out::new(node.place);
-    description.maybe("description", reading.text(body, "description").map(|text| emit::text(&text.value, text.place)));
-    if reading.is_true(body, "required") {
-        description.bool("required", true, node.place);
+    let mut description = Out::new(at.place);
+    if let Some(body) = described {
+        description
+            .maybe("description", reading.text(body, "description").map(|text| emit::text(&text.value, text.place)));
+        if reading.is_true(body, "required") {
+            description.bool("required", true, at.place);
+        }
     }
+    description.table("content", content);
     told.table("request_body", description);
+}
+
+/// Whether bodies of a media type are JSON, so that a schema can be held against them.
+fn is_json(media: &str) -> bool {
+    let name = media.split(';').next().unwrap_or_default().trim();
+    name.eq_ignore_ascii_case("application/json") || name.to_ascii_lowercase().ends_with("+json")
 }
 
 /// A form of Swagger 2.0: told as a body of OpenAPI 3, for what is not JSON is not validated.
@@ -252,7 +264,11 @@ fn form<'a>(reading: &Reading<'a>, at: &At<'a>, all: &[Parameter<'a>], told: &mu
     let mut properties = Out::new(first.place);
     for field in &fields {
         let mut ignored = Out::new(field.place);
-        if let Some(schema) = swagger_schema(reading, field, &mut ignored) {
+        if let Some(mut schema) = swagger_schema(reading, field, &mut ignored) {
+            as_binary(&mut schema);
+            if let (Value::Table(table), Some(entry)) = (&mut schema.value, field.table.get("description")) {
+                table.entries.push(entry.clone());
+            }
             properties.put(&field.name, schema);
         }
     }
@@ -275,6 +291,17 @@ fn form<'a>(reading: &Reading<'a>, at: &At<'a>, all: &[Parameter<'a>], told: &mu
     let mut body = Out::new(first.place);
     body.table("content", content);
     told.table("request_body", body);
+}
+
+/// `type: file` as OpenAPI 3 says it.
+fn as_binary(schema: &mut Node) {
+    let Value::Table(table) = &mut schema.value else { return };
+    let is_file = |entry: &Entry| matches!(&entry.node.value, Value::Text(text) if text.value == "file");
+    if let Some(entry) = table.entries.iter_mut().find(|entry| entry.key == "type" && is_file(entry)) {
+        let place = entry.node.place;
+        entry.node = emit::text("string", place);
+        table.entries.push(Entry { key: "format".into(), place, node: emit::text("binary", place) });
+    }
 }
 
 /// `consumes` or `produces` of an operation of Swagger 2.0, or else the document's, or else JSON.

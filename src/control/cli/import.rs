@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     compile,
-    config::{self, Report, Severity, files::Disk, openapi::Import},
+    config::{self, Diagnostic, Report, Severity, files::Disk, openapi::Import},
 };
 use std::path::Path;
 
@@ -28,11 +28,13 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, Us
     };
     let (read, toml) = config::import(Path::new(document), &options, &Disk);
     let mut diagnostics = read.diagnostics;
+    let is_wrong = |all: &[Diagnostic]| all.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     match compile::compile(&read.config) {
-        Ok((_, warnings)) => diagnostics.extend(warnings),
+        Ok((_, warnings)) if !is_wrong(&diagnostics) => diagnostics.extend(warnings),
+        Ok(_) => {}
         Err(errors) => diagnostics.extend(errors),
     }
-    let wrong = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    let wrong = is_wrong(&diagnostics);
     let report = Report::new(diagnostics, read.sources);
     let text = report.render_human(terminal.err.color());
     terminal.err.text(&text);
