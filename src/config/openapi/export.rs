@@ -235,8 +235,8 @@ impl Exporter<'_> {
             for (ours, theirs) in [("style", "style"), ("explode", "explode"), ("allow_empty", "allowEmptyValue")] {
                 copy(&mut out, theirs, parameter, ours);
             }
-            if let Some(media) = text(parameter, "content") {
-                let inner = Json::object([("schema", schema)]);
+            if let Some((media, model)) = members(parameter.get("content")).first() {
+                let inner = Json::object([("schema", self.named(model))]);
                 out.put("content", Json::Object(vec![(media.to_owned(), inner)]));
             } else {
                 out.put("schema", schema);
@@ -263,12 +263,7 @@ impl Exporter<'_> {
         let described = told.get("request_body");
         let mut content: Vec<(String, Json)> = Vec::new();
         for (media, model) in members(route.get("models")) {
-            let schema = match model {
-                Json::Text(name) if !name.trim_start().starts_with(['{', 't', 'f']) || self.is_model(name) => {
-                    Json::object([("$ref", Json::Text(self.reference(name)))])
-                }
-                other => self.schema(other),
-            };
+            let schema = self.named(model);
             content.push((media.clone(), Json::object([("schema", schema)])));
         }
         for (media, inner) in members(described.and_then(|body| body.get("content"))) {
@@ -298,8 +293,12 @@ impl Exporter<'_> {
         }
     }
 
-    fn is_model(&self, name: &str) -> bool {
-        !name.contains(['{', '"', ' '])
+    /// A model by its name, or a schema.
+    fn named(&self, model: &Json) -> Json {
+        match model {
+            Json::Text(name) => Json::object([("$ref", Json::Text(self.reference(name)))]),
+            schema => self.schema(schema),
+        }
     }
 
     fn form(&self, schema: &Json, parameters: &mut Vec<Json>) {
@@ -408,6 +407,11 @@ impl Exporter<'_> {
     fn integration(&self, method: &str, path: &str, route: &Json, out: &mut Json) {
         let Some(integration) = route.get("integration") else { return };
         let mut exact = false;
+        if matches!(text(integration, "type"), Some("mock" | "static"))
+            && let Some(amazon) = mock(integration)
+        {
+            out.put("x-amazon-apigateway-integration", amazon);
+        }
         if text(integration, "type") == Some("http_proxy")
             && let Some((amazon, whole)) = self.http_proxy(method, path, integration)
         {
@@ -503,6 +507,41 @@ impl Exporter<'_> {
             out.put("x-amazon-apigateway-documentation", documentation);
         }
     }
+}
+
+/// A fixed answer as Amazon API Gateway's mock; `None` if it has something that cannot be said so.
+fn mock(integration: &Json) -> Option<Json> {
+    let status = if let Some(Json::Integer(status)) = integration.get("status") { *status } else { 200 };
+    if integration.get("file").is_some() {
+        return None;
+    }
+    let mut response = Json::object([("statusCode", Json::Text(status.to_string()))]);
+    let mut headers = Vec::new();
+    let mut media = "application/json";
+    for (name, value) in members(integration.get("headers")) {
+        let Json::Text(value) = value else { return None };
+        if name == "content-type" {
+            media = value;
+        } else {
+            headers.push((format!("method.response.header.{name}"), Json::Text(format!("'{value}'"))));
+        }
+    }
+    if !headers.is_empty() {
+        response.put("responseParameters", Json::Object(headers));
+    }
+    if let Some(body) = text(integration, "body") {
+        if super::integration::is_dynamic(body) {
+            return None;
+        }
+        response.put("responseTemplates", Json::Object(vec![(media.to_owned(), Json::text(body))]));
+    }
+    let request = Json::object([("application/json", Json::Text(format!("{{\"statusCode\": {status}}}")))]);
+    Some(Json::object([
+        ("type", Json::text("mock")),
+        ("requestTemplates", request),
+        ("responses", Json::object([("default", response)])),
+        ("passthroughBehavior", Json::text("when_no_match")),
+    ]))
 }
 
 fn copy_some(to: &mut Json, from: Option<&Json>, keys: &[&str]) {

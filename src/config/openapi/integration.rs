@@ -398,7 +398,7 @@ fn template_text(entry: &Entry) -> Option<&Text> {
 }
 
 /// Whether a template says something that depends on the request.
-fn is_dynamic(template: &str) -> bool {
+pub(super) fn is_dynamic(template: &str) -> bool {
     let mut bytes = template.bytes().peekable();
     while let Some(byte) = bytes.next() {
         let next = bytes.peek().copied().unwrap_or(b' ');

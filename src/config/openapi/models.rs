@@ -69,10 +69,21 @@ impl<'a> Reading<'a> {
 
     /// A schema with its references rewritten.
     pub(super) fn schema(&self, node: &'a Node) -> Node {
-        match &node.value {
-            Value::Bool(value) => emit::text(value.to_string(), node.place),
-            _ => self.copy(node, 0, false),
+        self.copy(node, 0, false)
+    }
+
+    /// A schema that is no model, so that it must say itself which language it is in, where that matters.
+    pub(super) fn inline_schema(&self, node: &'a Node) -> Node {
+        let mut schema = self.schema(node);
+        if self.version == Version::V31
+            && is_modern(&schema, false)
+            && let Value::Table(table) = &mut schema.value
+            && table.get("$schema").is_none()
+        {
+            let dialect = emit::text("https://json-schema.org/draft/2020-12/schema", node.place);
+            table.entries.insert(0, Entry { key: "$schema".into(), place: node.place, node: dialect });
         }
+        schema
     }
 
     /// The name of the model, if a schema is only a reference to one.
@@ -181,6 +192,42 @@ impl<'a> Models<'a> {
         self.names.insert(target, name.clone());
         self.all.push((name.clone(), place, node));
         name
+    }
+}
+
+/// Whether a schema says something that draft 4 has no word for, or another meaning; `names`: its keys are names.
+fn is_modern(node: &Node, names: bool) -> bool {
+    const WORDS: [&str; 19] = [
+        "const",
+        "contains",
+        "propertyNames",
+        "if",
+        "then",
+        "else",
+        "prefixItems",
+        "$defs",
+        "$id",
+        "$anchor",
+        "$dynamicRef",
+        "dependentRequired",
+        "dependentSchemas",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+        "minContains",
+        "maxContains",
+        "contentMediaType",
+        "contentEncoding",
+    ];
+    match &node.value {
+        Value::Table(table) => table.entries.iter().any(|entry| {
+            let (key, value) = (entry.key.as_str(), &entry.node.value);
+            let limit = matches!(key, "exclusiveMinimum" | "exclusiveMaximum") && !matches!(value, Value::Bool(_));
+            let boolean = names && matches!(value, Value::Bool(_));
+            let word = !names && (WORDS.contains(&key) || limit);
+            word || boolean || (names || !is_data(key)) && is_modern(&entry.node, !names && holds_names(key))
+        }),
+        Value::List(nodes) => nodes.iter().any(|node| is_modern(node, false)),
+        _ => false,
     }
 }
 

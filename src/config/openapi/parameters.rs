@@ -145,11 +145,14 @@ fn emit<'a>(reading: &Reading<'a>, parameter: &Parameter<'a>) -> Option<Node> {
                 out.maybe(ours, parameter.table.get(theirs).map(|entry| entry.node.clone()));
             }
             let content = reading.table(parameter.table, "content").and_then(|content| content.entries.first());
-            if let Some(entry) = content {
-                out.text("content", entry.key.clone(), entry.place);
+            let inner = content.and_then(|media| Some((media, table(&media.node)?.get("schema")?)));
+            if let Some((media, entry)) = inner {
+                let mut types = Out::new(media.place);
+                types.put(&range(&media.key), model(reading, &entry.node));
+                out.table("content", types);
             }
-            let described = content.and_then(|entry| table(&entry.node)).unwrap_or(parameter.table);
-            described.get("schema").map(|entry| reading.schema(&entry.node))
+            let own = parameter.table.get("schema").filter(|_| inner.is_none());
+            own.map(|entry| reading.inline_schema(&entry.node))
         }
     };
     let plain = schema.as_ref().is_none_or(is_plain_string);
@@ -212,7 +215,7 @@ fn body<'a>(reading: &Reading<'a>, at: &At<'a>, all: &[Parameter<'a>], out: &mut
     let mut content = Out::new(at.place);
     let mut put = |media: &str, entry: &'a Entry| {
         if is_json(media) {
-            models.put(media, model(reading, &entry.node));
+            models.put(&range(media), model(reading, &entry.node));
         } else {
             let mut inner = Out::new(entry.place);
             inner.put("schema", reading.schema(&entry.node));
@@ -315,6 +318,11 @@ pub(super) fn media_types<'a>(reading: &Reading<'a>, operation: &'a Table, key: 
 fn model<'a>(reading: &Reading<'a>, node: &'a Node) -> Node {
     match reading.model_name(node) {
         Some((name, place)) => emit::text(name, place),
-        None => reading.schema(node),
+        None => reading.inline_schema(node),
     }
+}
+
+/// A media type without its parameters.
+fn range(media: &str) -> String {
+    media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
