@@ -55,6 +55,8 @@ pub const TLS_HANDSHAKES_MAX: u32 = 1024;
 pub const TLS_HANDSHAKE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 /// Bytes of a ClientHello, past which it is refused: with post-quantum key shares it has two thousand.
 pub const TLS_HELLO_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a session ticket, which holds the certificates that the client has shown.
+pub const TLS_TICKET_BYTES_MAX: usize = 16 * 1024;
 /// How long the last words of a failed handshake are given to arrive.
 pub const TLS_LINGER_TIME: Duration = Duration::from_millis(500);
 /// Bytes of a file with certificates, keys or revocation lists: a country's revocation list fits.

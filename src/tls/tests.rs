@@ -335,6 +335,37 @@ fn sessions_are_resumed_by_any_core_but_not_past_other_demands() {
 }
 
 #[test]
+fn a_session_is_not_resumed_when_its_certificate_would_not_be_taken_any_more() {
+    let ca = Authority::new("ca");
+    let site = ca.issue(&["a.test"]);
+    let stage = Stage::new(Weather::default());
+    // What becomes of a handshake of a client that has a session from an earlier one, if it may.
+    let again = |client: &Client, server: &Arc<Server>| {
+        let (near, far) = stage.shake(&target(client, "a.test"), server);
+        if let (Ok(near), Ok(far)) = (&near, &far) {
+            far.stream.send(b"x").unwrap();
+            assert_eq!(read(&near.stream).unwrap(), b"x");
+        }
+        far.map(|far| far.resumed)
+    };
+    let demanding = |crl: Option<String>| server(vec![(identity(&site), client_auth(&ca, crl, false))]);
+    let brief = ca.issue_as(&["brief"], Wish { ends_in: Some(3), ..Wish::default() });
+    let until = std::time::Instant::now() + Duration::from_secs(4);
+    let client = believing(&ca, Some(&brief));
+    assert_eq!(again(&client, &demanding(None)).ok(), Some(false));
+    assert_eq!(again(&client, &demanding(None)).ok(), Some(true), "while it is valid");
+    std::thread::sleep(until.saturating_duration_since(std::time::Instant::now()));
+    assert_eq!(again(&client, &demanding(None)).err(), Some(Failure::CertificateExpired));
+
+    let shown = ca.issue_as(&["client"], Wish { serial: 5, ..Wish::default() });
+    let client = believing(&ca, Some(&shown));
+    let harmless = ca.revoke(&[6]);
+    assert_eq!(again(&client, &demanding(Some(harmless.clone()))).ok(), Some(false));
+    assert_eq!(again(&client, &demanding(Some(harmless))).ok(), Some(true), "while it is not revoked");
+    assert_eq!(again(&client, &demanding(Some(ca.revoke(&[5, 6])))).err(), Some(Failure::CertificateRevoked));
+}
+
+#[test]
 fn the_name_chooses_the_certificate() {
     let ca = Authority::new("ca");
     let server = server(vec![
