@@ -11,7 +11,7 @@ pub mod relay;
 pub mod write;
 
 use crate::{
-    base::ids::ListenerId,
+    base::{ids::ListenerId, limits},
     exchange::{Core, context::ClientAddress},
     io::{
         Alarm,
@@ -79,6 +79,9 @@ pub async fn serve<F: Future<Output = ()>>(client: Rc<Client>, staff: Staff<F>) 
     let counted = Counted::new(&core);
     let served = Caught(pin!(async {
         while wait_for_bytes(&client).await && staff.attend(Rc::clone(&client)).await == After::Idle {}
+        if !client.stream.say_end() {
+            Box::pin(say_end(&client)).await;
+        }
     }))
     .await;
     if served.is_err() {
@@ -112,6 +115,14 @@ async fn wait_for_bytes(client: &Client) -> bool {
     drop(epoch);
     client.alarm.set_idle(core.net.recent().plus(patience));
     matches!(client.alarm.guard(client.stream.readable()).await, Ok(Ok(())))
+}
+
+/// Waits until the socket takes the end of a session: a client that is slow would otherwise take a whole response for one
+/// that was cut (RFC 8446 §6.1).
+#[cold]
+async fn say_end(client: &Client) {
+    client.alarm.set(client.core.net.now().plus(limits::LINGER_TIME));
+    while matches!(client.alarm.guard(client.stream.writable()).await, Ok(Ok(()))) && !client.stream.say_end() {}
 }
 
 /// Counts an open connection for as long as it lives.

@@ -1,6 +1,11 @@
 //! What a refused request is answered with: the one place that turns a reason into a response.
 
-use crate::{http::status::Status, observe::event::Reason, route::MethodSet, upstream::Fault};
+use crate::{
+    http::status::Status,
+    observe::event::Reason,
+    route::MethodSet,
+    upstream::{Fault, TlsFailure},
+};
 
 /// A request that is refused.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +105,9 @@ impl From<Fault> for Rejection {
             Fault::Unresolved => with(Reason::UpstreamConnect, "unresolved"),
             Fault::Connect(e) => with(Reason::UpstreamConnect, connect_detail(&e)),
             Fault::Tls(why) => with(Reason::UpstreamConnect, why.upstream_label()),
+            // In TLS 1.2 the same is said within the handshake.
+            Fault::Broken(why @ TlsFailure::Refused) => with(Reason::UpstreamConnect, why.upstream_label()).closing(),
+            Fault::Broken(why) => with(Reason::UpstreamReset, why.upstream_label()).closing(),
             Fault::ConnectTimeout => Self::new(Reason::UpstreamConnectTimeout),
             Fault::Timeout => Self::new(Reason::UpstreamTimeout).closing(),
             Fault::Closed => Self::new(Reason::UpstreamReset).closing(),

@@ -99,6 +99,9 @@ pub enum Fault {
     ConnectTimeout,
     /// A connection, but no TLS session.
     Tls(tls::Failure),
+    /// There was a TLS session, but it broke before the response head was complete: mostly because the server refuses our
+    /// certificate, which with TLS 1.3 it says when the handshake is over for us.
+    Broken(tls::Failure),
     /// No answer in time.
     Timeout,
     /// The connection ended before the response head did.
@@ -304,7 +307,10 @@ impl Call<'_> {
                     self.metrics.replays.increment();
                     now = self.net.now();
                 }
-                Err(Unanswered { fault, .. }) => {
+                Err(Unanswered { mut fault, .. }) => {
+                    if let (Fault::Closed, Some(why)) = (&fault, lease.stream.failure()) {
+                        fault = Fault::Broken(why);
+                    }
                     self.failed(server, &fault);
                     return Err(Failure { fault, notes });
                 }
@@ -346,10 +352,12 @@ impl Call<'_> {
     #[cold]
     fn failed(&self, server: &Server, fault: &Fault) {
         let failed = match fault {
-            Fault::Connect(_) | Fault::Unresolved | Fault::Tls(_) => Failed::Connect,
+            Fault::Connect(_) | Fault::Unresolved | Fault::Tls(_) | Fault::Broken(tls::Failure::Refused) => {
+                Failed::Connect
+            }
             Fault::ConnectTimeout => Failed::ConnectTimeout,
             Fault::Timeout => Failed::Timeout,
-            Fault::Closed => Failed::Reset,
+            Fault::Closed | Fault::Broken(_) => Failed::Reset,
             Fault::Garbage(_) | Fault::TooManyInterim => Failed::Garbage,
             Fault::NoServer | Fault::ClientGone | Fault::ClientTimeout | Fault::ClientBody(_) | Fault::TooLarge => {
                 return;

@@ -19,7 +19,7 @@ pub mod transcode;
 pub mod watch;
 
 pub use crate::io::{Alarm, Net};
-pub use crate::tls::Facts as TlsFacts;
+pub use crate::tls::{Facts as TlsFacts, Failure as TlsFailure};
 pub use balance::{Server, Upstream};
 pub use client::{Answer, Begun, Call, Failure, Fault, Start};
 pub use flight::{Arrived, Flight};
