@@ -36,7 +36,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::{Arc, LazyLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// What the two sides of a handshake have and want.
@@ -85,10 +85,12 @@ static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
 
 impl Kind {
     fn server(self) -> Arc<Server> {
+        self.server_that(self.certificate.then(|| demands(&[])))
+    }
+
+    fn server_that(self, auth: Option<ClientAuth>) -> Arc<Server> {
         let issued = if self.rsa { &CERTIFICATES.rsa } else { &CERTIFICATES.ecdsa };
         let identity = Identity::read(issued.certificate.as_bytes(), issued.key.as_bytes(), None).unwrap();
-        let authorities = certificate::certificates(CERTIFICATES.ca.pem.as_bytes()).unwrap();
-        let auth = self.certificate.then(|| ClientAuth { authorities, revoked: Vec::new(), optional: false });
         let policy = Policy::named("default").unwrap();
         let spec = Spec { identities: vec![(identity, auth)], policy, strict_sni: false, handshake_timeout: PATIENCE };
         Arc::new(Server::new(spec).unwrap())
@@ -102,6 +104,10 @@ impl Kind {
     }
 
     fn client(self) -> Arc<ClientConfig> {
+        self.client_with(&CERTIFICATES.client)
+    }
+
+    fn client_with(self, shown: &Issued) -> Arc<ClientConfig> {
         const ONE: &[&SupportedProtocolVersion] = &[&TLS13];
         const OTHER: &[&SupportedProtocolVersion] = &[&TLS12];
         let mut provider = aws_lc_rs::default_provider();
@@ -114,8 +120,8 @@ impl Kind {
         let builder = builder.with_protocol_versions(if self.old { OTHER } else { ONE }).unwrap();
         let builder = builder.with_root_certificates(roots);
         let mut config = if self.certificate {
-            let chain = certificate::certificates(CERTIFICATES.client.certificate.as_bytes()).unwrap();
-            let key = PrivateKeyDer::from_pem_slice(CERTIFICATES.client.key.as_bytes()).unwrap();
+            let chain = certificate::certificates(shown.certificate.as_bytes()).unwrap();
+            let key = PrivateKeyDer::from_pem_slice(shown.key.as_bytes()).unwrap();
             builder.with_client_auth_cert(chain, key).unwrap()
         } else {
             builder.with_no_client_auth()
@@ -125,6 +131,14 @@ impl Kind {
         }
         Arc::new(config)
     }
+}
+
+/// A certificate of the authority that is none of these.
+fn demands(revoked: &[u64]) -> ClientAuth {
+    let authorities = certificate::certificates(CERTIFICATES.ca.pem.as_bytes()).unwrap();
+    let list = || certificate::revocation_lists(CERTIFICATES.ca.revoke(revoked).as_bytes()).unwrap();
+    let revoked = if revoked.is_empty() { Vec::new() } else { list() };
+    ClientAuth { authorities, revoked, optional: false }
 }
 
 /// A client of rustls, moved by hand.
@@ -402,9 +416,12 @@ impl Cutter {
         match how {
             How::Finish => socket.finish(),
             How::Reset => socket.reset(),
-            How::Stall => self.stalled.push(socket.clone()),
+            How::Stall => {}
         }
         self.stage.settle();
+        if how == How::Stall {
+            self.stalled.push(socket);
+        }
         if !matches!(place, Place::End(_)) {
             let label = match how {
                 How::Finish if silent => "silent",
@@ -623,7 +640,7 @@ fn play(seed: u64) -> Sum {
 #[test]
 fn every_seed_keeps_every_promise_over_tls() {
     let one = from_env("RINGGATE_SIM_SEED");
-    let seeds = one.map_or(0..from_env("RINGGATE_SIM_SEEDS").unwrap_or(SEEDS), |seed| seed..seed + 1);
+    let seeds = one.map_or_else(|| 0..from_env("RINGGATE_SIM_SEEDS").unwrap_or(SEEDS), |seed| seed..seed + 1);
     let (mut sum, mut failed) = (Sum::default(), Vec::new());
     for seed in seeds {
         match catch_unwind(|| play(seed)) {
@@ -643,6 +660,41 @@ fn every_seed_keeps_every_promise_over_tls() {
     eprintln!("{sum:?}");
     let proves = sum.resumed > 0 && sum.answers > 0 && sum.broken_off > 0;
     assert!(one.is_some() || proves, "the stories are about nothing: {sum:?}");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "certificates live by the clock on the wall")]
+fn a_session_is_not_resumed_when_its_certificate_would_not_be_taken_any_more() {
+    let stage = Stage::new(1, Weather::default(), &PLAN);
+    let begun = Instant::now();
+    let brief = CERTIFICATES.ca.issue_as(&["brief"], Wish { ends_in: Some(4), ..Wish::default() });
+    let shown = CERTIFICATES.ca.issue_as(&["client"], Wish { serial: 5, ..Wish::default() });
+    let kinds = [false, true].map(|old| kind(old, true, false, true));
+    let clients = kinds.map(|kind| (kind, kind.client_with(&brief), kind.client_with(&shown)));
+    // Whether an earlier session was resumed, or what the client was told.
+    let again = |kind: Kind, client: &Arc<ClientConfig>, revoked: &[u64]| {
+        let mut peer = Peer::new(client, stage.connect_tls(&kind.server_that(Some(demands(revoked)))));
+        let got = peer.ask(&stage, FIXED);
+        if got == "fixed" { Ok(peer.session.handshake_kind() == Some(HandshakeKind::Resumed)) } else { Err(got) }
+    };
+    for (kind, brief, shown) in &clients {
+        assert_eq!(again(*kind, brief, &[]), Ok(false), "{kind:?}");
+        assert_eq!(again(*kind, brief, &[]), Ok(true), "{kind:?}: while it is valid");
+        let harmless = kind.server_that(Some(demands(&[6])));
+        for resumed in [false, true] {
+            let mut peer = Peer::new(shown, stage.connect_tls(&harmless));
+            assert_eq!(peer.ask(&stage, FIXED), "fixed");
+            let found = peer.session.handshake_kind() == Some(HandshakeKind::Resumed);
+            assert_eq!(found, resumed, "{kind:?}: while it is not revoked");
+        }
+        let told = again(*kind, shown, &[5, 6]).unwrap_err();
+        assert!(told.contains("CertificateRevoked"), "{kind:?}: {told}");
+    }
+    std::thread::sleep(Duration::from_secs(5).saturating_sub(begun.elapsed()));
+    for (kind, brief, _) in &clients {
+        let told = again(*kind, brief, &[]).unwrap_err();
+        assert!(told.contains("CertificateExpired"), "{kind:?}: {told}");
+    }
 }
 
 static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| plan(&text(&[1], "[]")));
