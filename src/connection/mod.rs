@@ -79,6 +79,9 @@ pub async fn serve<F: Future<Output = ()>>(client: Rc<Client>, staff: Staff<F>) 
     let counted = Counted::new(&core);
     let served = Caught(pin!(async {
         while wait_for_bytes(&client).await && staff.attend(Rc::clone(&client)).await == After::Idle {}
+        if let Some(why) = client.stream.failure() {
+            core.metrics.tls_break(why.label());
+        }
         if !client.stream.say_end() {
             Box::pin(say_end(&client)).await;
         }

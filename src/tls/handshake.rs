@@ -122,6 +122,13 @@ enum Look {
 fn look(server: &Server, first: &[u8]) -> Look {
     match first {
         [] => return Look::More,
+        // rustls would find something else to complain about (RFC 8446 §5.1, §4.2.1).
+        [HANDSHAKE, 3, _, high, low, ..] if u16::from_be_bytes([*high, *low]) > RECORD_LENGTH_MAX => {
+            return Look::Refused(Failure::Malformed, alert(AlertDescription::RecordOverflow));
+        }
+        [HANDSHAKE, 3, _, _, _, CLIENT_HELLO, _, _, _, 3, 0..=2, ..] => {
+            return Look::Refused(Failure::Incompatible, alert(AlertDescription::ProtocolVersion));
+        }
         [HANDSHAKE, ..] => {}
         [letter, ..] if letter.is_ascii_uppercase() => return Look::Refused(Failure::PlainHttp, PLAIN_HTTP.to_vec()),
         _ => return Look::Refused(Failure::Malformed, alert(AlertDescription::UnexpectedMessage)),
@@ -283,6 +290,9 @@ fn alert(what: AlertDescription) -> Vec<u8> {
 
 const HANDSHAKE: u8 = 22;
 const ALERT: u8 = 21;
+const CLIENT_HELLO: u8 = 1;
+/// Of a record that is not encrypted.
+const RECORD_LENGTH_MAX: u16 = 1 << 14;
 const PLAIN_HTTP: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 59\r\n\
     Connection: close\r\n\r\nThis port speaks HTTPS: use https:// instead of http:// .\r\n";

@@ -200,7 +200,6 @@ impl Session {
 
     /// See [`super::Stream::failure`].
     pub(super) fn failure(&self) -> Option<Failure> {
-        self.fill();
         match &self.state.borrow().ended {
             Some(End::Broken(error)) => Some(Failure::of(error)),
             _ => None,

@@ -157,8 +157,8 @@ impl Stream {
         }
     }
 
-    /// Why the other side, or what it sent, has ended the session, if that is what happened: after a handshake of TLS 1.3, a
-    /// server may still refuse our certificate (RFC 8446 §4.4.2.4).
+    /// Why the other side, or what it sent, has ended the session, if that is what happened, as far as it was received: after
+    /// a handshake of TLS 1.3, a server may still refuse our certificate (RFC 8446 §4.4.2.4).
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
         match &self.0 {

@@ -307,12 +307,8 @@ impl Call<'_> {
                     self.metrics.replays.increment();
                     now = self.net.now();
                 }
-                Err(Unanswered { mut fault, .. }) => {
-                    if let (Fault::Closed, Some(why)) = (&fault, lease.stream.failure()) {
-                        fault = Fault::Broken(why);
-                    }
-                    self.failed(server, &fault);
-                    return Err(Failure { fault, notes });
+                Err(Unanswered { fault, .. }) => {
+                    return Err(Failure { fault: self.unanswered(&lease, fault), notes });
                 }
             }
         }
@@ -347,6 +343,18 @@ impl Call<'_> {
             && retry.on_statuses.contains(&status.0)
             && self.outgoing.head.method.is_idempotent()
             && body.is_replayable()
+    }
+
+    /// Counts what ended a connection before its answer, and says why it did, if the session over it knows.
+    #[cold]
+    fn unanswered(&self, lease: &Lease, mut fault: Fault) -> Fault {
+        if matches!(fault, Fault::Closed) {
+            // What the server said last may not have been read yet.
+            let _: Peek = lease.stream.peek();
+            fault = lease.stream.failure().map_or(fault, Fault::Broken);
+        }
+        self.failed(&lease.server, &fault);
+        fault
     }
 
     #[cold]
