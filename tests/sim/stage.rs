@@ -90,7 +90,7 @@ impl Stage {
             registry,
             executor: RefCell::default(),
             nursery: Rc::default(),
-            serve: Box::new(move |client| Box::pin(connection::serve(client, staff.clone()))),
+            serve: Box::new(move |client| Box::pin(connection::serve(client, staff.clone(), ()))),
             listening: RefCell::default(),
             swept: Cell::new(0),
         }
