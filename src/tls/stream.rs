@@ -90,24 +90,27 @@ impl Stream {
     /// # Errors
     /// When the event loop cannot wait.
     #[inline]
-    pub async fn readable(&self) -> io::Result<()> {
+    #[expect(clippy::manual_async_fn, reason = "an async function would keep its argument twice")]
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
         // One wait for both kinds: a future is as large as the largest wait in it, and most connections keep one for ever.
-        while !self.has_news() {
-            let half = self.is_mid_record();
-            if self.flush() {
-                self.socket().readable().await?;
-            } else {
-                // What is still to be sent for the session itself goes out meanwhile.
-                let socket = self.socket();
-                Box::pin(either(socket.readable(), socket.writable())).await.into_inner()?;
+        async move {
+            while !self.has_news() {
+                let half = self.is_mid_record();
+                if self.flush() {
+                    self.socket().readable().await?;
+                } else {
+                    // What is still to be sent for the session itself goes out meanwhile.
+                    let socket = self.socket();
+                    Box::pin(either(socket.readable(), socket.writable())).await.into_inner()?;
+                }
+                if !half {
+                    break;
+                }
+                // A record that comes byte by byte must not look like something to read each time.
+                self.fill();
             }
-            if !half {
-                break;
-            }
-            // A record that comes byte by byte must not look like something to read each time.
-            self.fill();
+            Ok(())
         }
-        Ok(())
     }
 
     /// Waits until [`Stream::send`] takes something, or says what is broken.

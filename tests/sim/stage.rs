@@ -91,7 +91,7 @@ impl Stage {
             registry,
             executor: RefCell::default(),
             nursery: Rc::default(),
-            serve: Rc::new(move |client| Box::pin(connection::serve(client, staff.clone()))),
+            serve: Rc::new(move |client| Box::pin(connection::serve(client, staff.clone(), ()))),
             listening: RefCell::default(),
             swept: Cell::new(0),
         }
