@@ -123,7 +123,8 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         Reply::Local => write::local(&context(), &opened, &mut body).await,
         Reply::Abilities => write::abilities(&context(), &mut body).await,
         Reply::Challenge(content) => Box::pin(write::challenge(&context(), &mut body, &content)).await,
-        Reply::Rejected(rejection) => write::rejection(&context(), &mut body, &rejection).await,
+        Reply::Preflight => write::preflight(&context(), &opened, &mut body).await,
+        Reply::Rejected(rejection) => write::rejection(&context(), &opened, &mut body, &rejection).await,
     };
     let used = length + body.used;
     let over = body.pump.as_mut().map(|pump| pump.take_over()).unwrap_or_default();
@@ -184,7 +185,7 @@ async fn asked(
             Ok(delivered) => delivered,
             Err(rest) => Box::pin(super::relay::rest(&context, body, *rest)).await,
         },
-        Err(rejection) => write::rejection(&context, body, &rejection).await,
+        Err(rejection) => write::rejection(&context, opened, body, &rejection).await,
     }
 }
 

@@ -127,7 +127,7 @@ fn reference_11_2_fewer_parameters_are_more_specific() {
 fn fewest_equals_what_can_be_written_plainly() {
     let mut prng = Prng::new(11);
     for _ in 0..300 {
-        let mut piece = |prng: &mut Prng| ["a", "b", "{}", "{}"][usize::try_from(prng.below(4)).unwrap()];
+        let piece = |prng: &mut Prng| ["a", "b", "{}", "{}"][usize::try_from(prng.below(4)).unwrap()];
         let texts: Vec<String> = (0..1 + prng.below(24))
             .map(|_| {
                 let count = 1 + prng.below(4);
