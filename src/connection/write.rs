@@ -200,11 +200,11 @@ fn send_with(client: &Client, out: &mut Vec<u8>, content: &[u8]) -> io::Result<u
 }
 
 /// Writes what the route's plan says.
-pub async fn local(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>) -> Delivered {
+pub fn local(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>) -> Written {
     let epoch = opened.epoch();
     let Some(said) = local::said(opened, &epoch) else {
         bug::noticed("an exchange without a route, or with an upstream's, is answered from the plan");
-        return rejection(context, opened, body, &Rejection::new(Reason::Internal)).await;
+        return rejection(context, opened, body, &Rejection::new(Reason::Internal));
     };
     let fields = |out: &mut Vec<u8>| {
         said.fields(&context.request, context.parameters, context.normal, out);
@@ -212,17 +212,28 @@ pub async fn local(context: &Context<'_>, opened: &Opened, body: &mut RequestBod
             face::tail(&context.client.core, opened, face, &context.request, out);
         }
     };
-    answer(context, body, said.status(), fields, Content::These(said.content()), false).await
+    answer(context, body, said.status(), fields, Content::These(said.content()), false)
 }
 
 /// Answers a browser that asks before it asks (the CORS protocol of the Fetch standard).
-pub async fn preflight(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>) -> Delivered {
+pub fn preflight(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>) -> Written {
     let fields = |out: &mut Vec<u8>| {
         if let Some(face) = opened.face() {
             face::tail(&context.client.core, opened, face, &context.request, out);
         }
     };
-    answer(context, body, Status(204), fields, Content::These(b""), false).await
+    answer(context, body, Status(204), fields, Content::These(b""), false)
+}
+
+/// A response of our own: written, unless the client did not take all of it.
+pub type Written = Result<Delivered, Box<Own>>;
+
+/// A response of our own that is not all with the client.
+#[derive(Debug)]
+pub struct Own {
+    /// What it will have been.
+    delivered: Delivered,
+    left: Vec<u8>,
 }
 
 /// Content of our own.
@@ -236,27 +247,22 @@ enum Content<'a> {
 
 /// Answers `OPTIONS *` (RFC 9110 §9.3.7).
 #[cold]
-pub async fn abilities(context: &Context<'_>, body: &mut RequestBody<'_>) -> Delivered {
+pub fn abilities(context: &Context<'_>, body: &mut RequestBody<'_>) -> Written {
     let fields = |out: &mut Vec<u8>| encode::field(out, b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-    answer(context, body, Status(204), fields, Content::These(b""), false).await
+    answer(context, body, Status(204), fields, Content::These(b""), false)
 }
 
 /// Answers the challenge of an authority (RFC 8555 §8.3).
 #[cold]
-pub async fn challenge(context: &Context<'_>, body: &mut RequestBody<'_>, content: &str) -> Delivered {
+pub fn challenge(context: &Context<'_>, body: &mut RequestBody<'_>, content: &str) -> Written {
     let fields = |out: &mut Vec<u8>| encode::field(out, b"Content-Type", b"application/octet-stream");
-    answer(context, body, Status(200), fields, Content::These(content.as_bytes()), false).await
+    answer(context, body, Status(200), fields, Content::These(content.as_bytes()), false)
 }
 
 /// Writes a refusal of a request that was understood.
-pub async fn rejection(
-    context: &Context<'_>,
-    opened: &Opened,
-    body: &mut RequestBody<'_>,
-    rejection: &Rejection,
-) -> Delivered {
+pub fn rejection(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>, rejection: &Rejection) -> Written {
     if rejection.is_silent() {
-        return Delivered { outcome: Outcome::rejected(rejection, 0), after: After::Close, linger: false };
+        return Ok(Delivered { outcome: Outcome::rejected(rejection, 0), after: After::Close, linger: false });
     }
     reject::owner(opened, &context.request, context.normal);
     let shown = reject::shown(opened, rejection);
@@ -271,12 +277,16 @@ pub async fn rejection(
             reject::write(&context.client.core, opened, &context.request, place, rejection, shown, out);
         }
     };
-    let mut delivered = answer(context, body, status, fields, content, rejection.close).await;
+    let mut written = answer(context, body, status, fields, content, rejection.close);
+    let delivered = match &mut written {
+        Ok(delivered) => delivered,
+        Err(own) => &mut own.delivered,
+    };
     if delivered.outcome.reason == Reason::Ok {
         let bytes = delivered.outcome.response_bytes;
         delivered.outcome = Outcome { status: status.0, ..Outcome::rejected(rejection, bytes) };
     }
-    delivered
+    written
 }
 
 /// Writes a refusal of something that was not understood, whose end is not known. Returns the content bytes sent.
@@ -300,14 +310,14 @@ pub async fn refuse(context: &Context<'_>, rejection: &Rejection) -> u64 {
 }
 
 /// Writes a whole response of our own.
-async fn answer(
+fn answer(
     context: &Context<'_>,
     body: &mut RequestBody<'_>,
     status: Status,
     fields: impl FnOnce(&mut Vec<u8>),
     content: Content<'_>,
     close: bool,
-) -> Delivered {
+) -> Written {
     let client = context.client;
     let head = context.request.head;
     skip_small_body(body);
@@ -325,13 +335,18 @@ async fn answer(
         };
         (sent, length)
     };
-    let Ok(left) = sent else { return gone(status) };
-    if !left.is_empty() && Box::pin(send_all(client, &left)).await.is_err() {
-        return gone(status);
-    }
+    let Ok(left) = sent else { return Ok(gone(status)) };
     let bytes = if head.method == Method::Head { 0 } else { length };
     let after = if keep { After::Idle } else { After::Close };
-    Delivered { outcome: Outcome::sent(status.0, bytes), after, linger: close || !complete }
+    let delivered = Delivered { outcome: Outcome::sent(status.0, bytes), after, linger: close || !complete };
+    if left.is_empty() { Ok(delivered) } else { Err(Box::new(Own { delivered, left })) }
+}
+
+/// Sends what the client did not take at once of a response of our own.
+#[cold]
+pub async fn finish(client: &Client, own: Box<Own>) -> Delivered {
+    let Own { delivered, left } = *own;
+    if send_all(client, &left).await.is_err() { gone(Status(delivered.outcome.status)) } else { delivered }
 }
 
 /// Writes a response of our own; returns how long its content is.
