@@ -8,7 +8,7 @@
 use super::gateway_response::Kind;
 use crate::{
     base::limits,
-    http::{head::RequestHead, status::Status},
+    http::{head::RequestHead, list, status::Status},
     observe::{
         event::ExchangeRecord,
         text::{self, Escape},
@@ -71,6 +71,8 @@ enum Manner {
     Escaped(Escape),
     /// As they are, but for control bytes.
     Plain,
+    /// As they are: whoever asked for it looks at them.
+    Raw,
 }
 
 /// What is wrong with a template or an expression.
@@ -191,11 +193,12 @@ impl Expression {
         let start = out.len();
         match self {
             Self::Literal(text) => out.extend_from_slice(text),
-            Self::Value(source) => source.append(facts, Manner::Plain, out),
+            Self::Value(source) => source.append(facts, Manner::Raw, out),
         }
         let value = out.get(start..).unwrap_or_default();
         let blank = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
-        let good = !value.is_empty() && !blank(value.first()) && !blank(value.last());
+        let breaks = value.iter().any(|b| !list::is_value_byte(*b));
+        let good = !value.is_empty() && !breaks && !blank(value.first()) && !blank(value.last());
         if !good {
             out.truncate(start);
         }
@@ -220,6 +223,7 @@ impl Manner {
     fn bytes(self, bytes: &[u8], out: &mut Vec<u8>) {
         match self {
             Self::Escaped(escape) => text::bytes(out, bytes, escape),
+            Self::Raw => out.extend_from_slice(bytes.get(..limits::LOG_VALUE_BYTES_MAX).unwrap_or(bytes)),
             Self::Plain => {
                 let kept = bytes.get(..limits::LOG_VALUE_BYTES_MAX).unwrap_or(bytes);
                 out.extend(kept.iter().filter(|b| !b.is_ascii_control()));
