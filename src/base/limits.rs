@@ -199,6 +199,10 @@ pub const LOG_BUFFERS_PER_CORE: usize = 32;
 pub const LOG_QUEUE: usize = 1024;
 /// Bytes of one value in a log line, before escaping; the rest is cut.
 pub const LOG_VALUE_BYTES_MAX: usize = 4096;
+/// Bytes of a query parameter's value in a gateway response, decoded; the rest is cut.
+pub const TEMPLATE_QUERY_BYTES_MAX: usize = 1024;
+/// Bytes of a gateway response's template.
+pub const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a log format.
 pub const LOG_FORMAT_BYTES_MAX: usize = 8 * 1024;
 

@@ -1,6 +1,7 @@
 //! `[api.*]` and its routes as written.
 
 use super::{
+    face::{self, Face},
     integration::{self, Integration},
     reader::Reader,
     source::{At, Place, Text},
@@ -15,6 +16,8 @@ pub struct Api {
     pub hosts: Vec<Text>,
     /// `base_path`, not yet checked; `None` if it could not be read.
     pub base_path: Option<Text>,
+    /// What its clients see besides what its routes say.
+    pub face: Face,
     /// `[[api.NAME.route]]`
     pub routes: Vec<Route>,
 }
@@ -47,6 +50,7 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         name,
         hosts: table.texts("host"),
         base_path: table.text("base_path"),
+        face: face::read(table),
         routes: table.tables("route").iter().map(route).collect(),
     }
 }

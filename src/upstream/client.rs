@@ -481,7 +481,7 @@ impl Call<'_> {
     /// Whether a 101 is an answer to what was asked (RFC 9110 §15.2.2), and nothing of the request is still on its way.
     #[cold]
     fn may_switch(&self, response: &ResponseHead, body: &RequestBody<'_>) -> bool {
-        self.outgoing.head.upgrade.is_some() && response.upgrade.is_some() && body.is_complete()
+        self.outgoing.upgrade().is_some() && response.upgrade.is_some() && body.is_complete()
     }
 
     #[cold]

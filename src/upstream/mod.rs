@@ -9,6 +9,7 @@ pub mod client;
 pub mod connect;
 pub mod flight;
 pub mod health;
+pub mod manners;
 pub mod pool;
 pub mod pump;
 pub mod request;
