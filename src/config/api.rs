@@ -2,6 +2,7 @@
 
 use super::{
     diagnostic::{Code, Diagnostic},
+    face::{self, Face},
     integration::{self, Integration},
     json::Json,
     reader::Reader,
@@ -20,6 +21,8 @@ pub struct Api {
     pub base_path: Option<Text>,
     /// `summary`, `description`, `documentation`
     pub told: Told,
+    /// What its clients see besides what its routes say.
+    pub face: Face,
     /// `[[api.NAME.route]]`
     pub routes: Vec<Route>,
 }
@@ -76,6 +79,7 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
             tags: Vec::new(),
             documentation: documentation(table),
         },
+        face: face::read(table),
         routes: table.tables("route").iter().map(route).collect(),
     }
 }

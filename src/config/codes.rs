@@ -183,6 +183,15 @@ codes! {
     OVERRIDDEN = 347, "An inline route and the document differ",
         "In `merge` mode what an inline route says replaces what the document says about the same method and path; the warning \
          tells where that changes what clients were promised. In `overwrite` mode the document counts.";
+    BAD_GATEWAY_RESPONSE = 350, "A gateway response is malformed",
+        "`[api.NAME.gateway_response.TYPE]` says what refusals of one type look like. TYPE is one of Amazon API Gateway's names, \
+         as THROTTLED or DEFAULT_4XX. Values of headers are expressions: text in single quotes, context.NAME, \
+         stageVariables.NAME, method.request.header.NAME, method.request.path.NAME or method.request.querystring.NAME. \
+         Templates are text with $context.NAME and the like in it; they are no mapping templates.";
+    BAD_CORS = 351, "CORS settings are malformed",
+        "Origins are written as browsers write them, `https://shop.example.com` or `http://localhost:3000`: no path, no slash at \
+         the end; `https://*` is every origin of that scheme, `*` every origin. Browsers take no `*` for an origin beside \
+         credentials, so the two together are refused.";
     INSECURE = 389, "Servers are not verified",
         "With `insecure_skip_verification` the connection to the servers is encrypted, but whoever sits in between can \
          pretend to be the server. Name the authority of the servers' certificates with `tls.ca` instead.";

@@ -10,6 +10,7 @@ pub mod codes;
 pub mod diagnostic;
 pub mod document;
 pub mod env;
+pub mod face;
 pub mod files;
 pub mod fuzz;
 pub mod integration;

@@ -4,6 +4,8 @@
 
 pub mod admit;
 pub mod context;
+pub mod cors;
+pub mod face;
 pub mod finish;
 pub mod fuzz;
 pub mod integrate;
@@ -32,6 +34,8 @@ pub enum Reply {
     Abilities,
     /// What an authority wants to see before it issues a certificate (RFC 8555 §8.3).
     Challenge(Arc<str>),
+    /// What a browser asks before it asks another origin.
+    Preflight,
     /// What the upstream says, which was asked: see [`landed`].
     Asked(Flight),
     /// What the upstream says, once it can be asked: see [`ask`].
@@ -70,11 +74,21 @@ pub fn run(
         return (opened, Reply::Rejected(Rejection::new(Reason::Misdirected)));
     }
     let found = route::find(&epoch.plan, request, work.parameters, work.path);
+    if request.head.method == Method::Options
+        && epoch.plan.owners.is_some()
+        && let Some(api) = cors::preflight(&epoch.plan, request, route::matched(request, work.path), found.ok())
+    {
+        opened.faced.set(Some(api));
+        return (opened, Reply::Preflight);
+    }
     let route = match found {
         Ok(route) => route,
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     opened.route = Some(route.id);
+    if route.face.is_some() {
+        opened.faced.set(Some(route.api));
+    }
     let admitted = match admit::admit(route, request, body) {
         Ok(admitted) => admitted,
         Err(rejection) => return (opened, Reply::Rejected(rejection)),

@@ -1,6 +1,20 @@
 //! What a refused request is answered with: the one place that turns a reason into a response.
+//!
+//! In a plain API that is a fixed line of JSON. An API with a [`Face`] makes a gateway response of it
+//! ([`crate::plan::gateway_response`]); one that no route answers belongs to the API with the longest base path.
 
-use crate::{http::status::Status, observe::event::Reason, route::MethodSet, upstream::Fault};
+use super::{
+    Core, Opened, Outcome, Request, face,
+    finish::full_record,
+    route::{self, Params},
+};
+use crate::{
+    http::status::Status,
+    observe::event::Reason,
+    plan::{Face, face::Shown, gateway_response::Kind, message::Facts},
+    route::MethodSet,
+    upstream::{Fault, TlsFailure},
+};
 
 /// A request that is refused.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +70,12 @@ impl Rejection {
     /// Appends the field lines that belong to it.
     pub fn fields(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Content-Type: application/json\r\n");
-        if let Some(allow) = self.allow {
+        self.particulars(self.status.0, out);
+    }
+
+    /// Appends what a refusal with this status says whatever it looks like.
+    fn particulars(&self, status: u16, out: &mut Vec<u8>) {
+        if let Some(allow) = self.allow.filter(|_| status == 405) {
             out.extend_from_slice(b"Allow: ");
             for (index, method) in allow.iter().enumerate() {
                 out.extend_from_slice(if index == 0 { b"" } else { b", " });
@@ -64,7 +83,7 @@ impl Rejection {
             }
             out.extend_from_slice(b"\r\n");
         }
-        if self.status.0 == 503 {
+        if status == 503 {
             out.extend_from_slice(b"Retry-After: 1\r\n");
         }
     }
@@ -92,6 +111,83 @@ impl Rejection {
     }
 }
 
+/// Whose face a refused request sees, which is noted in `opened`: its route's, or that of the API that it would belong to.
+/// Nothing if there is none.
+pub fn owner(opened: &Opened, request: &Request<'_>, normal: &[u8]) {
+    let plan = &opened.epoch_ref().plan;
+    if opened.route.is_none() && opened.faced.get().is_none() && plan.owners.is_some() {
+        let host = request.head.host_name.of(request.bytes);
+        let owner = plan.owner(host, route::matched(request, normal));
+        let faced = owner.filter(|id| plan.apis.get(id.index()).is_some_and(|api| api.face.is_some()));
+        opened.faced.set(faced);
+    }
+}
+
+/// How a refusal is shown, if not as plain APIs show it.
+#[must_use]
+pub fn shown(opened: &Opened, rejection: &Rejection) -> Option<Shown> {
+    if let Some(face) = opened.face() {
+        return Some(face.show(rejection.reason, rejection.status.0, rejection.detail));
+    }
+    // Reference 11.1 [K]: where there are REST APIs only, a host or base path that none has is forbidden.
+    let forbidden = opened.epoch_ref().plan.only_rest && rejection.reason == Reason::NoRoute;
+    forbidden.then_some(FORBIDDEN)
+}
+
+const FORBIDDEN: Shown = Shown { kind: Kind::WafFiltered, status: 403 };
+
+/// Appends the field lines of a refusal that is shown in this way; its content goes to the core's page.
+pub fn write(
+    core: &Core,
+    opened: &Opened,
+    request: &Request<'_>,
+    (params, normal): (&Params, &[u8]),
+    rejection: &Rejection,
+    shown: Shown,
+    out: &mut Vec<u8>,
+) {
+    let mut content = core.page.borrow_mut();
+    content.clear();
+    rejection.particulars(shown.status, out);
+    let Some(face) = opened.face() else {
+        out.extend_from_slice(b"x-amzn-ErrorType: ForbiddenException\r\nContent-Type: application/json\r\n");
+        content.extend_from_slice(b"{\"message\":\"Forbidden\"}");
+        return;
+    };
+    if face.leaves(shown.kind) {
+        out.extend_from_slice(b"Content-Type: application/json\r\n");
+        content.extend_from_slice(rejection.body());
+    } else {
+        let route = opened.route.and_then(|id| opened.epoch_ref().plan.routes.get(id.index()));
+        let outcome = Outcome { status: shown.status, ..Outcome::rejected(rejection, 0) };
+        let Request { head, bytes, client, tls, .. } = *request;
+        let facts = Facts {
+            kind: shown.kind,
+            status: shown.status,
+            message: b"",
+            validation: b"",
+            body_limit: route.map_or(u64::MAX, |route| route.request_body),
+            record: &full_record(core, opened, head, bytes, client, tls, outcome),
+            head,
+            bytes,
+            names: route.map_or(&[], |route| &route.parameters),
+            params,
+            path: route::matched(request, normal),
+            variables: &face.variables,
+        };
+        face.refuse(&facts, out, &mut content);
+    }
+    face::tail(core, opened, face, request, out);
+}
+
+/// The type of the gateway response that an exchange ended in, for the log.
+pub(super) fn response_type(face: &Face, outcome: &Outcome) -> &'static str {
+    if outcome.reason.side().is_none() {
+        return "";
+    }
+    face.kind_of(outcome.reason, outcome.status, outcome.detail).name()
+}
+
 impl From<Fault> for Rejection {
     fn from(fault: Fault) -> Self {
         let with = |reason, detail| Self { detail, ..Self::new(reason) };
@@ -100,6 +196,9 @@ impl From<Fault> for Rejection {
             Fault::Unresolved => with(Reason::UpstreamConnect, "unresolved"),
             Fault::Connect(e) => with(Reason::UpstreamConnect, connect_detail(&e)),
             Fault::Tls(why) => with(Reason::UpstreamConnect, why.upstream_label()),
+            // In TLS 1.2 the same is said within the handshake.
+            Fault::Broken(why @ TlsFailure::Refused) => with(Reason::UpstreamConnect, why.upstream_label()).closing(),
+            Fault::Broken(why) => with(Reason::UpstreamReset, why.upstream_label()).closing(),
             Fault::ConnectTimeout => Self::new(Reason::UpstreamConnectTimeout),
             Fault::Timeout => Self::new(Reason::UpstreamTimeout).closing(),
             Fault::Closed => Self::new(Reason::UpstreamReset).closing(),

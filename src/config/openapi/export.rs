@@ -154,7 +154,8 @@ impl Exporter<'_> {
                     .collect(),
             };
             let at = *index.entry(path.to_owned()).or_insert_with(|| {
-                paths.push((path.to_owned(), Json::object([])));
+                let key = if path == "$default" { "/$default".to_owned() } else { path.to_owned() };
+                paths.push((key, Json::object([])));
                 paths.len() - 1
             });
             for method in methods {
@@ -171,6 +172,9 @@ impl Exporter<'_> {
         let none = Json::object([]);
         let told = route.get("documentation").unwrap_or(&none);
         let mut out = Json::object([]);
+        if path == "$default" {
+            out.put("isDefaultRoute", Json::Bool(true));
+        }
         copy(&mut out, "tags", route, "tags");
         copy(&mut out, "summary", route, "summary");
         copy(&mut out, "description", route, "description");
@@ -433,7 +437,8 @@ impl Exporter<'_> {
             other => text(other, "url")?,
         };
         let authority = origin.split_once("://")?.1;
-        let template = text(integration, "path").unwrap_or(path);
+        let is_default = path == "$default";
+        let template = text(integration, "path").unwrap_or(if is_default { "" } else { path });
         let target = template.replace("+}", "}");
         let mut out = Json::object([("type", Json::text("http_proxy")), ("httpMethod", Json::text(method))]);
         out.put("uri", Json::Text(format!("{}{target}", origin.trim_end_matches('/'))));
@@ -463,7 +468,7 @@ impl Exporter<'_> {
             && plain
             && fits
             && text(integration, "host") == Some(host)
-            && text(integration, "path").is_some();
+            && text(integration, "path").is_some() != is_default;
         Some((out, whole))
     }
 

@@ -51,7 +51,6 @@ pub(super) fn merge(
         }
     }
     let mut found = Findings { settings, whose, sink, unsupported: BTreeMap::new(), missing: Vec::new() };
-    let operations = drop_defaults(operations, sink);
     let mut index: AHashMap<String, Vec<usize>> = AHashMap::new();
     for (at, operation) in operations.iter().enumerate() {
         index.entry(shape(&operation.path)).or_default().push(at);
@@ -96,22 +95,11 @@ fn keys(table: &mut Table, api: Vec<Entry>, settings: &Settings, sink: &Sink) {
     }
 }
 
-/// `$default` is left out where an operation takes the same requests.
-fn drop_defaults(mut operations: Vec<Operation>, sink: &Sink) -> Vec<Operation> {
-    let is_default = |operation: &Operation| operation.path == "/{proxy+}" && operation.method == "ANY";
-    let all: Vec<usize> = (0..operations.len()).filter(|at| is_default(&operations[*at])).collect();
-    if let [first, second] = all.as_slice() {
-        let message = "`$default` and `/{proxy+}` take the same requests";
-        let place = operations[*second].path_place;
-        let other = operations[*first].path_place;
-        sink.add(Diagnostic::warning(Code::WITHOUT_EFFECT, place, message).also(other, "this one serves them"));
-        operations.remove(*second);
-    }
-    operations
-}
-
 /// A path without the names of its parameters, and without a slash at its end.
 fn shape(path: &str) -> String {
+    if !path.starts_with('/') {
+        return path.to_owned();
+    }
     let mut out = String::new();
     for segment in path.trim_end_matches('/').split('/').skip(1) {
         out.push('/');

@@ -234,6 +234,13 @@ impl<'a> Integration<'_, 'a> {
         }
         let Some(path) = self.target(uri.path, &renamed, text) else { return Answer::Broken };
         let mut node = proxy(self.reading, &Uri { path: &path, ..uri }, self.tls(), text.place);
+        if let Value::Table(table) = &mut node.value
+            && self.path == "$default"
+            && path == "/"
+        {
+            // It passes the request's path on (reference, section 11.2).
+            table.entries.retain(|entry| entry.key != "path");
+        }
         if let (Value::Table(table), Some(timeout)) = (&mut node.value, self.timeout()) {
             table.entries.push(timeout);
         }

@@ -58,7 +58,7 @@ pub(super) struct Operation {
 /// Reads an operation.
 pub(super) fn read<'a>(reading: &Reading<'a>, at: &At<'a>) -> Operation {
     let is_default = at.path.key == "/$default" || at.path.key == "$default";
-    let path = if is_default { "/{proxy+}".to_owned() } else { format!("{}{}", reading.base, at.path.key) };
+    let path = if is_default { "$default".to_owned() } else { format!("{}{}", reading.base, at.path.key) };
     let mut out = Out::new(at.place);
     let mut told = Out::new(at.place);
     describe(reading, at, &mut out, &mut told);
