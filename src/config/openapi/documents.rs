@@ -93,7 +93,9 @@ impl Documents {
         let file = sources.add(path.display().to_string(), text.unwrap_or_default());
         if let Some(wrong) = wrong {
             let place = Place::new(file, wrong.at);
-            sink.add(Diagnostic::error(wrong.code, place, wrong.message).help(wrong.help));
+            let help =
+                if wrong.code == Code::TOO_LARGE { "split it, and refer to its parts with `$ref`" } else { wrong.help };
+            sink.add(Diagnostic::error(wrong.code, place, wrong.message).help(help));
             return None;
         }
         let text = sources.get(file).map_or("", |source| source.text.as_str());

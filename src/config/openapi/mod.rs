@@ -42,12 +42,8 @@ pub(super) use import::import;
 use documents::{Documents, Library};
 
 /// Keys that documents are turned into and that this version's key table does not have: `(table, key)`.
-const EMITTED_BUT_NOT_YET_READ: &[(&str, &str)] = &[
-    ("api", "model"),
-    ("route", "request_validator"),
-    ("route", "models"),
-    ("route", "parameters"),
-];
+const EMITTED_BUT_NOT_YET_READ: &[(&str, &str)] =
+    &[("api", "model"), ("route", "request_validator"), ("route", "models"), ("route", "parameters")];
 
 /// `openapi` of an API, as written.
 #[derive(Clone, Debug)]
