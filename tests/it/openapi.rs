@@ -219,6 +219,9 @@ fn served(api: &str, document: &str) -> (Vec<String>, Vec<String>) {
     (routes, compiled.report.diagnostics.iter().map(|d| d.code.to_string()).collect())
 }
 
+/// Why, the mode, what is inline, the routes, the warnings.
+type Case = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+
 #[test]
 fn inline_routes_and_the_document_are_merged_or_the_document_counts() {
     let both = document(&["get /pets", "post /orders"], "");
@@ -227,7 +230,7 @@ fn inline_routes_and_the_document_are_merged_or_the_document_counts() {
     let part = "[[api.x.route]]\nmethod = \"GET\"\npath = \"/pets\"\nrequest_body = \"1KiB\"";
     let own = "[[api.x.route]]\nmethod = \"GET\"\npath = \"/other\"\nintegration = { type = \"http_proxy\", upstream = \"b\" }";
     let any = "[[api.x.route]]\nmethod = \"ANY\"\npath = \"/pets\"\nintegration = { type = \"http_proxy\", upstream = \"b\" }";
-    let cases: [(&str, &str, &str, &[&str], &[&str]); 7] = [
+    let cases: [Case; 7] = [
         ("the inline route wins", "merge", over, &["GET /pets b", "POST /orders a"], &[]),
         ("one method of a list wins", "merge", list, &["GET /pets b", "POST /orders a", "PUT /pets b"], &[]),
         ("what it leaves out is the document's", "merge", part, &["GET /pets a", "POST /orders a"], &[]),

@@ -36,7 +36,7 @@ pub struct Export {
 pub(in crate::config) fn export(root: &Table, name: &str, options: &Export) -> Option<Json> {
     let Value::Table(apis) = &root.get("api")?.node.value else { return None };
     let api = Json::of(&apis.get(name)?.node);
-    let upstreams = root.get("upstream").map_or(Json::object([]), |entry| Json::of(&entry.node));
+    let upstreams = root.get("upstream").map_or_else(|| Json::object([]), |entry| Json::of(&entry.node));
     let mut exporter = Exporter { options, upstreams, validators: BTreeMap::new() };
     Some(exporter.document(name, &api))
 }
@@ -279,7 +279,7 @@ impl Exporter<'_> {
                 return;
             }
             let form = consumes.iter().any(|media| media.contains("form"));
-            let schema = content[0].1.get("schema").cloned().unwrap_or(Json::object([]));
+            let schema = content[0].1.get("schema").cloned().unwrap_or_else(|| Json::object([]));
             if form {
                 self.form(&schema, parameters);
             } else {

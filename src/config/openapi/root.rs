@@ -171,8 +171,12 @@ pub(super) fn api<'a>(reading: &Reading<'a>, out: &mut Out) {
     let place =
         root.entries.first().map_or_else(|| Place::new(crate::config::source::FileId(0), 0..0), |entry| entry.place);
     let own = reading.text(root, "x-ringgate-type");
-    let kind = own.map_or(if http.is_some() { "http" } else { "rest" }, |text| text.value.as_str());
-    out.text("type", kind, own.map(|text| text.place).or(http.map(|entry| entry.place)).unwrap_or(place));
+    let (kind, at) = match (own, http) {
+        (Some(text), _) => (text.value.as_str(), text.place),
+        (None, Some(entry)) => ("http", entry.place),
+        (None, None) => ("rest", place),
+    };
+    out.text("type", kind, at);
     let mut told = Out::new(place);
     if let Some(info) = reading.table(root, "info") {
         out.maybe("summary", reading.text(info, "title").map(|text| emit::text(&text.value, text.place)));

@@ -38,7 +38,7 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, Us
         apigateway: extensions.contains(&"apigateway"),
     };
     let Some(compiled) = check::compiled(&check::source(matches), terminal) else { return Ok(Exit::Invalid) };
-    let path = Path::new(matches.value("config").map_or(OsStr::new(CONFIG_DEFAULT), |name| name.as_os_str()));
+    let path = Path::new(matches.value("config").map_or_else(|| OsStr::new(CONFIG_DEFAULT), |name| name.as_os_str()));
     let environment = |name: &str| std::env::var(name).ok();
     let Some(document) = config::export(path, api, &options, &Disk, &environment) else {
         let mark = terminal.err.red("error");
