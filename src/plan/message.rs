@@ -438,7 +438,8 @@ fn nearest<'n>(wrong: &str, names: &[&'n str]) -> Option<&'n str> {
     (near.0 <= 1 + wrong.len() / 3).then_some(near.1)
 }
 
-/// The body of a fuzz target: any text is a template or an error about a part of it, and what it renders is JSON if it was.
+/// The body of a fuzz target: any text is a template, an expression, or an error about a part of it; a query's value never ends
+/// the JSON string that it stands in.
 ///
 /// # Panics
 /// If one of these does not hold: that is a bug.
@@ -452,8 +453,18 @@ pub fn fuzz_template(data: &[u8]) {
     if let Err(error) = Expression::parse(&text) {
         assert!(text.get(error.at.clone()).is_some(), "{text:?}: {error:?}");
     }
-    let mut out = [0; 64];
-    assert!(decode(data, &mut out) <= out.len().min(data.len()));
+    let mut out = Vec::new();
+    query(&[b"q=", data].concat(), b"q", Manner::Escaped(Escape::Json), &mut out);
+    let mut escaped = false;
+    for byte in &out {
+        assert!(
+            *byte >= b' ' && (escaped || *byte != b'"'),
+            "{:?} breaks a JSON string",
+            String::from_utf8_lossy(&out)
+        );
+        escaped = !escaped && *byte == b'\\';
+    }
+    assert!(!escaped, "{:?} escapes what follows it", String::from_utf8_lossy(&out));
 }
 
 #[cfg(test)]
