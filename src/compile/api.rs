@@ -112,6 +112,8 @@ struct Common<'c> {
     /// Hosts and base path are right, so that routes can be put into the router.
     routable: bool,
     kind: ApiKind,
+    /// What kind was meant could not be read.
+    kind_unknown: bool,
     face: Option<Arc<Face>>,
 }
 
@@ -123,7 +125,8 @@ impl<'c> Compiler<'c> {
         let routable = hosts.is_some() && base_path.is_some();
         let (hosts, base_path) = (hosts.unwrap_or_default(), base_path.unwrap_or(""));
         let (kind, face) = (face::kind(&api.face), face::compile(&api.name.value, &api.face, self.sink));
-        let common = Common { id, hosts: hosts.clone(), base_path, routable, kind, face };
+        let kind_unknown = api.face.typed && api.face.kind.is_none();
+        let common = Common { id, hosts: hosts.clone(), base_path, routable, kind, kind_unknown, face };
         for route in &api.routes {
             self.route(route, &common);
         }
@@ -285,6 +288,9 @@ impl<'c> Compiler<'c> {
         if text.value == DEFAULT {
             if common.kind == ApiKind::Http {
                 return Some((DEFAULT.to_owned(), Vec::new()));
+            }
+            if common.kind_unknown {
+                return None;
             }
             let message = "only HTTP APIs have a `$default` route";
             let diagnostic = Diagnostic::error(Code::BAD_PATH, text.place, message);

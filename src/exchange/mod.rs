@@ -76,6 +76,7 @@ pub fn run(
     let found = route::find(&epoch.plan, request, work.parameters, work.path);
     if request.head.method == Method::Options
         && epoch.plan.owners.is_some()
+        && !matches!(&found, Err(rejection) if rejection.reason == Reason::BadRequest)
         && let Some(api) = cors::preflight(&epoch.plan, request, route::matched(request, work.path), found.ok())
     {
         opened.faced.set(Some(api));

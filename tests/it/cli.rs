@@ -130,6 +130,32 @@ fn doubtful() -> String {
 }
 
 #[test]
+fn kinds_of_apis_are_shown_and_explained() {
+    let files = [("amazon.toml", include_str!("../../config/amazon.toml"))];
+    let large = "x".repeat(1025);
+    let origin = "Origin: https://shop.example.com";
+    for (name, more) in [
+        ("routes-kinds", &["routes"] as &[&str]),
+        ("explain-rest", &["explain", "GET", "/shop/orders/7"]),
+        ("explain-rest-nothing", &["explain", "PURGE", "/shop/orders/7"]),
+        ("explain-rest-json", &["explain", "POST", "/shop/nothing", "--format", "json"]),
+        ("explain-rest-too-large", &["explain", "POST", "/shop/notes", "--data", &large]),
+        ("explain-http", &["explain", "GET", "/web/items/7"]),
+        ("explain-http-slash", &["explain", "GET", "/web/items/"]),
+        ("explain-http-fewest", &["explain", "GET", "/web/static/app.js"]),
+        ("explain-http-nothing", &["explain", "DELETE", "/web/items/7"]),
+        ("explain-http-full-match", &["explain", "GET", "/web/items"]),
+        (
+            "explain-preflight",
+            &["explain", "OPTIONS", "/web/items/7", "-H", origin, "-H", "Access-Control-Request-Method: PUT"],
+        ),
+    ] {
+        let arguments = [more, &["--config", "amazon.toml"]].concat();
+        check(name, &files, &arguments);
+    }
+}
+
+#[test]
 fn check_is_short_about_what_is_right_and_complete_about_what_is_wrong() {
     let right = [("shop.toml", SHOP)];
     let doubtful = doubtful();

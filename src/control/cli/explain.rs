@@ -1,5 +1,6 @@
 //! `ringgate explain`: one request through the real parser and the real router, told aloud; nothing is sent.
 
+mod refusal;
 mod render;
 
 use super::{
@@ -9,17 +10,18 @@ use super::{
     terminal::Terminal,
 };
 use crate::{
-    base::span::Span,
+    base::{ids::RequestId, span::Span},
     config::codes::Code,
     h1::{
         error::ParseError,
         parse::{self, HeadLimits, Parsed},
     },
     http::{head::RequestHead, method::Method},
-    plan::{Fixed, HttpProxy, Integration, PathTemplate, Piece, Plan, Redirect, Route},
+    plan::{Api, Fixed, HttpProxy, Integration, PathTemplate, Piece, Plan, Redirect, Route},
     route::{MethodSet, Outcome, Params, Step, normalise},
-    upstream::request::Outgoing,
+    upstream::{manners::Polite, request::Outgoing},
 };
+use refusal::Refusal;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// `ringgate explain METHOD URL`, or a diagnostic's code.
@@ -134,6 +136,8 @@ struct Routed<'p> {
     normal: Option<Vec<u8>>,
     steps: Vec<Step>,
     verdict: Verdict<'p>,
+    /// What it is refused with, where the API has something to say about that.
+    refusal: Option<Refusal<'p>>,
 }
 
 enum Verdict<'p> {
@@ -142,6 +146,11 @@ enum Verdict<'p> {
     NotFound,
     /// These methods would have been answered.
     MethodNotAllowed(MethodSet),
+    /// It asks for another origin's leave; this API gives or denies it by itself.
+    Preflight {
+        api: &'p Api,
+        told: Vec<u8>,
+    },
     Found {
         route: &'p Route,
         /// Names and values.
@@ -168,7 +177,8 @@ enum Answer<'p> {
 impl Explained<'_> {
     /// Whether a route answers, or would if the body were smaller.
     fn is_answered(&self) -> bool {
-        matches!(self, Self::Routed(routed) if matches!(routed.verdict, Verdict::Found { .. }))
+        let answered = |verdict: &Verdict<'_>| matches!(verdict, Verdict::Found { .. } | Verdict::Preflight { .. });
+        matches!(self, Self::Routed(routed) if answered(&routed.verdict))
     }
 }
 
@@ -182,11 +192,13 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
         Err(error) => return Explained::Malformed(error),
     }
     let mut normal = Vec::new();
-    let mut routed = Box::new(Routed { head, normal: None, steps: Vec::new(), verdict: Verdict::NotFound });
+    let (verdict, steps) = (Verdict::NotFound, Vec::new());
+    let mut routed = Box::new(Routed { head, normal: None, steps, verdict, refusal: None });
     let path = match routed.head.path.of(&asked.bytes) {
         path if routed.head.path_needs_care => {
             if normalise(path, &mut normal).is_err() {
                 routed.verdict = Verdict::BadPath;
+                routed.refusal = Refusal::of(plan, asked, &routed, path, &Params::new());
                 return Explained::Routed(routed);
             }
             routed.normal = Some(normal.clone());
@@ -198,14 +210,16 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
     let host = routed.head.host_name.of(&asked.bytes);
     routed.steps = plan.router.explain(host, routed.head.method, path);
     let mut params = Params::new();
-    routed.verdict = match plan.router.lookup(host, routed.head.method, path, &mut params) {
+    let outcome = plan.find(host, routed.head.method, path, &mut params);
+    let found = if let Outcome::Found(id) = outcome { plan.routes.get(id.index()) } else { None };
+    routed.verdict = match (outcome, found) {
         _ if matches!(routed.head.method, Method::Connect | Method::Trace) => {
             Verdict::MethodNotAllowed(MethodSet::EMPTY)
         }
-        Outcome::NotFound => Verdict::NotFound,
-        Outcome::MethodNotAllowed(methods) => Verdict::MethodNotAllowed(methods),
-        Outcome::Found(id) => {
-            let route = &plan.routes[id.index()];
+        _ if let Some(verdict) = preflight(plan, asked, &routed.head, path, found) => verdict,
+        (Outcome::MethodNotAllowed(methods), _) => Verdict::MethodNotAllowed(methods),
+        (_, None) => Verdict::NotFound,
+        (_, Some(route)) => {
             let values: Vec<&[u8]> = params.as_slice().iter().map(|span| span.of(path)).collect();
             let named = route.parameters.iter().zip(&values);
             let parameters =
@@ -213,7 +227,30 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
             Verdict::Found { route, parameters, answer: answer(plan, route, asked, &routed.head, &values) }
         }
     };
+    routed.refusal = Refusal::of(plan, asked, &routed, path, &params);
     Explained::Routed(routed)
+}
+
+/// What a preflight is answered with, if the request is one and some API answers it by itself.
+fn preflight<'p>(
+    plan: &'p Plan,
+    asked: &Asked,
+    head: &RequestHead,
+    path: &[u8],
+    found: Option<&Route>,
+) -> Option<Verdict<'p>> {
+    let value = |name: &[u8]| {
+        let line = head.fields.iter().find(|line| line.name.of(&asked.bytes).eq_ignore_ascii_case(name))?;
+        Some(line.value.of(&asked.bytes))
+    };
+    let origin = value(b"origin").filter(|_| head.method == Method::Options)?;
+    let method = Method::from_token(value(b"access-control-request-method")?);
+    let id = plan.preflight(head.host_name.of(&asked.bytes), path, method, found)?;
+    let api = plan.apis.get(id.index())?;
+    let mut told = Vec::new();
+    let headers = value(b"access-control-request-headers").unwrap_or_default();
+    api.face.as_ref()?.cors.as_ref()?.tell(Some(origin), Some(headers), &mut told);
+    Some(Verdict::Preflight { api, told })
 }
 
 fn answer<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHead, values: &[&[u8]]) -> Answer<'p> {
@@ -236,6 +273,7 @@ fn answer<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHea
                 target
             });
             let client = asked.client.to_string();
+            let polite = route.face.as_ref().and_then(|face| face.manners.as_ref());
             let outgoing = Outgoing {
                 head,
                 bytes: &asked.bytes,
@@ -244,7 +282,7 @@ fn answer<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHea
                 client: client.as_bytes(),
                 trusted: plan.server.trusted_proxies.iter().any(|net| net.contains(&asked.client)),
                 secure: false,
-                polite: None,
+                polite: polite.map(|manners| Polite { manners, id: RequestId::default(), seconds: 0 }),
             };
             let mut sent = Vec::new();
             outgoing.encode(&mut sent);
