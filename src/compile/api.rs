@@ -1,6 +1,6 @@
 //! `[api.*]`: hosts, paths, methods, and the router over all of them.
 
-use super::{Sink, check_count, check_name, integration};
+use super::{Sink, check_count, check_name, integration, validation};
 use crate::{
     base::{
         ids::{ApiId, RouteId, UpstreamId},
@@ -16,7 +16,7 @@ use crate::{
     route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError},
 };
 use ahash::AHashMap;
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 /// All APIs with their routes.
 pub(super) struct Apis {
@@ -45,8 +45,13 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
         dangling: RefCell::default(),
         catch_alls: Vec::new(),
     };
+    let common = Rc::new(validation::Models::compile(&config.models, &[], sink));
     for (api, id) in config.apis.iter().zip(0..) {
-        compiler.api(api, ApiId(id));
+        let models = match api.models.as_slice() {
+            [] => Rc::clone(&common),
+            own => Rc::new(validation::Models::compile(&config.models, own, sink)),
+        };
+        compiler.api(api, ApiId(id), models);
     }
     integration::report_dangling(&compiler);
     compiler.roots();
@@ -88,21 +93,27 @@ struct Common<'c> {
     base_path: &'c str,
     /// Hosts and base path are right, so that routes can be put into the router.
     routable: bool,
+    models: Rc<validation::Models<'c>>,
 }
 
 impl<'c> Compiler<'c> {
-    fn api(&mut self, api: &'c config::api::Api, id: ApiId) {
+    fn api(&mut self, api: &'c config::api::Api, id: ApiId, models: Rc<validation::Models<'c>>) {
         check_name(&api.name, "an API", self.sink);
         let hosts = self.hosts(&api.hosts);
         let base_path = api.base_path.as_ref().and_then(|text| self.base_path(text));
         let routable = hosts.is_some() && base_path.is_some();
         let (hosts, base_path) = (hosts.unwrap_or_default(), base_path.unwrap_or(""));
-        let common = Common { id, hosts: hosts.clone(), base_path, routable };
+        let common = Common { id, hosts: hosts.clone(), base_path, routable, models };
         for route in &api.routes {
             self.route(route, &common);
         }
         let base_path = if base_path.is_empty() { "/".into() } else { base_path.to_owned() };
-        self.apis.apis.push(Api { name: api.name.value.clone(), hosts, base_path });
+        self.apis.apis.push(Api {
+            name: api.name.value.clone(),
+            hosts,
+            base_path,
+            problem_details: api.problem_details.value,
+        });
     }
 
     /// Host names in lower case; `None` if one of them is wrong.
@@ -165,6 +176,7 @@ impl<'c> Compiler<'c> {
         let path = route.path.as_ref().and_then(|text| self.path(text, common));
         let parameters = path.as_ref().map(|(_, parameters)| parameters.as_slice());
         let integration = route.integration.as_ref().and_then(|i| integration::compile(i, parameters, self));
+        let validator = validation::compile(route, parameters, &common.models, self.body_limit, self.sink);
         let (Some((path, parameters)), Some((methods, names)), Some(text)) = (path, methods, &route.path) else {
             return;
         };
@@ -191,7 +203,17 @@ impl<'c> Compiler<'c> {
         let request_body = route.request_body.map_or(self.body_limit, |limit| limit.value);
         let origin = route.origin.clone();
         let api = common.id;
-        self.apis.routes.push(Route { id, api, methods: names, path, parameters, integration, request_body, origin });
+        self.apis.routes.push(Route {
+            id,
+            api,
+            methods: names,
+            path,
+            parameters,
+            integration,
+            request_body,
+            validator,
+            origin,
+        });
     }
 
     /// A catch-all catches the root of its API, too, for the methods that no route of the root has: whoever writes

@@ -7,12 +7,14 @@ mod api;
 pub mod fuzz;
 mod headers;
 mod integration;
+mod locate;
 mod log;
 mod server;
 mod summary;
 mod template;
 pub mod tls;
 mod upstream;
+mod validation;
 
 pub use summary::summary;
 

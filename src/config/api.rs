@@ -4,6 +4,7 @@ use super::{
     integration::{self, Integration},
     reader::Reader,
     source::{At, Place, Text},
+    validation::{self, MediaModel, Model, Parameter, Validation},
 };
 
 /// `[api.NAME]`
@@ -15,6 +16,10 @@ pub struct Api {
     pub hosts: Vec<Text>,
     /// `base_path`, not yet checked; `None` if it could not be read.
     pub base_path: Option<Text>,
+    /// `problem_details`
+    pub problem_details: At<bool>,
+    /// `[api.NAME.model.*]`
+    pub models: Vec<Model>,
     /// `[[api.NAME.route]]`
     pub routes: Vec<Route>,
 }
@@ -34,6 +39,12 @@ pub struct Route {
     pub integration: Option<Integration>,
     /// `request_body`, if it is given; `u64::MAX` = no limit.
     pub request_body: Option<At<u64>>,
+    /// `request_validator`, if it is given.
+    pub validation: Option<Validation>,
+    /// `models`
+    pub models: Vec<MediaModel>,
+    /// `parameters`
+    pub parameters: Vec<Parameter>,
 }
 
 pub(super) fn read(root: &Reader<'_>) -> Vec<Api> {
@@ -47,6 +58,8 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         name,
         hosts: table.texts("host"),
         base_path: table.text("base_path"),
+        problem_details: table.bool("problem_details"),
+        models: validation::models(table),
         routes: table.tables("route").iter().map(route).collect(),
     }
 }
@@ -60,5 +73,8 @@ fn route(table: &Reader<'_>) -> Route {
         path: table.text("path"),
         integration: integration::read(table),
         request_body: table.optional_size("request_body"),
+        validation: validation::validation(table),
+        models: validation::media(table, "models"),
+        parameters: validation::parameters(table),
     }
 }

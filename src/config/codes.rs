@@ -147,6 +147,16 @@ codes! {
         "To give a server a larger share, write `{ url = \"…\", weight = 2 }`.";
     BAD_RETRY = 305, "A retry condition is malformed",
         "`retry.on` takes \"connect\" (no connection could be made) and status codes from 400 to 599 as strings.";
+    BAD_SCHEMA = 370, "A JSON Schema cannot be used",
+        "The schema is not JSON, breaks a rule of its dialect, has a pattern that does not compile, or refers to something that \
+         is not among the models. Nothing is ever fetched: a schema of another place becomes a `[model.NAME]` of its own.";
+    UNKNOWN_MODEL = 371, "A model is not defined",
+        "There is neither `[api.NAME.model.MODEL]` nor `[model.MODEL]` of that name in any file.";
+    BAD_MEDIA_TYPE = 372, "A media type is malformed",
+        "A media type is `type/subtype`, `type/*` for all of a type, `*/*` or `$default` for all, without parameters.";
+    BAD_PARAMETER = 373, "A parameter cannot be described so",
+        "A path parameter stands in the route's path. Styles belong to places: simple, label and matrix to the path, simple to \
+         headers, form to queries and cookies, spaceDelimited, pipeDelimited and deepObject to queries.";
     INSECURE = 389, "Servers are not verified",
         "With `insecure_skip_verification` the connection to the servers is encrypted, but whoever sits in between can \
          pretend to be the server. Name the authority of the servers' certificates with `tls.ca` instead.";

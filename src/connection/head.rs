@@ -8,6 +8,7 @@ use crate::{
     base::{clock::Instant, limits},
     exchange::{
         self, Ask, Core, Opened, Outcome, Rejection, Reply, Request, Work,
+        admit::Admitted,
         context::Scratch,
         finish::{Witness, finish},
     },
@@ -120,6 +121,9 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
             }
         }
         Reply::Ask(ask) => Box::pin(asked(context(), &mut opened, &mut body, (response, target), ask)).await,
+        Reply::Collect(admitted) => {
+            Box::pin(collected(context(), &mut opened, &mut body, (response, target), admitted)).await
+        }
         Reply::Local => write::local(&context(), &opened, &mut body).await,
         Reply::Abilities => write::abilities(&context(), &mut body).await,
         Reply::Challenge(content) => Box::pin(write::challenge(&context(), &mut body, &content)).await,
@@ -186,6 +190,31 @@ async fn asked(
         },
         Err(rejection) => write::rejection(&context, body, &rejection).await,
     }
+}
+
+/// Has the body first, because it is to be looked at, and answers from there.
+#[cold]
+async fn collected(
+    context: write::Context<'_>,
+    opened: &mut Opened,
+    body: &mut RequestBody<'_>,
+    (response, target): (&mut ResponseHead, &mut Vec<u8>),
+    admitted: Admitted,
+) -> Delivered {
+    let core = &*context.client.core;
+    let (validated, content) = match exchange::collect(core, opened, &context.request, body, admitted).await {
+        Ok(done) => done,
+        Err(rejection) => return write::rejection(&context, body, &rejection).await,
+    };
+    let mut held = body.holding(&content);
+    let matched = (context.parameters, context.normal, &mut *target);
+    let ask = match exchange::go_on(core, opened, &context.request, &mut held, matched, validated) {
+        Reply::Asked(flight) => Ask::later(flight),
+        Reply::Ask(ask) => ask,
+        Reply::Rejected(rejection) => return write::rejection(&context, body, &rejection).await,
+        _ => return write::local(&context, opened, body).await,
+    };
+    asked(context, opened, &mut held, (response, target), ask).await
 }
 
 /// Counts a request for as long as it has no answer.

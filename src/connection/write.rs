@@ -218,7 +218,8 @@ pub async fn rejection(context: &Context<'_>, body: &mut RequestBody<'_>, reject
         return Delivered { outcome: Outcome::rejected(rejection, 0), after: After::Close, linger: false };
     }
     let fields = |out: &mut Vec<u8>| rejection.fields(out);
-    let mut delivered = answer(context, body, rejection.status, fields, rejection.body(), rejection.close).await;
+    let content = rejection.content(&context.client.core);
+    let mut delivered = answer(context, body, rejection.status, fields, &content, rejection.close).await;
     if delivered.outcome.reason == Reason::Ok {
         delivered.outcome = Outcome::rejected(rejection, delivered.outcome.response_bytes);
     }

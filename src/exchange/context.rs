@@ -18,7 +18,7 @@ use crate::{
     plan::Plan,
     upstream::{Net, Upstream},
 };
-pub use crate::{route::Params, upstream::TlsFacts};
+pub use crate::{route::Params, upstream::TlsFacts, validate::Problem};
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
@@ -39,6 +39,8 @@ pub struct Core {
     pub scratch: RefCell<Vec<u8>>,
     /// The head of the upstream's response, while it is turned into the client's; never held across a wait.
     pub response: RefCell<ResponseHead>,
+    /// What is wrong with the request that was refused last; never held across a wait, and read before anything waits.
+    pub problem: RefCell<Problem>,
     /// What is counted.
     pub metrics: Arc<CoreMetrics>,
     /// Where log lines go; `None` when they go nowhere.
@@ -180,6 +182,7 @@ impl Core {
             chance: RefCell::new(Prng::new(seed)),
             scratch: RefCell::new(Vec::with_capacity(limits::BUFFER_BYTES)),
             response: RefCell::new(ResponseHead::with_capacity(limits::FIELDS_DEFAULT)),
+            problem: RefCell::default(),
             metrics,
             access: RefCell::new(access),
             handshakes: Cell::new(0),

@@ -29,6 +29,8 @@ pub struct Opened {
     pub upstream: Option<UpstreamId>,
     /// What it answered.
     pub upstream_status: u16,
+    /// Which of its core's problems is its own; zero if none is.
+    pub problem: u32,
     /// How it was asked.
     pub notes: Notes,
 }
@@ -58,6 +60,7 @@ impl Opened {
             route: None,
             upstream: None,
             upstream_status: 0,
+            problem: 0,
             notes: Notes::default(),
         }
     }
@@ -157,8 +160,12 @@ pub fn finish(
         return;
     }
     let shown = full_record(core, &opened, head, bytes, client, outcome);
+    let problem = core.problem.borrow();
+    let told = (opened.problem != 0 && opened.problem == problem.number).then_some(&*problem);
     let record = ExchangeRecord {
         total_ns,
+        message: told.map(|problem| problem.message.as_slice()).unwrap_or_default(),
+        validation: told.map(|problem| problem.validation.as_slice()).unwrap_or_default(),
         tls: tls.map_or("", |tls| tls.version),
         tls_suite: tls.map_or("", |tls| tls.suite),
         client_certificate: tls.and_then(|tls| tls.client.as_deref()).map(|shown| ClientCertificate {

@@ -45,7 +45,12 @@ fn plan(server: SocketAddr) -> Plan {
         listeners: Vec::new(),
         acme: Vec::new(),
         upstreams: vec![upstream(server)],
-        apis: vec![Api { name: "fuzz".to_owned(), hosts: Vec::new(), base_path: "/".to_owned() }],
+        apis: vec![Api {
+            name: "fuzz".to_owned(),
+            hosts: Vec::new(),
+            base_path: "/".to_owned(),
+            problem_details: false,
+        }],
         routes,
         router: router.build(),
         admin: None,
@@ -64,6 +69,7 @@ fn route(id: u32, path: &str, integration: Integration) -> Route {
         parameters: Vec::new(),
         integration,
         request_body: 1 << 20,
+        validator: None,
         origin: String::new(),
     }
 }

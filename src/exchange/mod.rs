@@ -10,11 +10,12 @@ pub mod integrate;
 pub mod local;
 pub mod reject;
 pub mod route;
+pub mod validate;
 
 use crate::{
     http::{head::TargetForm, method::Method},
     observe::event::Reason,
-    plan::challenge,
+    plan::{Route, challenge},
     upstream::{Flight, body::RequestBody},
 };
 pub use context::{Asking, Core, Epoch, Request, Work};
@@ -22,6 +23,7 @@ pub use finish::{Opened, Outcome};
 pub use integrate::{Ask, ask, landed};
 pub use reject::Rejection;
 use std::sync::Arc;
+pub use validate::{Validated, collect};
 
 /// What the client is answered with.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub enum Reply {
     Abilities,
     /// What an authority wants to see before it issues a certificate (RFC 8555 §8.3).
     Challenge(Arc<str>),
+    /// What follows from its body, which is to be had and looked at first: see [`collect`] and [`go_on`].
+    Collect(admit::Admitted),
     /// What the upstream says, which was asked: see [`landed`].
     Asked(Flight),
     /// What the upstream says, once it can be asked: see [`ask`].
@@ -77,11 +81,42 @@ pub fn run(
     opened.route = Some(route.id);
     let admitted = match admit::admit(route, request, body) {
         Ok(admitted) => admitted,
-        Err(rejection) => return (opened, Reply::Rejected(rejection)),
+        Err(rejection) => return (opened, refused(&epoch, route, rejection)),
     };
-    let reply = match integrate::begin(core, &epoch, route, request, body, admitted, work, &mut opened) {
-        Ok(reply) => reply,
-        Err(rejection) => Reply::Rejected(rejection),
+    let verdict =
+        validate::validate(core, route, request, body, (&*work.parameters, &*work.path), admitted, &mut opened);
+    let validated = match verdict {
+        Ok(validate::Verdict::Valid(validated)) => validated,
+        Ok(validate::Verdict::Collect(admitted)) => return (opened, Reply::Collect(admitted)),
+        Err(rejection) => return (opened, refused(&epoch, route, rejection)),
     };
-    (opened, reply)
+    let context::Scratch { parameters, path, target } = work;
+    let reply =
+        integrate::begin(core, &epoch, route, request, body, validated, (parameters, path, target), &mut opened);
+    (opened, reply.unwrap_or_else(Reply::Rejected))
+}
+
+/// A request to `route` is refused: in detail, if its API wants that.
+#[cold]
+fn refused(epoch: &Epoch, route: &Route, rejection: Rejection) -> Reply {
+    let api = epoch.plan.apis.get(route.api.index());
+    Reply::Rejected(rejection.detailed(api.is_some_and(|api| api.problem_details)))
+}
+
+/// Goes on with a request whose body was collected: it is `body` now.
+#[cold]
+pub fn go_on(
+    core: &Core,
+    opened: &mut Opened,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    matched: integrate::Matched<'_>,
+    validated: Validated,
+) -> Reply {
+    let epoch = opened.epoch();
+    let Some(route) = opened.route.and_then(|id| epoch.plan.routes.get(id.index())) else {
+        return Reply::Rejected(Rejection::new(Reason::Internal));
+    };
+    let reply = integrate::begin(core, &epoch, route, request, body, validated, matched, opened);
+    reply.unwrap_or_else(Reply::Rejected)
 }

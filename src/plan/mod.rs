@@ -12,6 +12,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 pub use crate::observe::access_log::Format;
 pub use crate::tls::{certificate::Summary, challenge, server as tls};
 pub use crate::upstream::settings::{Balance, Retry, ServerTarget, Upstream, UpstreamServer};
+pub use crate::validate::Validator;
 
 /// Everything the data plane knows.
 #[derive(Debug)]
@@ -171,6 +172,8 @@ pub struct Api {
     pub hosts: Vec<String>,
     /// `base_path`, `/` or without a trailing slash.
     pub base_path: String,
+    /// Refused requests are told in detail why (RFC 9457).
+    pub problem_details: bool,
 }
 
 /// `[[api.*.route]]`
@@ -190,6 +193,8 @@ pub struct Route {
     pub integration: Integration,
     /// Bytes of a request body: the route's `request_body`, or the server's; `u64::MAX` = no limit.
     pub request_body: u64,
+    /// What is checked of its requests, if anything is.
+    pub validator: Option<Arc<Validator>>,
     /// Where it was written, `file:line`: for `ringgate explain` and `routes`.
     pub origin: String,
 }

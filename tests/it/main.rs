@@ -25,4 +25,5 @@ mod real;
 #[allow(dead_code, reason = "a kit: not every module uses all of it")]
 mod support;
 mod tidy;
+mod validation;
 mod wire;

@@ -1,6 +1,10 @@
 //! The table itself, in the order of the reference.
 
-use super::{Default, Key, Kind, Status, Table, Variant, key, later, later_word, word};
+use super::{
+    Default, Key, Kind, Status, Table, Variant, key, later, later_word,
+    validation::{API_MODEL, MODEL, PARAMETER, REQUEST_VALIDATOR},
+    word,
+};
 use crate::base::limits;
 use std::time::Duration;
 
@@ -33,7 +37,7 @@ pub static ROOT: Table = Table {
         key("log", Kind::Table(&LOG), Default::Nothing, "The access log and the error log."),
         key("metrics", Kind::Table(&METRICS), Default::Nothing, "Where metrics go."),
         later("authorizer", "authorizers", "Who may call."),
-        later("model", "request validation", "JSON Schemas of bodies."),
+        key("model", Kind::Named(&MODEL), Default::Nothing, "JSON Schemas of bodies, for the routes of every API."),
         later("usage_plan", "usage plans", "Limits and quotas per API key."),
         later("api_key", "usage plans", "API keys, stored hashed."),
         later("iam_user", "IAM authorization", "Whose SigV4 signatures are accepted."),
@@ -463,6 +467,18 @@ pub static API: Table = Table {
         ),
         key("base_path", Kind::Text("a path"), Default::Text("/"), "What every path of its routes begins with."),
         key("route", Kind::Tables(&ROUTE), Default::Nothing, "What it serves: one table per route."),
+        key(
+            "model",
+            Kind::Named(&API_MODEL),
+            Default::Nothing,
+            "JSON Schemas of bodies, for the routes of this API; they come before those of `[model]`.",
+        ),
+        key(
+            "problem_details",
+            Kind::Bool,
+            Default::Bool(false),
+            "Refused requests are told in detail why, as `application/problem+json` (RFC 9457).",
+        ),
         later("openapi", "OpenAPI", "A document that its routes come from."),
         later("type", "the three API kinds", "Which of Amazon API Gateway's API kinds it behaves like."),
         later("stage", "stages", "The name of its stage."),
@@ -509,8 +525,24 @@ pub static ROUTE: Table = Table {
         later("api_key", "usage plans", "Whether an API key is required."),
         later("throttle", "throttling", "Rate and burst."),
         later("cache", "caching", "How long answers are stored."),
-        later("request_validator", "request validation", "What of a request is checked."),
-        later("models", "request validation", "Schemas of bodies."),
+        key(
+            "request_validator",
+            Kind::Table(&REQUEST_VALIDATOR),
+            Default::Nothing,
+            "What of a request is checked before it goes on; without this table nothing is.",
+        ),
+        key(
+            "models",
+            Kind::Media,
+            Default::Nothing,
+            "The model for each media type of bodies; `application/*`, `*/*` and `$default` stand for more than one.",
+        ),
+        key(
+            "parameters",
+            Kind::Tables(&PARAMETER),
+            Default::Nothing,
+            "Parameters in the path, the query, headers and cookies, and what they may be.",
+        ),
         later("request_parameters", "mapped integrations", "What is sent upstream in place of what."),
         later("request_templates", "mapped integrations", "Templates for request bodies."),
         later("passthrough_behavior", "mapped integrations", "What happens without a template."),

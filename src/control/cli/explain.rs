@@ -240,6 +240,7 @@ fn answer<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHea
                 head,
                 bytes: &asked.bytes,
                 target: target.as_deref(),
+                held: None,
                 host: proxy.host.as_deref(),
                 client: client.as_bytes(),
                 trusted: plan.server.trusted_proxies.iter().any(|net| net.contains(&asked.client)),
