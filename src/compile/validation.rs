@@ -42,6 +42,7 @@ impl<'c> Models<'c> {
                 name: model.name.value.clone(),
                 schema: schema.unwrap_or(Value::Bool(true)),
                 dialect: if model.dialect.value == "draft4" { Dialect::Draft4 } else { Dialect::Draft202012 },
+                uri: model.uri.as_ref().and_then(|uri| absolute(uri, sink)),
                 formats: model.formats.value == "assert",
             });
         }
@@ -95,6 +96,21 @@ impl<'c> Models<'c> {
             Named::Schema(schema) => self.inline(schema, sink).map(|(schema, _)| schema),
         }
     }
+}
+
+/// The URI that `text` is, without an empty fragment.
+fn absolute(text: &Text, sink: &Sink) -> Option<String> {
+    let uri = text.value.trim_end_matches('#');
+    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
+    let good = !scheme.is_empty()
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        && uri.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&b));
+    if !good {
+        let message = format!("`{}` is not the URI of a schema", text.value);
+        let expected = "expected one like \"https://example.com/order.json\", without a fragment";
+        sink.add(Diagnostic::error(Code::BAD_SCHEMA, text.place, message).expected(expected));
+    }
+    good.then(|| uri.to_owned())
 }
 
 /// Compiles what is checked of the requests to `route`, if anything is; `path` names the parameters of its path.

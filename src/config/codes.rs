@@ -149,7 +149,8 @@ codes! {
         "`retry.on` takes \"connect\" (no connection could be made) and status codes from 400 to 599 as strings.";
     BAD_SCHEMA = 370, "A JSON Schema cannot be used",
         "The schema is not JSON, breaks a rule of its dialect, has a pattern that does not compile, or refers to something that \
-         is not among the models. Nothing is ever fetched: a schema of another place becomes a `[model.NAME]` of its own.";
+         is not among the models. Nothing is ever fetched: a schema of another place becomes a `[model.NAME]` \
+         with `uri`.";
     UNKNOWN_MODEL = 371, "A model is not defined",
         "There is neither `[api.NAME.model.MODEL]` nor `[model.MODEL]` of that name in any file.";
     BAD_MEDIA_TYPE = 372, "A media type is malformed",

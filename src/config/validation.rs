@@ -20,6 +20,8 @@ pub struct Model {
     pub dialect: At<&'static str>,
     /// `formats`
     pub formats: At<&'static str>,
+    /// `uri`
+    pub uri: Option<Text>,
     /// `content_type`
     pub content_type: Option<Text>,
     /// `description`
@@ -124,6 +126,7 @@ fn model(name: At<String>, table: &Reader<'_>) -> Model {
         schema: inline.or(file),
         dialect: table.choice("schema_dialect"),
         formats: table.choice("formats"),
+        uri: table.text("uri"),
         content_type: table.text("content_type"),
         description: table.text("description"),
     }

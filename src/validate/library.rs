@@ -1,6 +1,6 @@
 //! The models of one API: JSON Schemas that may refer to one another, compiled when the configuration is.
 
-use super::Schema;
+use super::{Schema, values};
 use crate::base::limits;
 use ahash::AHashMap;
 use jsonschema::{Draft, PatternOptions, Registry, Retrieve, Uri, ValidationOptions};
@@ -24,6 +24,8 @@ pub struct Source {
     pub schema: Value,
     /// What it is written in.
     pub dialect: Dialect,
+    /// What other schemas call it, besides its name and its own `$id`.
+    pub uri: Option<String>,
     /// `format` is checked, and not a remark only.
     pub formats: bool,
 }
@@ -35,6 +37,13 @@ pub struct Broken {
     pub pointer: String,
     /// What is wrong there.
     pub message: String,
+}
+
+impl Source {
+    /// What the others know it by.
+    fn address(&self) -> String {
+        self.uri.clone().unwrap_or_else(|| format!("{PREFIX}{}", self.name))
+    }
 }
 
 impl Broken {
@@ -60,11 +69,18 @@ impl Library {
             models.iter().enumerate().map(|(index, model)| (model.name.clone(), index)).collect();
         let mut broken = Vec::new();
         let known = ids(&models);
+        let addresses: Vec<String> = models.iter().map(Source::address).collect();
         let models: Vec<Source> = models
             .into_iter()
             .enumerate()
             .map(|(index, model)| {
-                let mut finder = Finder { names: &names, known: &known, root: &model.schema, broken: Vec::new() };
+                let mut finder = Finder {
+                    names: &names,
+                    known: &known,
+                    addresses: &addresses,
+                    root: &model.schema,
+                    broken: Vec::new(),
+                };
                 let mut schema = finder.schema(&model.schema, &mut String::new(), 0);
                 if !finder.broken.is_empty() {
                     broken.extend(finder.broken.into_iter().map(|found| (index, found)));
@@ -94,8 +110,9 @@ impl Library {
     /// The schema that `reference` means, if it is a model's; for a look at its types.
     #[must_use]
     pub fn look_up(&self, reference: &str) -> Option<&Value> {
-        let name = reference.strip_prefix(PREFIX).or_else(|| model_of(reference).map(|(name, _)| name))?;
-        self.models.get(*self.names.get(name)?).map(|model| &model.schema)
+        let named = model_of(reference).and_then(|(name, _)| self.models.get(*self.names.get(name)?));
+        let found = named.or_else(|| self.models.iter().find(|model| model.address() == reference));
+        found.map(|model| &model.schema)
     }
 
     /// Compiles the model at `index`.
@@ -104,7 +121,7 @@ impl Library {
     /// What is wrong with it.
     pub fn model(&self, index: usize) -> Result<Schema, Broken> {
         let Some(model) = self.models.get(index) else { return Err(Broken::new("", "there is no such model")) };
-        self.compile(model, &format!("{PREFIX}{}", model.name))
+        self.compile(model, &model.address())
     }
 
     /// Compiles a schema that has no name.
@@ -113,12 +130,14 @@ impl Library {
     /// What is wrong with it.
     pub fn inline(&self, schema: &Value, dialect: Dialect) -> Result<(Schema, Value), Broken> {
         let known = ids(&self.models);
-        let mut finder = Finder { names: &self.names, known: &known, root: schema, broken: Vec::new() };
+        let addresses: Vec<String> = self.models.iter().map(Source::address).collect();
+        let mut finder =
+            Finder { names: &self.names, known: &known, addresses: &addresses, root: schema, broken: Vec::new() };
         let schema = finder.schema(schema, &mut String::new(), 0);
         if let Some(broken) = finder.broken.pop() {
             return Err(broken);
         }
-        let source = Source { name: String::new(), schema, dialect, formats: true };
+        let source = Source { name: String::new(), schema, dialect, uri: None, formats: true };
         let compiled = self.compile(&source, "urn:ringgate:inline")?;
         Ok((compiled, source.schema))
     }
@@ -171,7 +190,7 @@ fn register(models: &[Source], names: &AHashMap<String, usize>) -> Result<Regist
     let mut builder = Registry::new().retriever(Nothing);
     for model in names.values().filter_map(|index| models.get(*index)) {
         let resource = draft(model).create_resource(model.schema.clone());
-        builder = builder.add(format!("{PREFIX}{}", model.name), resource).map_err(|e| e.to_string())?;
+        builder = builder.add(model.address(), resource).map_err(|e| e.to_string())?;
     }
     builder.prepare().map_err(|e| e.to_string())
 }
@@ -200,6 +219,7 @@ fn ids(models: &[Source]) -> Vec<String> {
     }
     let mut out = Vec::new();
     models.iter().for_each(|model| collect(&model.schema, &mut out, 0));
+    out.extend(models.iter().filter_map(|model| model.uri.clone()));
     out
 }
 
@@ -207,6 +227,7 @@ fn ids(models: &[Source]) -> Vec<String> {
 struct Finder<'a> {
     names: &'a AHashMap<String, usize>,
     known: &'a [String],
+    addresses: &'a [String],
     root: &'a Value,
     broken: Vec<Broken>,
 }
@@ -262,13 +283,14 @@ impl Finder<'_> {
     fn reference(&mut self, reference: &str, at: &str) -> String {
         if let Some(pointer) = reference.strip_prefix('#')
             && pointer.starts_with('/')
-            && self.root.pointer(pointer).is_some()
+            // RFC 6901 §6: a pointer in a URI is percent-encoded.
+            && values::decode(pointer.as_bytes(), false).is_some_and(|pointer| self.root.pointer(&pointer).is_some())
         {
             return reference.to_owned();
         }
         if let Some((name, rest)) = model_of(reference) {
-            if self.names.contains_key(name) {
-                return if rest.is_empty() { format!("{PREFIX}{name}") } else { format!("{PREFIX}{name}#{rest}") };
+            if let Some(address) = self.names.get(name).and_then(|index| self.addresses.get(*index)) {
+                return if rest.is_empty() { address.clone() } else { format!("{address}#{rest}") };
             }
             self.broken.push(Broken::new(at, format!("there is no model `{name}`")));
             return reference.to_owned();
@@ -344,7 +366,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn source(name: &str, schema: Value) -> Source {
-        Source { name: name.to_owned(), schema, dialect: Dialect::Draft4, formats: true }
+        Source { name: name.to_owned(), schema, dialect: Dialect::Draft4, uri: None, formats: true }
     }
 
     #[test]

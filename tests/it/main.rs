@@ -20,6 +20,7 @@ mod certificates;
 mod cli;
 mod config;
 mod fuzz;
+mod json_schema_suite;
 mod readme;
 mod real;
 #[allow(dead_code, reason = "a kit: not every module uses all of it")]

@@ -91,7 +91,7 @@ pub static API_MODEL: Table = Table {
     keys: &MODEL_KEYS,
 };
 
-static MODEL_KEYS: [Key; 6] = [
+static MODEL_KEYS: [Key; 7] = [
     key(
         "schema",
         Kind::Schema,
@@ -110,6 +110,12 @@ static MODEL_KEYS: [Key; 6] = [
         Kind::Choice(&[word("assert"), word("annotate")]),
         Default::Text("assert"),
         "Whether `format` is checked, or a remark only.",
+    ),
+    key(
+        "uri",
+        Kind::Text("a URI"),
+        Default::Nothing,
+        "What `$ref` in other schemas calls it, as if its `$id` said so; nothing is fetched.",
     ),
     key(
         "content_type",

@@ -46,6 +46,7 @@ fn model(model: &Model) -> Json {
     }
     shown.put("schema_dialect", Json::text(model.dialect.value));
     shown.put("formats", Json::text(model.formats.value));
+    put_text(&mut shown, "uri", model.uri.as_ref());
     put_text(&mut shown, "content_type", model.content_type.as_ref());
     put_text(&mut shown, "description", model.description.as_ref());
     shown
