@@ -8,6 +8,7 @@ pub mod fuzz;
 pub mod json;
 pub mod library;
 pub mod media;
+pub mod naive;
 pub mod parameters;
 pub mod problem;
 pub mod schema;
