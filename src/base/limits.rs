@@ -55,6 +55,8 @@ pub const TLS_HANDSHAKES_MAX: u32 = 1024;
 pub const TLS_HANDSHAKE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 /// Bytes of a ClientHello, past which it is refused: with post-quantum key shares it has two thousand.
 pub const TLS_HELLO_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a session ticket, which holds the certificates that the client has shown.
+pub const TLS_TICKET_BYTES_MAX: usize = 16 * 1024;
 /// How long the last words of a failed handshake are given to arrive.
 pub const TLS_LINGER_TIME: Duration = Duration::from_millis(500);
 /// Bytes of a file with certificates, keys or revocation lists: a country's revocation list fits.
@@ -197,6 +199,10 @@ pub const LOG_BUFFERS_PER_CORE: usize = 32;
 pub const LOG_QUEUE: usize = 1024;
 /// Bytes of one value in a log line, before escaping; the rest is cut.
 pub const LOG_VALUE_BYTES_MAX: usize = 4096;
+/// Bytes of a query parameter's value in a gateway response, decoded; the rest is cut.
+pub const TEMPLATE_QUERY_BYTES_MAX: usize = 1024;
+/// Bytes of a gateway response's template.
+pub const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a log format.
 pub const LOG_FORMAT_BYTES_MAX: usize = 8 * 1024;
 

@@ -1,6 +1,6 @@
 //! `[api.*]`: hosts, paths, methods, and the router over all of them.
 
-use super::{Sink, check_count, check_name, integration, validation};
+use super::{Sink, check_count, check_name, face, integration, validation};
 use crate::{
     base::{
         ids::{ApiId, RouteId, UpstreamId},
@@ -12,11 +12,11 @@ use crate::{
         source::{Place, Text},
     },
     http::method::Method,
-    plan::{Api, Route},
-    route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError},
+    plan::{Api, ApiKind, Face, Route},
+    route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError, Router, Slash},
 };
 use ahash::AHashMap;
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 /// All APIs with their routes.
 pub(super) struct Apis {
@@ -44,6 +44,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
         places: Vec::with_capacity(count),
         dangling: RefCell::default(),
         catch_alls: Vec::new(),
+        defaults: AHashMap::new(),
     };
     let common = Rc::new(validation::Models::compile(&config.models, &[], sink));
     for (api, id) in config.apis.iter().zip(0..) {
@@ -56,6 +57,26 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
     integration::report_dangling(&compiler);
     compiler.roots();
     compiler.apis
+}
+
+/// Finds whose a request is that no route answers: each API has what is below its base path. `None` if no API has a face, so
+/// that it makes no difference. Of two APIs with the same hosts and base path the first one counts.
+pub(super) fn owners(apis: &[Api]) -> Option<Router> {
+    if apis.iter().all(|api| api.face.is_none()) {
+        return None;
+    }
+    let mut owners = Builder::new();
+    for (api, id) in apis.iter().zip(0..) {
+        let base = api.base_path.trim_end_matches('/');
+        let each = if api.hosts.is_empty() { vec![&[][..]] } else { api.hosts.chunks(1).collect() };
+        for host in each {
+            for path in [format!("{base}/"), format!("{base}/{{rest+}}")] {
+                // A conflict says that another API has it.
+                let _ = owners.add(host, &path, MethodSet::ANY, RouteId(id));
+            }
+        }
+    }
+    Some(owners.build())
 }
 
 /// Warns about APIs that serve nothing.
@@ -84,6 +105,8 @@ pub(super) struct Compiler<'c> {
     pub(super) dangling: RefCell<BTreeMap<&'c str, Vec<Place>>>,
     /// Routes that answer the root, too, unless another one does.
     catch_alls: Vec<CatchAll>,
+    /// Where the `$default` of each API is.
+    defaults: AHashMap<ApiId, Place>,
 }
 
 /// What the routes of one API have in common.
@@ -94,6 +117,8 @@ struct Common<'c> {
     /// Hosts and base path are right, so that routes can be put into the router.
     routable: bool,
     models: Rc<validation::Models<'c>>,
+    kind: ApiKind,
+    face: Option<Arc<Face>>,
 }
 
 impl<'c> Compiler<'c> {
@@ -103,17 +128,14 @@ impl<'c> Compiler<'c> {
         let base_path = api.base_path.as_ref().and_then(|text| self.base_path(text));
         let routable = hosts.is_some() && base_path.is_some();
         let (hosts, base_path) = (hosts.unwrap_or_default(), base_path.unwrap_or(""));
-        let common = Common { id, hosts: hosts.clone(), base_path, routable, models };
+        let (kind, face) = (face::kind(&api.face), face::compile(&api.name.value, &api.face, self.sink));
+        let common = Common { id, hosts: hosts.clone(), base_path, routable, models, kind, face };
         for route in &api.routes {
             self.route(route, &common);
         }
         let base_path = if base_path.is_empty() { "/".into() } else { base_path.to_owned() };
-        self.apis.apis.push(Api {
-            name: api.name.value.clone(),
-            hosts,
-            base_path,
-            problem_details: api.problem_details.value,
-        });
+        let face = common.face.clone();
+        self.apis.apis.push(Api { name: api.name.value.clone(), hosts, base_path, face });
     }
 
     /// Host names in lower case; `None` if one of them is wrong.
@@ -172,10 +194,11 @@ impl<'c> Compiler<'c> {
     }
 
     fn route(&mut self, route: &'c config::api::Route, common: &Common<'c>) {
-        let methods = self.methods(&route.methods);
+        let methods = self.methods(&route.methods, common.kind);
         let path = route.path.as_ref().and_then(|text| self.path(text, common));
         let parameters = path.as_ref().map(|(_, parameters)| parameters.as_slice());
-        let integration = route.integration.as_ref().and_then(|i| integration::compile(i, parameters, self));
+        let integration =
+            route.integration.as_ref().and_then(|i| integration::compile(i, parameters, common.kind, self));
         let validator = validation::compile(route, parameters, &common.models, self.body_limit, self.sink);
         let (Some((path, parameters)), Some((methods, names)), Some(text)) = (path, methods, &route.path) else {
             return;
@@ -185,14 +208,22 @@ impl<'c> Compiler<'c> {
         }
         let id = RouteId(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
         self.places.push(text.place);
-        match self.apis.router.add(&common.hosts, &path, methods, id) {
-            Ok(()) if is_catch_all(&text.value) => {
-                self.catch_alls.push(CatchAll {
-                    hosts: common.hosts.clone(),
-                    base: common.base_path.to_owned(),
-                    methods,
-                    id,
-                });
+        let is_default = common.kind == ApiKind::Http && text.value == DEFAULT;
+        let slash = if common.kind == ApiKind::Http { Slash::strict(&text.value) } else { Slash::Ignored };
+        let added = match is_default {
+            true => self.default_route(common, text),
+            false => self.apis.router.add_strict(&common.hosts, &path, methods, slash, id),
+        };
+        if is_default && !methods.is_any() {
+            let place = route.methods.first().map_or(text.place, |method| method.place);
+            let diagnostic = Diagnostic::error(Code::BAD_METHOD, place, "`$default` takes every method");
+            self.sink.add(diagnostic.help("write `method = \"ANY\"`"));
+        }
+        let catches_all = is_default || common.kind == ApiKind::Plain && is_catch_all(&text.value);
+        match added {
+            Ok(()) if catches_all => {
+                let (hosts, base) = (common.hosts.clone(), common.base_path.to_owned());
+                self.catch_alls.push(CatchAll { hosts, base, methods, id, is_default });
             }
             Ok(()) => {}
             Err(AddError::Conflict(conflict)) => self.conflict(conflict, text, &path),
@@ -202,7 +233,7 @@ impl<'c> Compiler<'c> {
         let Some(integration) = integration else { return };
         let request_body = route.request_body.map_or(self.body_limit, |limit| limit.value);
         let origin = route.origin.clone();
-        let api = common.id;
+        let (api, face) = (common.id, common.face.clone());
         self.apis.routes.push(Route {
             id,
             api,
@@ -210,17 +241,37 @@ impl<'c> Compiler<'c> {
             path,
             parameters,
             integration,
+            face,
             request_body,
             validator,
             origin,
         });
     }
 
+    /// Notes the `$default` of an API. It is put into the router last, wherever nothing else is.
+    fn default_route(&mut self, common: &Common<'_>, text: &Text) -> Result<(), AddError> {
+        match self.defaults.insert(common.id, text.place) {
+            None => Ok(()),
+            Some(first) => {
+                let message = "`$default` is there twice";
+                let diagnostic = Diagnostic::error(Code::DUPLICATE_ROUTE, text.place, message);
+                self.sink.add(diagnostic.also(first, "the first one").help("remove one of them"));
+                Ok(())
+            }
+        }
+    }
+
     /// A catch-all catches the root of its API, too, for the methods that no route of the root has: whoever writes
-    /// `ANY /{proxy+}` means everything. Anywhere else `{name+}` needs a character (reference, section 11.1).
+    /// `ANY /{proxy+}` means everything. Anywhere else, and in APIs that behave like Amazon's, `{name+}` needs a character
+    /// (reference, section 11.1).
+    ///
+    /// `$default` catches whatever is left (reference, section 11.2).
     fn roots(&mut self) {
-        for CatchAll { hosts, base, methods, id } in std::mem::take(&mut self.catch_alls) {
+        let mut catch_alls = std::mem::take(&mut self.catch_alls);
+        catch_alls.sort_by_key(|all| all.is_default);
+        for CatchAll { hosts, base, methods, id, is_default } in catch_alls {
             let root = if base.is_empty() { "/" } else { base.as_str() };
+            let everything = format!("{base}/{{default+}}");
             let each = if hosts.is_empty() { vec![&[][..]] } else { hosts.chunks(1).collect() };
             let sets: Vec<MethodSet> =
                 if methods.is_any() { vec![methods] } else { methods.iter().map(MethodSet::of).collect() };
@@ -228,6 +279,9 @@ impl<'c> Compiler<'c> {
                 for set in &sets {
                     // A conflict says that the root has a route of its own.
                     let _ = self.apis.router.add(host, root, *set, id);
+                    if is_default {
+                        let _ = self.apis.router.add(host, &everything, *set, id);
+                    }
                 }
             }
         }
@@ -236,6 +290,16 @@ impl<'c> Compiler<'c> {
     /// The whole path and the names of its parameters.
     fn path(&self, text: &Text, common: &Common<'_>) -> Option<(String, Vec<String>)> {
         let base = common.base_path;
+        if text.value == DEFAULT {
+            if common.kind == ApiKind::Http {
+                return Some((DEFAULT.to_owned(), Vec::new()));
+            }
+            let message = "only HTTP APIs have a `$default` route";
+            let diagnostic = Diagnostic::error(Code::BAD_PATH, text.place, message);
+            let help = "write `method = \"ANY\"` and `path = \"/{proxy+}\"`, or give the API `type = \"http\"`";
+            self.sink.add(diagnostic.help(help));
+            return None;
+        }
         let whole = if text.value.starts_with('/') { format!("{base}{}", text.value) } else { text.value.clone() };
         match Pattern::parse(&whole) {
             Ok(pattern) => {
@@ -273,7 +337,7 @@ impl<'c> Compiler<'c> {
     }
 
     /// The set of methods and its name; `None` if there is none or one of them is wrong.
-    fn methods(&self, texts: &[Text]) -> Option<(MethodSet, String)> {
+    fn methods(&self, texts: &[Text], kind: ApiKind) -> Option<(MethodSet, String)> {
         let (mut set, mut all_good) = (MethodSet::EMPTY, !texts.is_empty());
         for text in texts {
             match method(&text.value) {
@@ -292,6 +356,8 @@ impl<'c> Compiler<'c> {
             self.sink.add(Diagnostic::error(Code::BAD_METHOD, place, message).help("remove the others, or ANY"));
             all_good = false;
         }
+        // Reference 11.1: in a REST API, ANY is the methods that it could name.
+        let set = if set == MethodSet::ANY && kind == ApiKind::Rest { MethodSet::SEVEN } else { set };
         all_good.then(|| (set, names.join(",")))
     }
 
@@ -329,7 +395,12 @@ struct CatchAll {
     base: String,
     methods: MethodSet,
     id: RouteId,
+    /// It is the `$default` of an HTTP API.
+    is_default: bool,
 }
+
+/// The path of the route of an HTTP API that takes what no other one does (reference, section 11.2).
+const DEFAULT: &str = "$default";
 
 /// Whether `path` is one greedy parameter directly below the root.
 fn is_catch_all(path: &str) -> bool {

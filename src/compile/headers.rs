@@ -60,7 +60,7 @@ fn push(fields: &mut Vec<u8>, name: &str, value: &str) {
 }
 
 /// A token (RFC 9110 §5.6.2) that is not ours to write and not given before.
-fn check_name(name: &At<String>, before: &[(At<String>, Vec<Text>)], sink: &Sink) -> bool {
+pub(super) fn check_name(name: &At<String>, before: &[(At<String>, Vec<Text>)], sink: &Sink) -> bool {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     let text = &name.value;
     if text.is_empty() || text.len() > 256 || !text.bytes().all(token) {

@@ -17,6 +17,7 @@ use bytes::Bytes;
 pub(super) fn compile<'c>(
     integration: &'c config::integration::Integration,
     parameters: Option<&[String]>,
+    kind: plan::ApiKind,
     compiler: &Compiler<'c>,
 ) -> Option<plan::Integration> {
     use config::integration::Integration as Written;
@@ -24,7 +25,7 @@ pub(super) fn compile<'c>(
         Written::HttpProxy(proxy) => http_proxy(proxy, parameters, compiler),
         Written::Static(fixed) => self::fixed(fixed, compiler),
         Written::Redirect(redirect) => self::redirect(redirect, parameters, compiler),
-        Written::Mock(mock) => self::mock(mock, compiler),
+        Written::Mock(mock) => self::mock(mock, kind, compiler),
     }
 }
 
@@ -123,8 +124,10 @@ fn fixed(fixed: &Static, compiler: &Compiler<'_>) -> Option<plan::Integration> {
     Some(plan::Integration::Fixed(plan::Fixed { status: fixed.status.value, fields, body }))
 }
 
-fn mock(mock: &Mock, compiler: &Compiler<'_>) -> Option<plan::Integration> {
-    let fields = headers::compile(&mock.headers, "", compiler.sink)?;
+fn mock(mock: &Mock, kind: plan::ApiKind, compiler: &Compiler<'_>) -> Option<plan::Integration> {
+    // Reference 8.2: answers of REST APIs always have a type.
+    let rest = kind == plan::ApiKind::Rest && mock.status.value != 304;
+    let fields = headers::compile(&mock.headers, if rest { "application/json" } else { "" }, compiler.sink)?;
     Some(plan::Integration::Fixed(plan::Fixed { status: mock.status.value, fields, body: Bytes::new() }))
 }
 

@@ -4,6 +4,8 @@
 
 mod acme;
 mod api;
+mod cors;
+mod face;
 pub mod fuzz;
 mod headers;
 mod integration;
@@ -24,7 +26,7 @@ use crate::{
         files::{Disk, Files},
         source::Place,
     },
-    plan::Plan,
+    plan::{ApiKind, Plan},
 };
 use std::{cell::RefCell, path::Path};
 
@@ -64,6 +66,8 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         listeners: listeners.into_iter().map(|(_, listener)| listener).collect(),
         acme,
         upstreams,
+        owners: api::owners(&apis.apis),
+        only_rest: !apis.apis.is_empty() && apis.apis.iter().all(|api| api.kind() == ApiKind::Rest),
         apis: apis.apis,
         routes: apis.routes,
         router: apis.router.build(),

@@ -2,7 +2,10 @@
 
 use crate::{
     config::unit,
-    plan::{Integration, ListenAddress, LogOutput, PathTemplate, Piece, Plan, Route, ServerTarget, Upstream},
+    plan::{
+        Face, Integration, ListenAddress, LogOutput, PathTemplate, Piece, Plan, Route, ServerTarget, Upstream,
+        gateway_response::Kind,
+    },
 };
 use std::fmt::Write;
 
@@ -17,6 +20,9 @@ pub fn summary(plan: &Plan) -> String {
     for api in &plan.apis {
         let hosts = if api.hosts.is_empty() { "*".into() } else { api.hosts.join(" ") };
         let _ = writeln!(out, "api {}: hosts {hosts}, base path {}", api.name, api.base_path);
+        if let Some(face) = &api.face {
+            self::face(&mut out, face);
+        }
     }
     for route in &plan.routes {
         self::route(&mut out, plan, route);
@@ -73,6 +79,25 @@ fn server(out: &mut String, plan: &Plan) {
     let file = plan.error_log.file.as_ref().map_or_else(|| "stderr".into(), |path| path.display().to_string());
     let _ = writeln!(out, "error log: {:?} to {file}", plan.error_log.level);
     let _ = writeln!(out, "prometheus: {}", plan.prometheus);
+}
+
+fn face(out: &mut String, face: &Face) {
+    let ids = if face.request_ids { ", ids" } else { "" };
+    let manners = if face.manners.is_some() { ", manners" } else { "" };
+    let honest = if face.honest { ", honest" } else { "" };
+    let problems = if face.problem_details { ", problem details" } else { "" };
+    let _ = writeln!(out, "  {}{ids}{manners}{honest}{problems}", face.kind.label());
+    if let Some(cors) = &face.cors {
+        let _ = writeln!(out, "  cors {:?}, credentials {}", cors.origins, cors.credentials);
+        let lines = [&cors.answer, &cors.preflight].map(|lines| String::from_utf8_lossy(lines).replace("\r\n", "; "));
+        let _ = writeln!(out, "  answers {:?}, preflights {:?}, echo {}", lines[0], lines[1], cors.echo_headers);
+    }
+    for kind in Kind::ALL {
+        if let Some(response) = face.responses.of(*kind) {
+            let status = face.responses.status(*kind);
+            let _ = writeln!(out, "  {} {status:?}: {:?} {:?}", kind.name(), response.headers, response.bodies);
+        }
+    }
 }
 
 fn size(bytes: u64) -> String {

@@ -1,6 +1,7 @@
 //! `[api.*]` and its routes as written.
 
 use super::{
+    face::{self, Face},
     integration::{self, Integration},
     reader::Reader,
     source::{At, Place, Text},
@@ -16,10 +17,10 @@ pub struct Api {
     pub hosts: Vec<Text>,
     /// `base_path`, not yet checked; `None` if it could not be read.
     pub base_path: Option<Text>,
-    /// `problem_details`
-    pub problem_details: At<bool>,
     /// `[api.NAME.model.*]`
     pub models: Vec<Model>,
+    /// What its clients see besides what its routes say.
+    pub face: Face,
     /// `[[api.NAME.route]]`
     pub routes: Vec<Route>,
 }
@@ -58,8 +59,8 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         name,
         hosts: table.texts("host"),
         base_path: table.text("base_path"),
-        problem_details: table.bool("problem_details"),
         models: validation::models(table),
+        face: face::read(table),
         routes: table.tables("route").iter().map(route).collect(),
     }
 }

@@ -147,6 +147,15 @@ codes! {
         "To give a server a larger share, write `{ url = \"…\", weight = 2 }`.";
     BAD_RETRY = 305, "A retry condition is malformed",
         "`retry.on` takes \"connect\" (no connection could be made) and status codes from 400 to 599 as strings.";
+    BAD_GATEWAY_RESPONSE = 350, "A gateway response is malformed",
+        "`[api.NAME.gateway_response.TYPE]` says what refusals of one type look like. TYPE is one of Amazon API Gateway's names, \
+         as THROTTLED or DEFAULT_4XX. Values of headers are expressions: text in single quotes, context.NAME, \
+         stageVariables.NAME, method.request.header.NAME, method.request.path.NAME or method.request.querystring.NAME. \
+         Templates are text with $context.NAME and the like in it; they are no mapping templates.";
+    BAD_CORS = 351, "CORS settings are malformed",
+        "Origins are written as browsers write them, `https://shop.example.com` or `http://localhost:3000`: no path, no slash at \
+         the end; `https://*` is every origin of that scheme, `*` every origin. Browsers take no `*` for an origin beside \
+         credentials, so the two together are refused.";
     BAD_SCHEMA = 370, "A JSON Schema cannot be used",
         "The schema is not JSON, breaks a rule of its dialect, has a pattern that does not compile, or refers to something that \
          is not among the models. Nothing is ever fetched: a schema of another place becomes a `[model.NAME]` \

@@ -9,6 +9,7 @@ pub mod api;
 pub mod codes;
 pub mod diagnostic;
 pub mod env;
+pub mod face;
 pub mod files;
 pub mod fuzz;
 pub mod integration;

@@ -6,6 +6,7 @@ use super::{
     Config,
     acme::Acme,
     api::Route,
+    face::{Face, GatewayResponse},
     integration::Integration,
     json::Json,
     log::Output,
@@ -62,6 +63,7 @@ fn document(config: &Config) -> Json {
             }
             put_text(&mut shown, "base_path", api.base_path.as_ref());
             validation::api(&mut shown, api);
+            put_face(&mut shown, &api.face);
             shown.put("route", Json::List(api.routes.iter().map(route).collect()));
             (api.name.value.clone(), shown)
         });
@@ -223,6 +225,52 @@ fn route(route: &Route) -> Json {
     shown
 }
 
+/// What is written of an API's face; what is left out depends on the kind.
+fn put_face(shown: &mut Json, face: &Face) {
+    if let Some(kind) = face.kind {
+        shown.put("type", Json::text(kind.value));
+    }
+    for (key, value) in [("honest_errors", face.honest_errors), ("problem_details", face.problem_details)] {
+        if value.value {
+            shown.put(key, Json::Bool(true));
+        }
+    }
+    for (key, value) in [("request_ids", face.request_ids), ("aws_headers", face.aws_headers)] {
+        if let Some(value) = value {
+            shown.put(key, Json::Bool(value.value));
+        }
+    }
+    if let Some(cors) = &face.cors {
+        let mut inner = Json::object([("allow_origins", texts(&cors.allow_origins))]);
+        inner.put("allow_methods", texts(&cors.allow_methods));
+        inner.put("allow_headers", texts(&cors.allow_headers));
+        inner.put("expose_headers", texts(&cors.expose_headers));
+        if let Some(age) = &cors.max_age {
+            inner.put("max_age", duration(age));
+        }
+        inner.put("allow_credentials", Json::Bool(cors.allow_credentials.value));
+        shown.put("cors", inner);
+    }
+    if !face.responses.is_empty() {
+        let all = face.responses.iter().map(|response| (response.name.value.clone(), gateway_response(response)));
+        shown.put("gateway_response", Json::Object(all.collect()));
+    }
+}
+
+fn gateway_response(response: &GatewayResponse) -> Json {
+    let mut shown = Json::object([]);
+    if let Some(status) = response.status {
+        shown.put("status", Json::number(status.value));
+    }
+    put_headers(&mut shown, &response.headers);
+    if !response.templates.is_empty() {
+        let one = |texts: &[Text]| texts.first().map_or_else(|| Json::text(""), masked);
+        let templates = response.templates.iter().map(|(media, texts)| (media.value.clone(), one(texts)));
+        shown.put("templates", Json::Object(templates.collect()));
+    }
+    shown
+}
+
 fn integration(integration: &Integration) -> Json {
     let mut shown = Json::object([]);
     match integration {
@@ -312,7 +360,15 @@ fn table(out: &mut String, path: &str, members: &[(String, Json)]) {
     let is_table = |name: &str, value: &Json| {
         let inline = matches!(
             name,
-            "integration" | "keepalive" | "retry" | "headers" | "schema" | "request_validator" | "models"
+            "integration"
+                | "keepalive"
+                | "retry"
+                | "headers"
+                | "templates"
+                | "cors"
+                | "schema"
+                | "request_validator"
+                | "models"
         );
         matches!(value, Json::Object(_)) && !inline
     };

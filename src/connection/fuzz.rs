@@ -110,7 +110,7 @@ impl Stage {
         let alarm = self.core.net.timers.alarm();
         let address = ClientAddress::new(([192, 0, 2, 1], 4711).into(), false);
         let client = Client::new(Rc::clone(&self.core), Stream::simulated(far), alarm, address, ListenerId(0));
-        super::serve(Rc::new(client), super::Staff::new(super::work))
+        super::serve(Rc::new(client), super::Staff::new(super::work), ())
     }
 
     /// Runs until nobody can go on, new upstream connections included.

@@ -5,7 +5,7 @@ use super::{
     write::{self, Delivered, Rest},
 };
 use crate::{
-    base::{clock::Instant, limits},
+    base::{bug, clock::Instant, limits},
     exchange::{
         self, Ask, Core, Opened, Outcome, Rejection, Reply, Request, Work,
         admit::Admitted,
@@ -124,10 +124,10 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         Reply::Collect(admitted) => {
             Box::pin(collected(context(), &mut opened, &mut body, (response, target), admitted)).await
         }
-        Reply::Local => write::local(&context(), &opened, &mut body).await,
-        Reply::Abilities => write::abilities(&context(), &mut body).await,
-        Reply::Challenge(content) => Box::pin(write::challenge(&context(), &mut body, &content)).await,
-        Reply::Rejected(rejection) => write::rejection(&context(), &mut body, &rejection).await,
+        own => match answered(&context(), &opened, &mut body, &own) {
+            Ok(delivered) => delivered,
+            Err(own) => Box::pin(write::finish(client, own)).await,
+        },
     };
     let used = length + body.used;
     let over = body.pump.as_mut().map(|pump| pump.take_over()).unwrap_or_default();
@@ -147,6 +147,26 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         input.put_back(&over);
     }
     after
+}
+
+/// Writes an answer of our own.
+fn answered(
+    context: &write::Context<'_>,
+    opened: &Opened,
+    body: &mut RequestBody<'_>,
+    reply: &Reply,
+) -> write::Written {
+    match reply {
+        Reply::Local => write::local(context, opened, body),
+        Reply::Abilities => write::abilities(context, body),
+        Reply::Challenge(content) => write::challenge(context, body, content),
+        Reply::Preflight => write::preflight(context, opened, body),
+        Reply::Rejected(rejection) => write::rejection(context, opened, body, rejection),
+        Reply::Asked(_) | Reply::Ask(_) | Reply::Collect(_) => {
+            bug::noticed("an upstream's answer is not ours to write");
+            write::rejection(context, opened, body, &Rejection::new(Reason::Internal))
+        }
+    }
 }
 
 /// Why an answer is not yet with the client.
@@ -188,7 +208,10 @@ async fn asked(
             Ok(delivered) => delivered,
             Err(rest) => Box::pin(super::relay::rest(&context, body, *rest)).await,
         },
-        Err(rejection) => write::rejection(&context, body, &rejection).await,
+        Err(rejection) => match write::rejection(&context, opened, body, &rejection) {
+            Ok(delivered) => delivered,
+            Err(own) => write::finish(context.client, own).await,
+        },
     }
 }
 
@@ -202,19 +225,24 @@ async fn collected(
     admitted: Admitted,
 ) -> Delivered {
     let core = &*context.client.core;
-    let (validated, content) = match exchange::collect(core, opened, &context.request, body, admitted).await {
-        Ok(done) => done,
-        Err(rejection) => return write::rejection(&context, body, &rejection).await,
+    let own = match exchange::collect(core, opened, &context.request, body, admitted).await {
+        Ok((validated, content)) => {
+            let mut held = body.holding(&content);
+            let matched = (context.parameters, context.normal, &mut *target);
+            match exchange::go_on(core, opened, &context.request, &mut held, matched, validated) {
+                Reply::Asked(flight) => {
+                    return asked(context, opened, &mut held, (response, target), Ask::later(flight)).await;
+                }
+                Reply::Ask(ask) => return asked(context, opened, &mut held, (response, target), ask).await,
+                own => own,
+            }
+        }
+        Err(rejection) => Reply::Rejected(rejection),
     };
-    let mut held = body.holding(&content);
-    let matched = (context.parameters, context.normal, &mut *target);
-    let ask = match exchange::go_on(core, opened, &context.request, &mut held, matched, validated) {
-        Reply::Asked(flight) => Ask::later(flight),
-        Reply::Ask(ask) => ask,
-        Reply::Rejected(rejection) => return write::rejection(&context, body, &rejection).await,
-        _ => return write::local(&context, opened, body).await,
-    };
-    asked(context, opened, &mut held, (response, target), ask).await
+    match answered(&context, opened, body, &own) {
+        Ok(delivered) => delivered,
+        Err(own) => write::finish(context.client, own).await,
+    }
 }
 
 /// Counts a request for as long as it has no answer.

@@ -11,7 +11,7 @@ pub mod relay;
 pub mod write;
 
 use crate::{
-    base::ids::ListenerId,
+    base::{ids::ListenerId, limits},
     exchange::{Core, context::ClientAddress},
     io::{
         Alarm,
@@ -73,20 +73,36 @@ pub enum After {
 /// What serves a core's clients while they have something to say.
 pub type Staff<F> = Attendants<Rc<Client>, After, F>;
 
-/// Serves `client` until its connection ends. While there is something to do, one of `staff` does it.
-pub async fn serve<F: Future<Output = ()>>(client: Rc<Client>, staff: Staff<F>) {
-    let core = Rc::clone(&client.core);
-    let counted = Counted::new(&core);
-    let served = Caught(pin!(async {
-        while wait_for_bytes(&client).await && staff.attend(Rc::clone(&client)).await == After::Idle {}
-    }))
-    .await;
-    if served.is_err() {
-        core.metrics.panics.increment();
-        let from = client.address.socket;
-        error_log::log(Level::Error, format_args!("a bug: the connection from {from} was closed, its code panicked"));
+/// Serves `client` until its connection ends. While there is something to do, one of `staff` does it. `place`, what it
+/// takes where connections are counted, is given back at the end.
+// Every open connection keeps this future: an `async fn` would keep its arguments twice.
+#[expect(clippy::manual_async_fn, reason = "what a block captures lies in it once")]
+pub fn serve<F: Future<Output = ()>, P>(
+    client: Rc<Client>,
+    staff: Staff<F>,
+    place: P,
+) -> impl Future<Output = ()> + use<F, P> {
+    async move {
+        let _place = &place;
+        let counted = Counted::new(&client.core);
+        let served = Caught(pin!(async {
+            while is_welcome(&client)
+                && matches!(client.alarm.guard(client.stream.readable()).await, Ok(Ok(())))
+                && staff.attend(Rc::clone(&client)).await == After::Idle
+            {}
+            if let Some(why) = client.stream.failure() {
+                client.core.metrics.tls_break(why.label());
+            }
+            if !client.stream.say_end() {
+                Box::pin(say_end(&client)).await;
+            }
+        }))
+        .await;
+        if served.is_err() {
+            panicked(&client);
+        }
+        drop(counted);
     }
-    drop(counted);
 }
 
 /// Answers what has arrived from one client after another: what staff does.
@@ -99,19 +115,31 @@ pub async fn work(desk: Rc<Desk<Rc<Client>, After>>) {
     }
 }
 
-/// Waits, with nothing in hand, until there is something to read. False when the connection shall close instead.
-async fn wait_for_bytes(client: &Client) -> bool {
+/// Sets how long the next request may take to begin. False when the connection shall close instead.
+#[inline]
+fn is_welcome(client: &Client) -> bool {
     let core = &client.core;
-    if core.draining.get() {
-        // What has already arrived is still answered.
-        return client.stream.peek() == Peek::Bytes;
-    }
     let epoch = core.epoch();
     let limits = &epoch.plan.server.limits;
     let patience = if client.served.get() == 0 { limits.header_timeout } else { limits.idle_timeout };
-    drop(epoch);
     client.alarm.set_idle(core.net.recent().plus(patience));
-    matches!(client.alarm.guard(client.stream.readable()).await, Ok(Ok(())))
+    // What has already arrived is still answered.
+    !core.draining.get() || client.stream.peek() == Peek::Bytes
+}
+
+#[cold]
+fn panicked(client: &Client) {
+    client.core.metrics.panics.increment();
+    let from = client.address.socket();
+    error_log::log(Level::Error, format_args!("a bug: the connection from {from} was closed, its code panicked"));
+}
+
+/// Waits until the socket takes the end of a session: a client that is slow would otherwise take a whole response for one
+/// that was cut (RFC 8446 §6.1).
+#[cold]
+async fn say_end(client: &Client) {
+    client.alarm.set(client.core.net.now().plus(limits::LINGER_TIME));
+    while matches!(client.alarm.guard(client.stream.writable()).await, Ok(Ok(()))) && !client.stream.say_end() {}
 }
 
 /// Counts an open connection for as long as it lives.
@@ -147,5 +175,21 @@ impl<F: Future> Future for Caught<'_, F> {
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
             Err(_) => Poll::Ready(Err(Panicked)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Client, serve};
+
+    #[test]
+    fn an_idle_connection_just_fits_sizes_that_the_allocator_has() {
+        fn size_of_answer<A, B, C, F>(_: impl Fn(A, B, C) -> F) -> usize {
+            size_of::<F>()
+        }
+        type Nobody = std::future::Ready<()>;
+        // A task has 48 bytes of its own; a client lies behind two counts of 8.
+        assert_eq!(size_of_answer(serve::<Nobody, Box<u8>>) + 48, 256, "its task");
+        assert_eq!(size_of::<Client>() + 16, 128, "its client");
     }
 }

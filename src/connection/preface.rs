@@ -46,7 +46,7 @@ impl Preface {
                 let level = Level::Info;
                 error_log::log(
                     level,
-                    format_args!("acme: {} has seen a tls-alpn-01 challenge answered", address.socket),
+                    format_args!("acme: {} has seen a tls-alpn-01 challenge answered", address.socket()),
                 );
                 None
             }
@@ -61,7 +61,7 @@ impl Preface {
                 core.metrics.tls_failure(failure.label());
                 error_log::log(
                     Level::Debug,
-                    format_args!("TLS handshake with {}: {}", address.socket, failure.label()),
+                    format_args!("TLS handshake with {}: {}", address.socket(), failure.label()),
                 );
                 None
             }

@@ -3,7 +3,7 @@
 use super::{After, Client};
 use crate::{
     base::{bug, limits},
-    exchange::{Core, Opened, Outcome, Rejection, Request, context::Params, local},
+    exchange::{Core, Opened, Outcome, Rejection, Request, context::Params, face, local, reject},
     h1::encode,
     http::{
         head::{Framing, ResponseHead, Version},
@@ -15,6 +15,7 @@ use crate::{
         Answer,
         body::RequestBody,
         client::Lease,
+        manners::Worn,
         pump::Pump,
         response::{self, Connection, Manner},
         transcode::{Sink, Transcoder},
@@ -100,7 +101,16 @@ pub fn upstream(
 
     let mut out = core.scratch.borrow_mut();
     out.clear();
-    encode_upstream(&mut out, core, head, head_bytes, &shape, connection(request.version, keep));
+    let connection = connection(request.version, keep);
+    match opened.face() {
+        None => encode_upstream(&mut out, core, head, head_bytes, &shape, connection, None),
+        Some(face) => {
+            let tail = |out: &mut Vec<u8>| face::tail(core, opened, face, &context.request, out);
+            let (manners, own_cors, own_id) = (face.manners.as_ref(), face.cors.is_some(), face.request_ids);
+            let worn = Worn { manners, own_cors, own_id, tail: &tail };
+            encode_upstream(&mut out, core, head, head_bytes, &shape, connection, Some(worn));
+        }
+    }
     let total = out.len() + fed.bytes.len();
     let sent = send_with(client, &mut out, &fed.bytes);
     let upstream_keep = head.keep_alive && complete && !shape.tunnel && fed.used == first.len();
@@ -164,13 +174,15 @@ fn encode_upstream(
     head_bytes: &[u8],
     shape: &Shape,
     otherwise: Connection<'_>,
+    worn: Option<Worn<'_>>,
 ) {
     let connection = match head.upgrade {
         Some(protocol) if shape.tunnel => Connection::Upgrade(protocol.of(head_bytes)),
         _ => otherwise,
     };
     let date = |out: &mut Vec<u8>| core.date(core.net.recent(), out);
-    response::encode(out, head, head_bytes, &Manner { chunked: shape.sink == Sink::Chunked, connection, date: &date });
+    let manner = Manner { chunked: shape.sink == Sink::Chunked, connection, date: &date, worn };
+    response::encode(out, head, head_bytes, &manner);
 }
 
 /// Sends `out` and then `content` in one call. Where not all of it went, `out` holds all of it afterwards.
@@ -188,42 +200,94 @@ fn send_with(client: &Client, out: &mut Vec<u8>, content: &[u8]) -> io::Result<u
 }
 
 /// Writes what the route's plan says.
-pub async fn local(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>) -> Delivered {
+pub fn local(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>) -> Written {
     let epoch = opened.epoch();
     let Some(said) = local::said(opened, &epoch) else {
         bug::noticed("an exchange without a route, or with an upstream's, is answered from the plan");
-        return rejection(context, body, &Rejection::new(Reason::Internal)).await;
+        return rejection(context, opened, body, &Rejection::new(Reason::Internal));
     };
-    let fields = |out: &mut Vec<u8>| said.fields(&context.request, context.parameters, context.normal, out);
-    answer(context, body, said.status(), fields, said.content(), false).await
+    let fields = |out: &mut Vec<u8>| {
+        said.fields(&context.request, context.parameters, context.normal, out);
+        if let Some(face) = opened.face() {
+            face::tail(&context.client.core, opened, face, &context.request, out);
+        }
+    };
+    answer(context, body, said.status(), fields, Content::These(said.content()), false)
+}
+
+/// Answers a browser that asks before it asks (the CORS protocol of the Fetch standard).
+pub fn preflight(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>) -> Written {
+    let fields = |out: &mut Vec<u8>| {
+        if let Some(face) = opened.face() {
+            face::tail(&context.client.core, opened, face, &context.request, out);
+        }
+    };
+    answer(context, body, Status(204), fields, Content::These(b""), false)
+}
+
+/// A response of our own: written, unless the client did not take all of it.
+pub type Written = Result<Delivered, Box<Own>>;
+
+/// A response of our own that is not all with the client.
+#[derive(Debug)]
+pub struct Own {
+    /// What it will have been.
+    delivered: Delivered,
+    left: Vec<u8>,
+}
+
+/// Content of our own.
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    /// This.
+    These(&'a [u8]),
+    /// What lies on the core's page once the fields are written.
+    Page,
 }
 
 /// Answers `OPTIONS *` (RFC 9110 §9.3.7).
 #[cold]
-pub async fn abilities(context: &Context<'_>, body: &mut RequestBody<'_>) -> Delivered {
+pub fn abilities(context: &Context<'_>, body: &mut RequestBody<'_>) -> Written {
     let fields = |out: &mut Vec<u8>| encode::field(out, b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-    answer(context, body, Status(204), fields, b"", false).await
+    answer(context, body, Status(204), fields, Content::These(b""), false)
 }
 
 /// Answers the challenge of an authority (RFC 8555 §8.3).
 #[cold]
-pub async fn challenge(context: &Context<'_>, body: &mut RequestBody<'_>, content: &str) -> Delivered {
+pub fn challenge(context: &Context<'_>, body: &mut RequestBody<'_>, content: &str) -> Written {
     let fields = |out: &mut Vec<u8>| encode::field(out, b"Content-Type", b"application/octet-stream");
-    answer(context, body, Status(200), fields, content.as_bytes(), false).await
+    answer(context, body, Status(200), fields, Content::These(content.as_bytes()), false)
 }
 
 /// Writes a refusal of a request that was understood.
-pub async fn rejection(context: &Context<'_>, body: &mut RequestBody<'_>, rejection: &Rejection) -> Delivered {
+pub fn rejection(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>, rejection: &Rejection) -> Written {
     if rejection.is_silent() {
-        return Delivered { outcome: Outcome::rejected(rejection, 0), after: After::Close, linger: false };
+        return Ok(Delivered { outcome: Outcome::rejected(rejection, 0), after: After::Close, linger: false });
     }
-    let fields = |out: &mut Vec<u8>| rejection.fields(out);
-    let content = rejection.content(&context.client.core);
-    let mut delivered = answer(context, body, rejection.status, fields, &content, rejection.close).await;
+    reject::owner(opened, &context.request, context.normal);
+    let shown = reject::shown(opened, rejection);
+    let plain = rejection.content(&context.client.core);
+    let (status, content) = match shown {
+        None => (rejection.status, Content::These(&plain)),
+        Some(shown) => (Status(shown.status), Content::Page),
+    };
+    let fields = |out: &mut Vec<u8>| match shown {
+        None => rejection.fields(out),
+        Some(shown) => {
+            let place = (context.parameters, context.normal);
+            reject::write(&context.client.core, opened, &context.request, place, rejection, shown, out);
+        }
+    };
+    let mut written = answer(context, body, status, fields, content, rejection.close);
+    let delivered = match &mut written {
+        Ok(delivered) => delivered,
+        Err(own) => &mut own.delivered,
+    };
     if delivered.outcome.reason == Reason::Ok {
-        delivered.outcome = Outcome::rejected(rejection, delivered.outcome.response_bytes);
+        let bytes = delivered.outcome.response_bytes;
+        delivered.outcome = Outcome { status: status.0, ..Outcome::rejected(rejection, bytes) };
     }
-    delivered
+    written
 }
 
 /// Writes a refusal of something that was not understood, whose end is not known. Returns the content bytes sent.
@@ -236,7 +300,7 @@ pub async fn refuse(context: &Context<'_>, rejection: &Rejection) -> u64 {
         &mut out,
         rejection.status,
         |out| rejection.fields(out),
-        rejection.body(),
+        Content::These(rejection.body()),
         false,
         head.version,
     );
@@ -247,51 +311,63 @@ pub async fn refuse(context: &Context<'_>, rejection: &Rejection) -> u64 {
 }
 
 /// Writes a whole response of our own.
-async fn answer(
+fn answer(
     context: &Context<'_>,
     body: &mut RequestBody<'_>,
     status: Status,
     fields: impl FnOnce(&mut Vec<u8>),
-    content: &[u8],
+    content: Content<'_>,
     close: bool,
-) -> Delivered {
+) -> Written {
     let client = context.client;
     let head = context.request.head;
     skip_small_body(body);
     let complete = body.is_complete();
     let keep = head.keep_alive && complete && !close && !client.core.draining.get();
-    let sent = {
+    let (sent, length) = {
         let mut out = client.core.scratch.borrow_mut();
         out.clear();
-        encode_local(context, &mut out, status, fields, content, keep, head.version);
-        match client.stream.send(&out) {
+        let length = encode_local(context, &mut out, status, fields, content, keep, head.version);
+        let sent = match client.stream.send(&out) {
             Ok(n) if n == out.len() => Ok(Vec::new()),
             Ok(n) => Ok(out.get(n..).unwrap_or_default().to_vec()),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(out.clone()),
             Err(e) => Err(e),
-        }
+        };
+        (sent, length)
     };
-    let Ok(left) = sent else { return gone(status) };
-    if !left.is_empty() && Box::pin(send_all(client, &left)).await.is_err() {
-        return gone(status);
-    }
-    let bytes = if head.method == Method::Head { 0 } else { content.len() as u64 };
+    let Ok(left) = sent else { return Ok(gone(status)) };
+    let bytes = if head.method == Method::Head { 0 } else { length };
     let after = if keep { After::Idle } else { After::Close };
-    Delivered { outcome: Outcome::sent(status.0, bytes), after, linger: close || !complete }
+    let delivered = Delivered { outcome: Outcome::sent(status.0, bytes), after, linger: close || !complete };
+    if left.is_empty() { Ok(delivered) } else { Err(Box::new(Own { delivered, left })) }
 }
 
+/// Sends what the client did not take at once of a response of our own.
+#[cold]
+pub async fn finish(client: &Client, own: Box<Own>) -> Delivered {
+    let Own { delivered, left } = *own;
+    if send_all(client, &left).await.is_err() { gone(Status(delivered.outcome.status)) } else { delivered }
+}
+
+/// Writes a response of our own; returns how long its content is.
 fn encode_local(
     context: &Context<'_>,
     out: &mut Vec<u8>,
     status: Status,
     fields: impl FnOnce(&mut Vec<u8>),
-    content: &[u8],
+    content: Content<'_>,
     keep: bool,
     version: Version,
-) {
+) -> u64 {
     let core = &context.client.core;
     encode::status_line(out, status, status.reason().as_bytes());
     fields(out);
+    let page = core.page.borrow();
+    let content = match content {
+        Content::These(content) => content,
+        Content::Page => &page,
+    };
     // RFC 9110 §8.6: 204 has no Content-Length.
     if status.0 != 204 && !(status.0 == 304 && content.is_empty()) {
         out.extend_from_slice(b"Content-Length: ");
@@ -306,6 +382,7 @@ fn encode_local(
     if context.request.head.method != Method::Head {
         out.extend_from_slice(content);
     }
+    content.len() as u64
 }
 
 /// A request body that nobody wants and that is there already is passed over; then the connection can go on.

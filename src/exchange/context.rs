@@ -3,7 +3,7 @@
 use crate::{
     base::{
         clock::{Instant, UnixTime},
-        ids::CoreId,
+        ids::{CoreId, RequestId},
         limits,
         prng::Prng,
     },
@@ -21,7 +21,7 @@ use crate::{
 pub use crate::{route::Params, upstream::TlsFacts, validate::Problem};
 use std::{
     cell::{Cell, RefCell},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::Arc,
 };
@@ -37,6 +37,8 @@ pub struct Core {
     pub chance: RefCell<Prng>,
     /// Memory for heads that are being written; never held across a wait.
     pub scratch: RefCell<Vec<u8>>,
+    /// Memory for the content of an answer of our own; never held across a wait.
+    pub page: RefCell<Vec<u8>>,
     /// The head of the upstream's response, while it is turned into the client's; never held across a wait.
     pub response: RefCell<ResponseHead>,
     /// What is wrong with the request that was refused last; never held across a wait, and read before anything waits.
@@ -53,6 +55,9 @@ pub struct Core {
     #[expect(clippy::vec_box, reason = "taken out and given back: a pointer moves, not the memory")]
     works: RefCell<Vec<Box<Work>>>,
     date: RefCell<Date>,
+    /// What the ids of requests are made with, and how many there were.
+    id_key: [u64; 2],
+    id_serial: Cell<u64>,
 }
 
 /// A plan as one core runs it. Exchanges keep theirs to their end; a reload makes a new one.
@@ -130,7 +135,10 @@ pub struct Request<'a> {
 #[derive(Clone, Debug)]
 pub struct ClientAddress {
     /// As a value; unspecified for unix sockets.
-    pub socket: SocketAddr,
+    // Two fields rather than a `SocketAddr`: of flow and scope, which make that one 32 bytes, nobody speaks.
+    pub ip: IpAddr,
+    /// The port; 0 for unix sockets.
+    pub port: u16,
     /// Its IP address as text.
     text: [u8; 45],
     len: u8,
@@ -148,7 +156,13 @@ impl ClientAddress {
         // An IP address has at most 45 characters.
         let _ = write!(left, "{}", socket.ip());
         let free = left.len();
-        Self { socket, len: u8::try_from(text.len() - free).unwrap_or(0), text, trusted }
+        Self { ip: socket.ip(), port: socket.port(), len: u8::try_from(text.len() - free).unwrap_or(0), text, trusted }
+    }
+
+    /// Address and port.
+    #[must_use]
+    pub const fn socket(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, self.port)
     }
 
     /// The IP address as text.
@@ -181,6 +195,7 @@ impl Core {
             net,
             chance: RefCell::new(Prng::new(seed)),
             scratch: RefCell::new(Vec::with_capacity(limits::BUFFER_BYTES)),
+            page: RefCell::default(),
             response: RefCell::new(ResponseHead::with_capacity(limits::FIELDS_DEFAULT)),
             problem: RefCell::default(),
             metrics,
@@ -190,7 +205,23 @@ impl Core {
             epoch: RefCell::new(Rc::new(epoch)),
             works: RefCell::default(),
             date: RefCell::default(),
+            id_key: [!seed, seed.rotate_left(32)].map(|seed| Prng::new(seed).draw()),
+            id_serial: Cell::new(0),
         }
+    }
+
+    /// The number of a request that is about to get an id; never zero.
+    #[inline]
+    pub(super) fn number_request(&self) -> u64 {
+        let serial = self.id_serial.get().wrapping_add(1).max(1);
+        self.id_serial.set(serial);
+        serial
+    }
+
+    /// The id of the request of that number.
+    #[inline]
+    pub(super) fn id_of(&self, serial: u64) -> RequestId {
+        RequestId::of(self.id_key, serial)
     }
 
     /// What runs now.

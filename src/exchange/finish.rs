@@ -4,17 +4,18 @@ use super::{Core, Epoch, Rejection, Request};
 use crate::{
     base::{
         clock::Instant,
-        ids::{RouteId, UpstreamId},
+        ids::{ApiId, RequestId, RouteId, UpstreamId},
         span::Span,
     },
     http::{
         field::Known,
         head::{RequestHead, Version},
     },
-    observe::event::{ClientCertificate, ExchangeRecord, Reason},
+    observe::event::{ClientCertificate, ExchangeRecord, IdForm, Reason},
+    plan::{ApiKind, Face},
     upstream::{TlsFacts, Upstream, client::Notes},
 };
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 /// An exchange that was begun and must be finished: there is no other way to get rid of the value.
 #[derive(Debug)]
@@ -33,6 +34,10 @@ pub struct Opened {
     pub problem: u32,
     /// How it was asked.
     pub notes: Notes,
+    /// The API whose face the client sees, if it has one.
+    pub(super) faced: Cell<Option<ApiId>>,
+    /// Its number, once it has one.
+    serial: Cell<u64>,
 }
 
 /// How it ended.
@@ -62,13 +67,37 @@ impl Opened {
             upstream_status: 0,
             problem: 0,
             notes: Notes::default(),
+            faced: Cell::new(None),
+            serial: Cell::new(0),
         }
+    }
+
+    /// What the request is called.
+    #[inline]
+    pub fn request_id(&self, core: &Core) -> RequestId {
+        if self.serial.get() == 0 {
+            self.serial.set(core.number_request());
+        }
+        core.id_of(self.serial.get())
+    }
+
+    /// What the API shows of itself, if that is not what any API shows.
+    #[inline]
+    #[must_use]
+    pub fn face(&self) -> Option<&Face> {
+        let api = self.faced.get()?;
+        self.epoch.plan.apis.get(api.index())?.face.as_deref()
     }
 
     /// The upstream that was asked, as the core has it.
     #[must_use]
     pub fn upstream_state(&self) -> Option<Rc<Upstream>> {
         self.epoch.upstreams.get(self.upstream?.index()).cloned()
+    }
+
+    /// The plan it runs on, for the moment.
+    pub(super) fn epoch_ref(&self) -> &Epoch {
+        &self.epoch
     }
 
     /// The plan it runs on.
@@ -159,23 +188,13 @@ pub fn finish(
         core.metrics.record(counters.map(|c| &**c), &record);
         return;
     }
-    let shown = full_record(core, &opened, head, bytes, client, outcome);
+    let shown = full_record(core, &opened, head, bytes, client, tls, outcome);
     let problem = core.problem.borrow();
     let told = (opened.problem != 0 && opened.problem == problem.number).then_some(&*problem);
     let record = ExchangeRecord {
         total_ns,
         message: told.map(|problem| problem.message.as_slice()).unwrap_or_default(),
         validation: told.map(|problem| problem.validation.as_slice()).unwrap_or_default(),
-        tls: tls.map_or("", |tls| tls.version),
-        tls_suite: tls.map_or("", |tls| tls.suite),
-        client_certificate: tls.and_then(|tls| tls.client.as_deref()).map(|shown| ClientCertificate {
-            pem: &shown.pem,
-            subject: &shown.subject,
-            issuer: &shown.issuer,
-            serial: &shown.serial,
-            not_before: &shown.not_before,
-            not_after: &shown.not_after,
-        }),
         ..shown
     };
     core.metrics.record(counters.map(|c| &**c), &record);
@@ -184,20 +203,27 @@ pub fn finish(
     }
 }
 
-fn full_record<'a>(
+/// All that there is to say of an exchange but how long it took.
+pub(super) fn full_record<'a>(
     core: &Core,
     opened: &'a Opened,
     head: &RequestHead,
     bytes: &'a [u8],
     client: &super::context::ClientAddress,
+    tls: Option<&'a TlsFacts>,
     outcome: Outcome,
 ) -> ExchangeRecord<'a> {
     let plan = &opened.epoch.plan;
     let route = opened.route.and_then(|id| plan.routes.get(id.index()));
     let upstream = opened.upstream.and_then(|id| plan.upstreams.get(id.index()));
     let server = upstream.and_then(|u| u.servers.get(opened.notes.server?));
-    let mut chance = core.chance.borrow_mut();
-    let request_id = u128::from(chance.draw()) << 64 | u128::from(chance.draw());
+    let face = opened.face();
+    let api = route.map(|route| route.api).or_else(|| opened.faced.get()).and_then(|id| plan.apis.get(id.index()));
+    let id_form = match face.map(|face| face.kind) {
+        Some(ApiKind::Rest) => IdForm::Both,
+        Some(ApiKind::Http) => IdForm::Short,
+        _ => IdForm::Uuid,
+    };
     let value = |span: Option<Span>| span.map(|s| s.of(bytes)).unwrap_or_default();
     ExchangeRecord {
         started: opened.started,
@@ -205,7 +231,7 @@ fn full_record<'a>(
         connect_ns: upstream.map(|_| opened.notes.connect_ns),
         first_byte_ns: (opened.upstream_status != 0).then_some(opened.notes.first_byte_ns),
         route: opened.route,
-        api: route.and_then(|r| plan.apis.get(r.api.index())).map_or("", |api| &api.name),
+        api: api.map_or("", |api| &api.name),
         route_methods: route.map_or("", |r| &r.methods),
         route_path: route.map_or("", |r| &r.path),
         stage: "",
@@ -217,8 +243,8 @@ fn full_record<'a>(
         status: outcome.status,
         request_bytes: outcome.request_bytes,
         response_bytes: outcome.response_bytes,
-        client: (!client.socket.ip().is_unspecified()).then_some(client.socket.ip()),
-        client_port: client.socket.port(),
+        client: (!client.ip.is_unspecified()).then_some(client.ip),
+        client_port: client.port,
         user_agent: value(head.fields.iter().find(|f| f.known == Known::UserAgent).map(|f| f.value)),
         referer: value(head.fields.iter().find(|f| f.name.of(bytes).eq_ignore_ascii_case(b"referer")).map(|f| f.value)),
         upstream: upstream.map_or("", |u| &u.name),
@@ -228,9 +254,21 @@ fn full_record<'a>(
         attempts: opened.notes.attempts,
         reason: outcome.reason,
         detail: outcome.detail,
-        request_id,
+        response_type: face.map_or("", |face| super::reject::response_type(face, &outcome)),
+        request_id: opened.request_id(core).0,
+        id_form,
         reuse: opened.served,
         core: core.id.0,
+        tls: tls.map_or("", |tls| tls.version),
+        tls_suite: tls.map_or("", |tls| tls.suite),
+        client_certificate: tls.and_then(|tls| tls.client.as_deref()).map(|shown| ClientCertificate {
+            pem: &shown.pem,
+            subject: &shown.subject,
+            issuer: &shown.issuer,
+            serial: &shown.serial,
+            not_before: &shown.not_before,
+            not_after: &shown.not_after,
+        }),
         ..ExchangeRecord::default()
     }
 }

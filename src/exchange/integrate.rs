@@ -7,7 +7,9 @@ use crate::{
     observe::event::Reason,
     plan::{HttpProxy, Integration, PathTemplate, Piece, Route},
     route::Params,
-    upstream::{Answer, Arrived, Begun, Call, Flight, Start, Upstream, body::RequestBody, request::Outgoing},
+    upstream::{
+        Answer, Arrived, Begun, Call, Flight, Start, Upstream, body::RequestBody, manners::Polite, request::Outgoing,
+    },
 };
 
 /// An upstream that is still to be asked, or listened to: what [`ask`] takes.
@@ -39,7 +41,8 @@ pub fn begin(
     let Some(upstream) = epoch.upstreams.get(proxy.upstream.index()) else { return Err(nobody()) };
     opened.upstream = Some(proxy.upstream);
     let target = rewritten(proxy, request, parameters, path, target);
-    Ok(match call(core, upstream, proxy, request, target, body.held()).begin(body) {
+    let special = (polite(core, opened, route, request), body.held());
+    Ok(match call(core, upstream, proxy, request, target, special).begin(body) {
         Begun::Sent(flight) => Reply::Asked(flight),
         Begun::Start(start) => Reply::Ask(Ask(start)),
     })
@@ -93,11 +96,14 @@ pub async fn ask(
 ) -> Result<Answer, Rejection> {
     let epoch = opened.epoch();
     let route = opened.route.and_then(|id| epoch.plan.routes.get(id.index()));
-    let Some(Integration::HttpProxy(proxy)) = route.map(|route| &route.integration) else { return Err(nobody()) };
+    let Some((route, Integration::HttpProxy(proxy))) = route.map(|route| (route, &route.integration)) else {
+        return Err(nobody());
+    };
     let Some(upstream) = epoch.upstreams.get(proxy.upstream.index()) else { return Err(nobody()) };
     let Asking { response, parameters, path, target } = work;
     let target = rewritten(proxy, request, parameters, path, target);
-    match call(core, upstream, proxy, request, target, body.held()).answer(body, response, ask.0).await {
+    let special = (polite(core, opened, route, request), body.held());
+    match call(core, upstream, proxy, request, target, special).answer(body, response, ask.0).await {
         Ok(answer) => {
             opened.notes = answer.notes;
             opened.upstream_status = response.status.0;
@@ -121,7 +127,7 @@ fn call<'a>(
     proxy: &'a HttpProxy,
     request: &Request<'a>,
     target: Option<&'a [u8]>,
-    held: Option<u64>,
+    (polite, held): (Option<Polite<'a>>, Option<u64>),
 ) -> Call<'a> {
     Call {
         net: &core.net,
@@ -139,9 +145,18 @@ fn call<'a>(
             client: request.client.text(),
             trusted: request.client.trusted,
             secure: request.tls.is_some(),
+            polite,
         },
         timeout: proxy.timeout,
     }
+}
+
+/// The manners in which a request is forwarded, if its API has any.
+#[inline]
+fn polite<'a>(core: &Core, opened: &Opened, route: &'a Route, request: &Request<'_>) -> Option<Polite<'a>> {
+    let manners = route.face.as_ref()?.manners.as_ref()?;
+    let seconds = core.net.clock.unix(request.started).seconds();
+    Some(Polite { manners, id: opened.request_id(core), seconds })
 }
 
 #[cold]

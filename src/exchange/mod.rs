@@ -4,6 +4,8 @@
 
 pub mod admit;
 pub mod context;
+pub mod cors;
+pub mod face;
 pub mod finish;
 pub mod fuzz;
 pub mod integrate;
@@ -15,7 +17,7 @@ pub mod validate;
 use crate::{
     http::{head::TargetForm, method::Method},
     observe::event::Reason,
-    plan::{Route, challenge},
+    plan::challenge,
     upstream::{Flight, body::RequestBody},
 };
 pub use context::{Asking, Core, Epoch, Request, Work};
@@ -36,6 +38,8 @@ pub enum Reply {
     Challenge(Arc<str>),
     /// What follows from its body, which is to be had and looked at first: see [`collect`] and [`go_on`].
     Collect(admit::Admitted),
+    /// What a browser asks before it asks another origin.
+    Preflight,
     /// What the upstream says, which was asked: see [`landed`].
     Asked(Flight),
     /// What the upstream says, once it can be asked: see [`ask`].
@@ -74,33 +78,36 @@ pub fn run(
         return (opened, Reply::Rejected(Rejection::new(Reason::Misdirected)));
     }
     let found = route::find(&epoch.plan, request, work.parameters, work.path);
+    if request.head.method == Method::Options
+        && epoch.plan.owners.is_some()
+        && let Some(api) = cors::preflight(&epoch.plan, request, route::matched(request, work.path), found.ok())
+    {
+        opened.faced.set(Some(api));
+        return (opened, Reply::Preflight);
+    }
     let route = match found {
         Ok(route) => route,
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     opened.route = Some(route.id);
+    if route.face.is_some() {
+        opened.faced.set(Some(route.api));
+    }
     let admitted = match admit::admit(route, request, body) {
         Ok(admitted) => admitted,
-        Err(rejection) => return (opened, refused(&epoch, route, rejection)),
+        Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     let verdict =
         validate::validate(core, route, request, body, (&*work.parameters, &*work.path), admitted, &mut opened);
     let validated = match verdict {
         Ok(validate::Verdict::Valid(validated)) => validated,
         Ok(validate::Verdict::Collect(admitted)) => return (opened, Reply::Collect(admitted)),
-        Err(rejection) => return (opened, refused(&epoch, route, rejection)),
+        Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     let context::Scratch { parameters, path, target } = work;
     let reply =
         integrate::begin(core, &epoch, route, request, body, validated, (parameters, path, target), &mut opened);
     (opened, reply.unwrap_or_else(Reply::Rejected))
-}
-
-/// A request to `route` is refused: in detail, if its API wants that.
-#[cold]
-fn refused(epoch: &Epoch, route: &Route, rejection: Rejection) -> Reply {
-    let api = epoch.plan.apis.get(route.api.index());
-    Reply::Rejected(rejection.detailed(api.is_some_and(|api| api.problem_details)))
 }
 
 /// Goes on with a request whose body was collected: it is `body` now.

@@ -1,7 +1,21 @@
 //! What a refused request is answered with: the one place that turns a reason into a response.
+//!
+//! In a plain API that is a fixed line of JSON. An API with a [`Face`] makes a gateway response of it
+//! ([`crate::plan::gateway_response`]); one that no route answers belongs to the API with the longest base path.
 
-use super::Core;
-use crate::{http::status::Status, observe::event::Reason, route::MethodSet, upstream::Fault, validate::problem};
+use super::{
+    Core, Opened, Outcome, Request, face,
+    finish::full_record,
+    route::{self, Params},
+};
+use crate::{
+    http::status::Status,
+    observe::event::Reason,
+    plan::{ApiKind, Face, face::Shown, gateway_response::Kind, message::Facts},
+    route::MethodSet,
+    upstream::{Fault, TlsFailure},
+    validate::{Problem, problem},
+};
 use std::borrow::Cow;
 
 /// A request that is refused.
@@ -19,35 +33,19 @@ pub struct Rejection {
     pub close: bool,
     /// Its core's [`Core::problem`] says more.
     pub told: bool,
-    /// It is answered as `application/problem+json` (RFC 9457).
-    pub details: bool,
 }
 
 impl Rejection {
     /// A refusal for `reason`, with the reason's own status.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
-        Self {
-            reason,
-            detail: "",
-            status: Status(reason.status()),
-            allow: None,
-            close: false,
-            told: false,
-            details: false,
-        }
+        Self { reason, detail: "", status: Status(reason.status()), allow: None, close: false, told: false }
     }
 
     /// A refusal for `reason`, about which the core's problem says more.
     #[must_use]
     pub const fn told(reason: Reason) -> Self {
         Self { told: true, ..Self::new(reason) }
-    }
-
-    /// The same, told in detail if `details`.
-    #[must_use]
-    pub const fn detailed(self, details: bool) -> Self {
-        Self { details, ..self }
     }
 
     /// A message that breaks the rule `detail`, refused with that rule's status. What follows it cannot be understood.
@@ -81,12 +79,13 @@ impl Rejection {
 
     /// Appends the field lines that belong to it.
     pub fn fields(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(if self.details {
-            b"Content-Type: application/problem+json\r\n".as_slice()
-        } else {
-            b"Content-Type: application/json\r\n"
-        });
-        if let Some(allow) = self.allow {
+        out.extend_from_slice(b"Content-Type: application/json\r\n");
+        self.particulars(self.status.0, out);
+    }
+
+    /// Appends what a refusal with this status says whatever it looks like.
+    fn particulars(&self, status: u16, out: &mut Vec<u8>) {
+        if let Some(allow) = self.allow.filter(|_| status == 405) {
             out.extend_from_slice(b"Allow: ");
             for (index, method) in allow.iter().enumerate() {
                 out.extend_from_slice(if index == 0 { b"" } else { b", " });
@@ -94,7 +93,7 @@ impl Rejection {
             }
             out.extend_from_slice(b"\r\n");
         }
-        if self.status.0 == 503 {
+        if status == 503 {
             out.extend_from_slice(b"Retry-After: 1\r\n");
         }
     }
@@ -102,28 +101,13 @@ impl Rejection {
     /// The content. To be had before anything waits: the core's problem is the next refusal's then.
     #[must_use]
     pub fn content(&self, core: &Core) -> Cow<'static, [u8]> {
-        if !self.told && !self.details {
+        if !self.told {
             return Cow::Borrowed(self.body());
         }
         let problem = core.problem.borrow();
-        let message = if self.told { String::from_utf8_lossy(&problem.message) } else { self.status.reason().into() };
-        let mut out = Vec::with_capacity(256);
-        if !self.details {
-            out.extend_from_slice(b"{\"message\":");
-            problem::string(&mut out, &message);
-            out.extend_from_slice(b"}\n");
-            return Cow::Owned(out);
-        }
-        // RFC 9457 §3.1: the type is what the status says, so the title is the status's.
-        out.extend_from_slice(b"{\"type\":\"about:blank\",\"title\":");
-        problem::string(&mut out, self.status.reason());
-        out.extend_from_slice(format!(",\"status\":{},\"detail\":", self.status.0).as_bytes());
-        problem::string(&mut out, &message);
-        if self.told && !problem.errors.is_empty() {
-            out.extend_from_slice(b",\"errors\":[");
-            out.extend_from_slice(&problem.errors);
-            out.push(b']');
-        }
+        let mut out = Vec::with_capacity(64 + problem.message.len());
+        out.extend_from_slice(b"{\"message\":");
+        problem::string(&mut out, &String::from_utf8_lossy(&problem.message));
         out.extend_from_slice(b"}\n");
         Cow::Owned(out)
     }
@@ -152,6 +136,102 @@ impl Rejection {
     }
 }
 
+/// Whose face a refused request sees, which is noted in `opened`: its route's, or that of the API that it would belong to.
+/// Nothing if there is none.
+pub fn owner(opened: &Opened, request: &Request<'_>, normal: &[u8]) {
+    let plan = &opened.epoch_ref().plan;
+    if opened.route.is_none() && opened.faced.get().is_none() && plan.owners.is_some() {
+        let host = request.head.host_name.of(request.bytes);
+        let owner = plan.owner(host, route::matched(request, normal));
+        let faced = owner.filter(|id| plan.apis.get(id.index()).is_some_and(|api| api.face.is_some()));
+        opened.faced.set(faced);
+    }
+}
+
+/// How a refusal is shown, if not as plain APIs show it.
+#[must_use]
+pub fn shown(opened: &Opened, rejection: &Rejection) -> Option<Shown> {
+    if let Some(face) = opened.face() {
+        return Some(face.show(rejection.reason, rejection.status.0, rejection.detail));
+    }
+    // Reference 11.1 [K]: where there are REST APIs only, a host or base path that none has is forbidden.
+    let forbidden = opened.epoch_ref().plan.only_rest && rejection.reason == Reason::NoRoute;
+    forbidden.then_some(FORBIDDEN)
+}
+
+const FORBIDDEN: Shown = Shown { kind: Kind::WafFiltered, status: 403 };
+
+/// Appends the field lines of a refusal that is shown in this way; its content goes to the core's page.
+pub fn write(
+    core: &Core,
+    opened: &Opened,
+    request: &Request<'_>,
+    (params, normal): (&Params, &[u8]),
+    rejection: &Rejection,
+    shown: Shown,
+    out: &mut Vec<u8>,
+) {
+    let mut content = core.page.borrow_mut();
+    content.clear();
+    rejection.particulars(shown.status, out);
+    let Some(face) = opened.face() else {
+        out.extend_from_slice(b"x-amzn-ErrorType: ForbiddenException\r\nContent-Type: application/json\r\n");
+        content.extend_from_slice(b"{\"message\":\"Forbidden\"}");
+        return;
+    };
+    let problem = core.problem.borrow();
+    let told = rejection.told.then_some(&*problem);
+    if let Some(problem) = told
+        && face.problem_details
+        && face.responses.of(shown.kind).is_none()
+    {
+        describe(problem, face, shown, out, &mut content);
+    } else if face.leaves(shown.kind) {
+        out.extend_from_slice(b"Content-Type: application/json\r\n");
+        content.extend_from_slice(&rejection.content(core));
+    } else {
+        let route = opened.route.and_then(|id| opened.epoch_ref().plan.routes.get(id.index()));
+        let outcome = Outcome { status: shown.status, ..Outcome::rejected(rejection, 0) };
+        let Request { head, bytes, client, tls, .. } = *request;
+        let facts = Facts {
+            kind: shown.kind,
+            status: shown.status,
+            message: told.map(|problem| problem.message.as_slice()).unwrap_or_default(),
+            validation: told.map(|problem| problem.validation.as_slice()).unwrap_or_default(),
+            body_limit: route.map_or(u64::MAX, |route| route.request_body),
+            record: &full_record(core, opened, head, bytes, client, tls, outcome),
+            head,
+            bytes,
+            names: route.map_or(&[], |route| &route.parameters),
+            params,
+            path: route::matched(request, normal),
+            variables: &face.variables,
+        };
+        face.refuse(&facts, out, &mut content);
+    }
+    face::tail(core, opened, face, request, out);
+}
+
+/// Writes what validation found as RFC 9457 has it.
+#[cold]
+fn describe(problem: &Problem, face: &Face, shown: Shown, out: &mut Vec<u8>, content: &mut Vec<u8>) {
+    if face.kind == ApiKind::Rest {
+        out.extend_from_slice(b"x-amzn-ErrorType: ");
+        out.extend_from_slice(shown.kind.error_type().as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"Content-Type: application/problem+json\r\n");
+    problem.describe(shown.status, Status(shown.status).reason(), content);
+}
+
+/// The type of the gateway response that an exchange ended in, for the log.
+pub(super) fn response_type(face: &Face, outcome: &Outcome) -> &'static str {
+    if outcome.reason.side().is_none() {
+        return "";
+    }
+    face.kind_of(outcome.reason, outcome.status, outcome.detail).name()
+}
+
 impl From<Fault> for Rejection {
     fn from(fault: Fault) -> Self {
         let with = |reason, detail| Self { detail, ..Self::new(reason) };
@@ -160,6 +240,9 @@ impl From<Fault> for Rejection {
             Fault::Unresolved => with(Reason::UpstreamConnect, "unresolved"),
             Fault::Connect(e) => with(Reason::UpstreamConnect, connect_detail(&e)),
             Fault::Tls(why) => with(Reason::UpstreamConnect, why.upstream_label()),
+            // In TLS 1.2 the same is said within the handshake.
+            Fault::Broken(why @ TlsFailure::Refused) => with(Reason::UpstreamConnect, why.upstream_label()).closing(),
+            Fault::Broken(why) => with(Reason::UpstreamReset, why.upstream_label()).closing(),
             Fault::ConnectTimeout => Self::new(Reason::UpstreamConnectTimeout),
             Fault::Timeout => Self::new(Reason::UpstreamTimeout).closing(),
             Fault::Closed => Self::new(Reason::UpstreamReset).closing(),

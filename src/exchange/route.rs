@@ -1,11 +1,12 @@
 //! Phase 1: which route answers.
 
 use super::{Rejection, Request};
+pub use crate::route::Params;
 use crate::{
     http::method::Method,
     observe::event::Reason,
     plan::{Plan, Route},
-    route::{Outcome, Params, normalise},
+    route::{Outcome, normalise},
 };
 
 /// Finds the route of `request` and its path parameters, whose spans point into the path that was matched: `normal`, if
@@ -27,17 +28,27 @@ pub fn find<'p>(
     let mut path = head.path.of(request.bytes);
     if head.path_needs_care {
         if normalise(path, normal).is_err() {
+            normal.clear();
             return Err(Rejection { detail: "path", ..Rejection::new(Reason::BadRequest) });
         }
         path = normal;
     } else if path.is_empty() {
         path = b"/";
     }
-    match plan.router.lookup(head.host_name.of(request.bytes), head.method, path, parameters) {
+    match plan.find(head.host_name.of(request.bytes), head.method, path, parameters) {
         Outcome::Found(id) => plan.routes.get(id.index()).ok_or(Rejection::new(Reason::Internal)),
         Outcome::MethodNotAllowed(allow) => {
             Err(Rejection { allow: Some(allow), ..Rejection::new(Reason::MethodNotAllowed) })
         }
         Outcome::NotFound => Err(Rejection::new(Reason::NoRoute)),
+    }
+}
+
+/// The path that was matched: `normal`, if that is not empty, or else the request's own.
+pub fn matched<'a>(request: &Request<'a>, normal: &'a [u8]) -> &'a [u8] {
+    match (normal, request.head.path.of(request.bytes)) {
+        ([], []) => b"/",
+        ([], own) => own,
+        (normal, _) => normal,
     }
 }

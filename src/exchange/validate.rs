@@ -106,9 +106,8 @@ pub async fn collect(
 ) -> Result<(Validated, Vec<u8>), Rejection> {
     let epoch = opened.epoch();
     let route = opened.route.and_then(|id| epoch.plan.routes.get(id.index()));
-    let details = route.and_then(|route| epoch.plan.apis.get(route.api.index())).is_some_and(|api| api.problem_details);
     let content = body.collect(&core.net, request.alarm).await.map_err(|fault| {
-        let rejection = Rejection::from(fault).detailed(details);
+        let rejection = Rejection::from(fault);
         if rejection.reason == Reason::BadRequest {
             core.metrics.reject(rejection.detail);
         }
@@ -116,8 +115,7 @@ pub async fn collect(
     })?;
     let bodies = route.and_then(|route| route.validator.as_ref()).and_then(|validator| validator.bodies.as_ref());
     if let Some(Body::Checked(schema)) = bodies.map(|bodies| bodies.choose(request.head, request.bytes)) {
-        let judged = judge(schema, &content, &mut core.problem.borrow_mut(), opened);
-        judged.map_err(|rejection| rejection.detailed(details))?;
+        judge(schema, &content, &mut core.problem.borrow_mut(), opened)?;
     }
     Ok((Validated(admitted), content))
 }

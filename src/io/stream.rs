@@ -2,15 +2,19 @@
 
 use super::sim;
 use monoio::net::UnixStream;
+use pin_project_lite::pin_project;
 use rustix::{
     io::Errno,
     net::{RecvFlags, SendFlags},
 };
 use std::{
+    future::Future,
     io,
     net::SocketAddr,
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+    pin::Pin,
     rc::Rc,
+    task::{Context, Poll},
 };
 
 /// One end of a connection. Reading and writing never wait; [`Stream::readable`] and [`Stream::writable`] do.
@@ -112,10 +116,10 @@ impl Stream {
     /// # Errors
     /// When the event loop cannot wait.
     #[inline]
-    pub async fn readable(&self) -> io::Result<()> {
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
         match &self.0 {
-            Kind::Os(os) => os.readable(false).await,
-            Kind::Sim(sim) => sim.readable().await,
+            Kind::Os(os) => Wait::Os { wait: os.readable(false) },
+            Kind::Sim(sim) => Wait::Sim { wait: sim.readable() },
         }
     }
 
@@ -123,10 +127,10 @@ impl Stream {
     ///
     /// # Errors
     /// When the event loop cannot wait.
-    pub async fn writable(&self) -> io::Result<()> {
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
         match &self.0 {
-            Kind::Os(os) => os.writable(false).await,
-            Kind::Sim(sim) => sim.writable().await,
+            Kind::Os(os) => Wait::Os { wait: os.writable(false) },
+            Kind::Sim(sim) => Wait::Sim { wait: sim.writable() },
         }
     }
 
@@ -204,6 +208,27 @@ impl Stream {
         match &self.0 {
             Kind::Os(os) => rustix::net::getpeername(borrow(os)).ok().and_then(|any| any?.try_into().ok()),
             Kind::Sim(_) => None,
+        }
+    }
+}
+
+pin_project! {
+    /// A wait on either kind. An `async fn` that awaits one of two would keep the stream beside the wait, twice.
+    #[project = Waiting]
+    enum Wait<O, S> {
+        Os { #[pin] wait: O },
+        Sim { #[pin] wait: S },
+    }
+}
+
+impl<O: Future, S: Future<Output = O::Output>> Future for Wait<O, S> {
+    type Output = O::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            Waiting::Os { wait } => wait.poll(cx),
+            Waiting::Sim { wait } => wait.poll(cx),
         }
     }
 }

@@ -57,7 +57,12 @@ pub async fn maybe<F: Future>(wait: Option<F>) -> F::Output {
 /// Nothing is built, moved or torn down per job.
 #[derive(Debug)]
 pub struct Attendants<J, O, F> {
-    free: Rc<RefCell<Vec<Attendant<J, O, F>>>>,
+    office: Rc<Office<J, O, F>>,
+}
+
+#[derive(Debug)]
+struct Office<J, O, F> {
+    free: RefCell<Vec<Attendant<J, O, F>>>,
     make: fn(Rc<Desk<J, O>>) -> F,
 }
 
@@ -94,7 +99,7 @@ impl<J, O> Desk<J, O> {
 
 impl<J, O, F> Clone for Attendants<J, O, F> {
     fn clone(&self) -> Self {
-        Self { free: Rc::clone(&self.free), make: self.make }
+        Self { office: Rc::clone(&self.office) }
     }
 }
 
@@ -102,21 +107,21 @@ impl<J, O, F: Future<Output = ()>> Attendants<J, O, F> {
     /// Attendants as `make` makes them: each takes jobs from its desk for ever.
     #[must_use]
     pub fn new(make: fn(Rc<Desk<J, O>>) -> F) -> Self {
-        Self { free: Rc::new(RefCell::new(Vec::with_capacity(FREE_MAX))), make }
+        Self { office: Rc::new(Office { free: RefCell::new(Vec::with_capacity(FREE_MAX)), make }) }
     }
 
     /// Has `job` done.
     #[inline]
     pub fn attend(&self, job: J) -> Attending<J, O, F> {
-        let free = self.free.borrow_mut().pop();
+        let free = self.office.free.borrow_mut().pop();
         let attendant = free.unwrap_or_else(|| self.hire());
         attendant.desk.job.set(Some(job));
-        Attending { attendant: Some(attendant), pool: Rc::clone(&self.free) }
+        Attending { attendant: Some(attendant), office: Rc::clone(&self.office) }
     }
 
     /// Lets go of those that a load that is over has left.
     pub fn trim(&self) {
-        let mut free = self.free.borrow_mut();
+        let mut free = self.office.free.borrow_mut();
         let keep = free.len() - free.len() / 8;
         free.truncate(keep);
     }
@@ -124,7 +129,7 @@ impl<J, O, F: Future<Output = ()>> Attendants<J, O, F> {
     #[cold]
     fn hire(&self) -> Attendant<J, O, F> {
         let desk = Rc::new(Desk { job: Cell::new(None), outcome: Cell::new(None) });
-        Attendant { future: Box::pin((self.make)(Rc::clone(&desk))), desk }
+        Attendant { future: Box::pin((self.office.make)(Rc::clone(&desk))), desk }
     }
 }
 
@@ -132,7 +137,7 @@ impl<J, O, F: Future<Output = ()>> Attendants<J, O, F> {
 #[derive(Debug)]
 pub struct Attending<J, O, F> {
     attendant: Option<Attendant<J, O, F>>,
-    pool: Rc<RefCell<Vec<Attendant<J, O, F>>>>,
+    office: Rc<Office<J, O, F>>,
 }
 
 impl<J, O, F: Future<Output = ()>> Future for Attending<J, O, F> {
@@ -147,7 +152,7 @@ impl<J, O, F: Future<Output = ()>> Future for Attending<J, O, F> {
             self.attendant = Some(attendant);
             return Poll::Pending;
         };
-        let mut free = self.pool.borrow_mut();
+        let mut free = self.office.free.borrow_mut();
         if free.len() < FREE_MAX {
             free.push(attendant);
         }
@@ -192,11 +197,11 @@ mod tests {
         }
         let pool = Attendants::new(double);
         assert_eq!(once(pool.attend(3)), Poll::Ready(6));
-        assert_eq!(pool.free.borrow().len(), 1);
+        assert_eq!(pool.office.free.borrow().len(), 1);
         assert_eq!(once(pool.attend(4)), Poll::Ready(8));
-        assert_eq!(pool.free.borrow().len(), 1);
+        assert_eq!(pool.office.free.borrow().len(), 1);
         assert!(once(pool.attend(13)).is_pending());
-        assert_eq!(pool.free.borrow().len(), 0, "its job was given up half-way");
+        assert_eq!(pool.office.free.borrow().len(), 0, "its job was given up half-way");
         assert_eq!(once(pool.attend(5)), Poll::Ready(10));
     }
 }

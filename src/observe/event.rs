@@ -72,8 +72,12 @@ pub struct ExchangeRecord<'a> {
     pub message: &'a [u8],
     /// All that validation found, as a bracketed list.
     pub validation: &'a [u8],
-    /// Rendered as a UUID.
+    /// What the request is called.
     pub request_id: u128,
+    /// How that is written.
+    pub id_form: IdForm,
+    /// The type of the gateway response that was sent; empty if none was.
+    pub response_type: &'a str,
     /// Exchanges that this client connection had carried before.
     pub reuse: u32,
     /// The worker that served it.
@@ -139,6 +143,8 @@ impl Default for ExchangeRecord<'_> {
             message: b"",
             validation: b"",
             request_id: 0,
+            id_form: IdForm::Uuid,
+            response_type: "",
             reuse: 0,
             core: 0,
             tls: "",
@@ -146,6 +152,17 @@ impl Default for ExchangeRecord<'_> {
             client_certificate: None,
         }
     }
+}
+
+/// How the id of a request is written, the id and the extended id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdForm {
+    /// Both as a UUID.
+    Uuid,
+    /// A UUID, and the short form.
+    Both,
+    /// Both in the short form.
+    Short,
 }
 
 /// Whose doing it was that an exchange did not end well.

@@ -251,6 +251,10 @@ fn over_cores(page: &mut Page, cores: &[Arc<CoreMetrics>]) {
     for (why, label) in names::TLS_FAILURES.iter().enumerate() {
         page.sample(&names::TLS_FAILED, &[label], sum(&|core| core.tls_failures(why)));
     }
+    page.begin(&names::TLS_BROKEN);
+    for (why, label) in names::TLS_FAILURES.iter().enumerate() {
+        page.sample(&names::TLS_BROKEN, &[label], sum(&|core| core.tls_broken(why)));
+    }
     let table: [(&Metric, Read<CoreMetrics>); 4] = [
         (&names::RETRIES, |core| core.retries.get()),
         (&names::RETRIES_DENIED, |core| core.retries_denied.get()),

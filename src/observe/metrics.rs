@@ -119,6 +119,7 @@ pub struct CoreMetrics {
     tls_handshakes: Counters<{ names::TLS_VERSIONS.len() }>,
     tls_resumed: Counters<{ names::TLS_VERSIONS.len() }>,
     tls_failures: Counters<{ names::TLS_FAILURES.len() }>,
+    tls_broken: Counters<{ names::TLS_FAILURES.len() }>,
     /// Times that accepting paused: as many connections as the core may have, or no descriptors or memory left. What waits
     /// stays in the kernel's backlog.
     pub accept_pauses: Counter,
@@ -168,8 +169,13 @@ impl CoreMetrics {
     /// Counts one that failed: `tls::Failure::label()`.
     #[cold]
     pub fn tls_failure(&self, why: &str) {
-        let last = names::TLS_FAILURES.len() - 1;
-        self.tls_failures.increment(names::TLS_FAILURES.iter().position(|known| *known == why).unwrap_or(last));
+        self.tls_failures.increment(tls_reason(why));
+    }
+
+    /// Counts a session with a client that ended that way after its handshake.
+    #[cold]
+    pub fn tls_break(&self, why: &str) {
+        self.tls_broken.increment(tls_reason(why));
     }
 
     /// TLS handshakes of version `names::TLS_VERSIONS[version]`.
@@ -190,6 +196,12 @@ impl CoreMetrics {
         self.tls_failures.get(why)
     }
 
+    /// TLS sessions that broke for `names::TLS_FAILURES[why]`.
+    #[must_use]
+    pub fn tls_broken(&self, why: usize) -> u64 {
+        self.tls_broken.get(why)
+    }
+
     /// Exchanges that ended for `reason`.
     #[must_use]
     pub fn exchanges(&self, reason: Reason) -> u64 {
@@ -207,6 +219,11 @@ impl CoreMetrics {
     pub fn rejected(&self, rule: usize) -> u64 {
         self.rejected.get(rule)
     }
+}
+
+/// The index of a reason for which TLS failed.
+fn tls_reason(why: &str) -> usize {
+    names::TLS_FAILURES.iter().position(|known| *known == why).unwrap_or(names::TLS_FAILURES.len() - 1)
 }
 
 /// What one core counts for one route.

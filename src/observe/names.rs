@@ -145,6 +145,8 @@ metrics! {
         "TLS handshakes with clients that resumed an earlier session.";
     TLS_FAILED: Counter "ringgate_tls_handshake_failures_total" ["reason"]
         "TLS handshakes with clients that failed, by the reason.";
+    TLS_BROKEN: Counter "ringgate_tls_sessions_broken_total" ["reason"]
+        "TLS sessions with clients that a broken rule or an alert ended, by the reason.";
     ACME_ATTEMPTS: Counter "ringgate_acme_attempts_total" ["name"]
         "Times that an authority was asked for the certificate with this first name.";
     ACME_OBTAINED: Counter "ringgate_acme_successes_total" ["name"]

@@ -1,9 +1,9 @@
 //! The variables of log formats: Amazon API Gateway's `$context.*` names, and ours.
 
 use crate::{
-    base::clock::UnixTime,
+    base::{clock::UnixTime, ids::RequestId},
     observe::{
-        event::{ExchangeRecord, Side},
+        event::{ExchangeRecord, IdForm, Side},
         stamp,
         text::{self, Escape},
     },
@@ -67,6 +67,10 @@ pub enum Variable {
     RequestLength,
     /// The request's id.
     RequestId,
+    /// The request's id as Amazon's extended request id.
+    ExtendedRequestId,
+    /// The type of the gateway response.
+    ResponseType,
     /// Total time, whole milliseconds.
     ResponseLatency,
     /// Content bytes sent.
@@ -149,9 +153,9 @@ pub const NAMES: &[(&str, Variable)] = &[
     ("endpointType", Variable::Absent),
     ("error.message", Variable::ErrorMessage),
     ("error.messageString", Variable::ErrorMessage),
-    ("error.responseType", Variable::Absent),
+    ("error.responseType", Variable::ResponseType),
     ("error.validationErrorString", Variable::Validation),
-    ("extendedRequestId", Variable::RequestId),
+    ("extendedRequestId", Variable::ExtendedRequestId),
     ("firstByteLatency", Variable::FirstByteMs),
     ("host", Variable::Host),
     ("httpMethod", Variable::Method),
@@ -272,6 +276,8 @@ pub enum Value<'a> {
     Socket(SocketAddr),
     /// A UUID.
     Uuid(u128),
+    /// Sixteen characters that need no escaping.
+    Short([u8; 16]),
 }
 
 impl Value<'_> {
@@ -293,6 +299,7 @@ impl Value<'_> {
             Self::Ip(address) => text::ip(out, address),
             Self::Socket(address) => text::socket(out, address),
             Self::Uuid(id) => text::uuid(out, id),
+            Self::Short(text) => out.extend_from_slice(&text),
         }
     }
 }
@@ -304,7 +311,9 @@ impl Variable {
         match self {
             Self::Absent => Value::Missing,
             Self::ClientAddress => x.client.map_or(Value::Missing, Value::Ip),
-            Self::RequestId => Value::Uuid(x.request_id),
+            Self::RequestId if x.id_form == IdForm::Short => Value::Short(RequestId(x.request_id).short()),
+            Self::ExtendedRequestId if x.id_form != IdForm::Uuid => Value::Short(RequestId(x.request_id).short()),
+            Self::RequestId | Self::ExtendedRequestId => Value::Uuid(x.request_id),
             Self::Time => Value::Rfc3339(x.unix),
             Self::TimeClf => Value::Clf(x.unix),
             Self::RouteKey if x.route_path.is_empty() => Value::Missing,
@@ -357,6 +366,7 @@ impl Variable {
             Self::IntegrationError => (failed == Some(Side::Upstream)).then(|| x.reason.label()),
             Self::Protocol => Some(if x.version == 0 { "HTTP/1.0" } else { "HTTP/1.1" }),
             Self::Reason => Some(x.reason.label()),
+            Self::ResponseType => Some(x.response_type),
             Self::RoutePath => Some(x.route_path),
             Self::SideOf => failed.map(Side::label),
             Self::Stage => Some(x.stage),

@@ -2,15 +2,23 @@
 //!
 //! Invariant: nothing in a plan needs parsing, resolving or checking any more; every id in it is in range.
 
+pub mod cors;
+pub mod face;
+mod find;
+pub mod gateway_response;
+pub mod message;
+
 use crate::{
     base::ids::{ApiId, RouteId, UpstreamId},
     route::Router,
 };
 use bytes::Bytes;
+pub use face::{ApiKind, Face};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 pub use crate::observe::access_log::Format;
 pub use crate::tls::{certificate::Summary, challenge, server as tls};
+pub use crate::upstream::manners::{Kind as MannersKind, Manners};
 pub use crate::upstream::settings::{Balance, Retry, ServerTarget, Upstream, UpstreamServer};
 pub use crate::validate::Validator;
 
@@ -33,6 +41,11 @@ pub struct Plan {
     pub routes: Vec<Route>,
     /// Finds the route of a request.
     pub router: Router,
+    /// Finds the API whose a request is that has no route, by host and base path; its route ids are those of APIs. `None`
+    /// where no API has a [`Face`].
+    pub owners: Option<Router>,
+    /// All APIs are REST APIs: what is for none of them is forbidden.
+    pub only_rest: bool,
     /// `[admin]`
     pub admin: Option<Admin>,
     /// `[log.access]`; `None` when off.
@@ -172,8 +185,16 @@ pub struct Api {
     pub hosts: Vec<String>,
     /// `base_path`, `/` or without a trailing slash.
     pub base_path: String,
-    /// Refused requests are told in detail why (RFC 9457).
-    pub problem_details: bool,
+    /// What its clients see besides what its routes say, if that is not what those of any API see.
+    pub face: Option<Arc<Face>>,
+}
+
+impl Api {
+    /// Which kind it is.
+    #[must_use]
+    pub fn kind(&self) -> ApiKind {
+        self.face.as_ref().map_or(ApiKind::Plain, |face| face.kind)
+    }
 }
 
 /// `[[api.*.route]]`
@@ -191,6 +212,8 @@ pub struct Route {
     pub parameters: Vec<String>,
     /// What answers.
     pub integration: Integration,
+    /// That of its API.
+    pub face: Option<Arc<Face>>,
     /// Bytes of a request body: the route's `request_body`, or the server's; `u64::MAX` = no limit.
     pub request_body: u64,
     /// What is checked of its requests, if anything is.

@@ -68,10 +68,48 @@ pub(super) struct Growing {
     pub(super) greedy: u32,
 }
 
+/// What a route makes of a slash at the end of a request's path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Slash {
+    /// Nothing: with one, with several and without is the same.
+    #[default]
+    Ignored,
+    /// There must be none.
+    Without,
+    /// There must be exactly one.
+    With,
+}
+
+impl Slash {
+    /// What a route with this path makes of it where slashes mean something.
+    #[must_use]
+    pub fn strict(path: &str) -> Self {
+        match path {
+            "/" => Self::Ignored,
+            _ if path.ends_with('/') => Self::With,
+            _ => Self::Without,
+        }
+    }
+
+    /// Whether it takes a path that ends in so many slashes, two standing for more.
+    pub(super) const fn takes(self, slashes: usize) -> bool {
+        match self {
+            Self::Ignored => true,
+            Self::Without => slashes == 0,
+            Self::With => slashes == 1,
+        }
+    }
+
+    const fn overlaps(self, other: Self) -> bool {
+        !matches!((self, other), (Self::Without, Self::With) | (Self::With, Self::Without))
+    }
+}
+
 /// A route on a resource, in a list of all routes of that resource.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owner {
     pub(super) methods: MethodSet,
+    pub(super) slash: Slash,
     pub(super) id: RouteId,
     pub(super) next: u32,
 }
@@ -101,6 +139,19 @@ impl Builder {
 
     /// Adds a route. `hosts` empty means any host; `path` has the base path in it.
     pub fn add(&mut self, hosts: &[String], path: &str, methods: MethodSet, id: RouteId) -> Result<(), AddError> {
+        self.add_strict(hosts, path, methods, Slash::Ignored, id)
+    }
+
+    /// [`Builder::add`] for a route that may mind a slash at the end of a request's path. For one with `{name+}` there is
+    /// nothing to mind.
+    pub fn add_strict(
+        &mut self,
+        hosts: &[String],
+        path: &str,
+        methods: MethodSet,
+        slash: Slash,
+        id: RouteId,
+    ) -> Result<(), AddError> {
         if methods.is_empty() {
             return Err(AddError::NoMethod);
         }
@@ -108,10 +159,10 @@ impl Builder {
         let mut places = std::mem::take(&mut self.places);
         let outcome = self.places(hosts, path, &mut pattern, &mut places).and_then(|()| {
             for &place in &places {
-                self.check(place, methods)?;
+                self.check(place, methods, slash)?;
             }
             for &place in &places {
-                self.own(place, methods, id);
+                self.own(place, methods, slash, id);
             }
             Ok(())
         });
@@ -233,13 +284,12 @@ impl Builder {
         index(self.nodes.len() - 1)
     }
 
-    /// Whether nobody at this place has one of these methods with the same rank. `ANY` is a bit of its own, so the
-    /// intersection tells.
-    fn check(&self, place: Place, methods: MethodSet) -> Result<(), AddError> {
+    /// Whether nobody at this place has one of these methods with the same rank.
+    fn check(&self, place: Place, methods: MethodSet, slash: Slash) -> Result<(), AddError> {
         let mut owner = self.first_owner(place);
-        while let Some(&Owner { methods: theirs, id, next }) = self.owners.get(owner as usize) {
-            let both = methods.intersection(theirs);
-            if !both.is_empty() {
+        while let Some(&Owner { methods: theirs, slash: other, id, next }) = self.owners.get(owner as usize) {
+            let both = methods.clash(theirs);
+            if !both.is_empty() && (slash.overlaps(other) || place.greedy) {
                 return Err(AddError::Conflict(Conflict { with: id, methods: both }));
             }
             owner = next;
@@ -247,8 +297,10 @@ impl Builder {
         Ok(())
     }
 
-    fn own(&mut self, place: Place, methods: MethodSet, id: RouteId) {
-        let owner = Owner { methods, id, next: self.first_owner(place) };
+    fn own(&mut self, place: Place, methods: MethodSet, slash: Slash, id: RouteId) {
+        // What `{name+}` matches reaches to the end of the path, whatever that is.
+        let slash = if place.greedy { Slash::Ignored } else { slash };
+        let owner = Owner { methods, slash, id, next: self.first_owner(place) };
         let node = &mut self.nodes[place.node as usize];
         let first = if place.greedy { &mut node.greedy } else { &mut node.here };
         *first = index(self.owners.len());

@@ -1,7 +1,7 @@
 //! The lookup again, slowly and aloud: for `ringgate explain` and `ringgate routes`.
 
 use super::{
-    lookup::{Router, trim},
+    lookup::{Router, slashes, trim},
     methods::MethodSet,
     table::{NONE, Node, Segment},
 };
@@ -33,6 +33,8 @@ pub enum Verdict {
     WrongMethod(MethodSet),
     /// The path ends here, but no route does.
     NoRouteHere,
+    /// The resource matches but for the slashes at the end of the path, which mean something to its routes.
+    Slash,
     /// No pattern goes on with this segment; an empty one is matched by `{name+}` only.
     DeadEnd(String),
 }
@@ -58,8 +60,10 @@ impl Router {
             return Vec::new();
         };
         let mut steps = Vec::new();
+        let slashes = slashes(path, start, end);
         for (host, root) in self.hosts.patterns(host) {
-            let mut tour = Tour { router: self, path: &path[..end], method, host, pattern: String::new(), steps };
+            let mut tour =
+                Tour { router: self, path: &path[..end], slashes, method, host, pattern: String::new(), steps };
             let found = tour.node(root.node, if start < end { start } else { end + 1 }, root.output);
             steps = tour.steps;
             if found {
@@ -122,6 +126,7 @@ impl Router {
 struct Tour<'a> {
     router: &'a Router,
     path: &'a [u8],
+    slashes: usize,
     method: Method,
     host: Option<String>,
     /// The pattern up to the current node.
@@ -184,7 +189,7 @@ impl Tour<'_> {
         }
         if let Some(greedy) = table.greedies.get(node.greedy as usize) {
             self.pattern.push_str("/{+}");
-            return self.resource(greedy.layout, output + greedy.output);
+            return self.resource(greedy.layout, 0, output + greedy.output);
         }
         if literal.is_none() && !one {
             self.note(Verdict::DeadEnd(String::from_utf8_lossy(text).into_owned()));
@@ -195,20 +200,21 @@ impl Tour<'_> {
     fn end(&mut self, node: &Node, output: u32) -> bool {
         match node.here {
             NONE => self.note(Verdict::NoRouteHere),
-            layout => return self.resource(layout, output),
+            layout => return self.resource(layout, self.slashes, output),
         }
         false
     }
 
-    fn resource(&mut self, layout: u32, output: u32) -> bool {
+    fn resource(&mut self, layout: u32, slashes: usize, output: u32) -> bool {
         let of = &self.router.table.layouts[layout as usize];
-        let found = self.router.table.route(layout, self.method, output);
+        let found = self.router.table.route(layout, self.method, slashes, output);
         self.note(match found {
             Some(route) => {
                 let named = of.sets.iter().any(|set| set.names(self.method));
                 Verdict::Chosen { route, named }
             }
-            None => Verdict::WrongMethod(of.methods),
+            None if of.methods[slashes].is_empty() => Verdict::Slash,
+            None => Verdict::WrongMethod(of.methods[slashes]),
         });
         found.is_some()
     }
@@ -234,6 +240,7 @@ impl fmt::Display for Step {
             Verdict::Chosen { named: true, .. } => f.write_str("matches, names the method: chosen"),
             Verdict::Chosen { named: false, .. } => f.write_str("matches, takes any method: chosen"),
             Verdict::WrongMethod(methods) => write!(f, "matches the path, but has only {methods}"),
+            Verdict::Slash => f.write_str("matches but for the slash at the end"),
             Verdict::NoRouteHere => f.write_str("the path ends here, but no route does"),
             Verdict::DeadEnd(text) if text.is_empty() => {
                 f.write_str("an empty segment follows, which only {name+} would match")

@@ -3,7 +3,7 @@
 use super::{
     host::Hosts,
     methods::MethodSet,
-    table::{NONE, Node, Root, Segment, Table, fold, index},
+    table::{NONE, Node, Root, SLASHES, Segment, Table, fold, index},
 };
 use crate::{
     base::{ids::RouteId, limits::PATH_PARAMETERS_MAX, span::Span},
@@ -85,8 +85,13 @@ impl Params {
         self.len = 0;
     }
 
+    /// Forgets all but the first `len`.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
     #[inline]
-    fn push(&mut self, start: usize, end: usize) {
+    pub(super) fn push(&mut self, start: usize, end: usize) {
         if let Some(slot) = self.spans.get_mut(self.len) {
             *slot = Span::new(start, end);
             self.len += 1;
@@ -116,11 +121,13 @@ impl Router {
         let Some((start, end)) = trim(path) else {
             return Outcome::NotFound;
         };
+        let slashes = slashes(path, start, end);
         let start = if start < end { start } else { end + 1 };
         let mut walk = Walk {
             table: &self.table,
             path: &path[..end],
             whole: path.len(),
+            slashes,
             method,
             params,
             allowed: MethodSet::EMPTY,
@@ -164,6 +171,8 @@ struct Walk<'a> {
     path: &'a [u8],
     /// Length of the path with them.
     whole: usize,
+    /// How many they are, up to two.
+    slashes: usize,
     method: Method,
     params: &'a mut Params,
     /// The methods of what matched the path but not the method.
@@ -199,7 +208,7 @@ impl Walk<'_> {
                 at = self.prefix(node, at)?;
             }
             if at > self.path.len() {
-                return self.resource(node.here, output);
+                return self.resource(node.here, self.slashes, output);
             }
             let segment = Segment::scan(self.path, at);
             let next = at + segment.len + 1;
@@ -274,7 +283,7 @@ impl Walk<'_> {
     #[inline]
     fn greedy(&mut self, number: u32, at: usize, output: u32) -> Option<RouteId> {
         let greedy = self.table.greedies.get(number as usize)?;
-        let found = self.resource(greedy.layout, output + greedy.output);
+        let found = self.resource(greedy.layout, 0, output + greedy.output);
         if found.is_some() {
             self.params.push(at, self.whole);
         }
@@ -283,19 +292,18 @@ impl Walk<'_> {
 
     /// A resource that matches the path: its route for the method, or its methods noted.
     #[inline]
-    fn resource(&mut self, layout: u32, output: u32) -> Option<RouteId> {
-        let found = self.table.route(layout, self.method, output);
+    fn resource(&mut self, layout: u32, slashes: usize, output: u32) -> Option<RouteId> {
+        let found = self.table.route(layout, self.method, slashes, output);
         if found.is_none() {
-            self.refuse(layout);
+            self.refuse(layout, slashes);
         }
         found
     }
 
     #[cold]
-    fn refuse(&mut self, layout: u32) {
-        if let Some(layout) = self.table.layouts.get(layout as usize) {
-            self.allowed = self.allowed.union(layout.methods);
-        }
+    fn refuse(&mut self, layout: u32, slashes: usize) {
+        let methods = self.table.layouts.get(layout as usize).and_then(|layout| layout.methods.get(slashes));
+        self.allowed = self.allowed.union(methods.copied().unwrap_or_default());
     }
 }
 
@@ -329,6 +337,12 @@ impl Default for Failed {
 const FAILURES_MAX: u32 = 32;
 /// How many failures are remembered: more than the places at which real tables go back.
 const FAILED_SLOTS: usize = 256;
+
+/// How many slashes a path ends in, up to two; the root, which is nothing but slashes, ends in none.
+#[inline]
+pub(super) fn slashes(path: &[u8], start: usize, end: usize) -> usize {
+    if start < end { (path.len() - end).min(SLASHES - 1) } else { 0 }
+}
 
 /// Where the first segment begins and the last one ends; `None` if the path does not begin with a slash. Leading
 /// slashes are one, trailing ones are ignored; the root has no segment, and then the two are the same.

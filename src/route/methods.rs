@@ -12,6 +12,9 @@ impl MethodSet {
     pub const EMPTY: Self = Self(0);
     /// Every method, those without a name here included. Ranks below a route that names the method.
     pub const ANY: Self = Self(1 << 15);
+    /// The seven that `ANY` means in a REST API of Amazon's: DELETE, GET, HEAD, OPTIONS, PATCH, POST and PUT. Ranks as
+    /// [`MethodSet::ANY`] does.
+    pub const SEVEN: Self = Self(1 << 14);
 
     /// The set that names this one method.
     #[must_use]
@@ -38,18 +41,38 @@ impl MethodSet {
         self.0 & method.bit() != 0
     }
 
-    /// Whether it has every method.
+    /// Whether it has methods that it does not name: all, or the seven.
     #[inline]
     #[must_use]
     pub const fn is_any(self) -> bool {
-        self.0 & Self::ANY.0 != 0
+        self.0 & (Self::ANY.0 | Self::SEVEN.0) != 0
     }
 
     /// Whether it has this method, by name or as any.
     #[inline]
     #[must_use]
     pub const fn contains(self, method: Method) -> bool {
-        self.names(method) || self.is_any()
+        self.names(method)
+            || self.0 & Self::ANY.0 != 0
+            || self.0 & Self::SEVEN.0 != 0 && !matches!(method, Method::Connect | Method::Trace | Method::Other)
+    }
+
+    /// The set with [`MethodSet::SEVEN`] replaced by their names.
+    #[must_use]
+    pub(super) fn spelt_out(self) -> Self {
+        if self.0 & Self::SEVEN.0 == 0 {
+            return self;
+        }
+        let seven = Method::NAMED.into_iter().filter(|method| Self::SEVEN.contains(*method));
+        Self(self.0 & !Self::SEVEN.0).union(seven.collect())
+    }
+
+    /// What two routes on one resource cannot both have: the methods that both name, and [`MethodSet::ANY`] if both have
+    /// more than they name.
+    #[must_use]
+    pub const fn clash(self, other: Self) -> Self {
+        let named = self.0 & other.0 & !(Self::ANY.0 | Self::SEVEN.0);
+        Self(if self.is_any() && other.is_any() { named | Self::ANY.0 } else { named })
     }
 
     /// Whether it has none.
@@ -85,7 +108,7 @@ impl fmt::Display for MethodSet {
     }
 }
 
-const _: () = assert!(MethodSet::ANY.0 > Method::Other.bit(), "ANY is a bit of its own");
+const _: () = assert!(MethodSet::SEVEN.0 > Method::Other.bit(), "ANY and the seven are bits of their own");
 
 #[cfg(test)]
 mod tests {
@@ -99,6 +122,16 @@ mod tests {
             assert!(!MethodSet::ANY.names(method));
         }
         assert!(!MethodSet::of(Method::Get).contains(Method::Head), "HEAD is not implied by GET");
+    }
+
+    #[test]
+    fn the_seven_are_amazons_any() {
+        for method in Method::NAMED.into_iter().chain([Method::Other]) {
+            let other = matches!(method, Method::Connect | Method::Trace | Method::Other);
+            assert_eq!(MethodSet::SEVEN.contains(method), !other, "{method:?}");
+        }
+        assert_eq!(MethodSet::SEVEN.clash(MethodSet::ANY), MethodSet::ANY);
+        assert_eq!(MethodSet::SEVEN.clash(MethodSet::of(Method::Get)), MethodSet::EMPTY);
     }
 
     #[test]

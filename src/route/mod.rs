@@ -67,6 +67,7 @@
 
 mod build;
 mod explain;
+mod fewest;
 pub mod fuzz;
 mod host;
 mod lookup;
@@ -79,7 +80,7 @@ mod share;
 mod slots;
 mod table;
 
-pub use build::{AddError, Builder, Conflict};
+pub use build::{AddError, Builder, Conflict, Slash};
 pub use explain::{Entry, Step, Verdict};
 pub use host::HostError;
 pub use lookup::{Outcome, Params, Router};

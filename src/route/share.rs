@@ -1,15 +1,15 @@
 //! The second half of compiling: equal sub-tries become one, routes are numbered, the arrays are written.
 
 use super::{
-    build::{Builder, Owner},
+    build::{Builder, Owner, Slash},
     host::{Hosts, Scope},
     lookup::Router,
     methods::MethodSet,
     perfect::Perfect,
     slots::Slots,
     table::{
-        Edge, Greedy, HASHED, LINEAR_MAX, Layout, METHODS, NO_ROUTE, NONE, Node, Root, Table, fold, hash_text, index,
-        word,
+        Edge, Greedy, HASHED, LINEAR_MAX, Layout, METHODS, NO_ROUTE, NONE, Node, Root, SLASHES, Table, fold, hash_text,
+        index, word,
     },
 };
 use crate::{base::ids::RouteId, http::method::Method};
@@ -29,7 +29,7 @@ pub(super) struct Sharing {
     /// The shared nodes by hash.
     known: Slots,
     layouts: Vec<Layout>,
-    layout_numbers: AHashMap<Vec<MethodSet>, u32>,
+    layout_numbers: AHashMap<Vec<Owned>, u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +101,7 @@ impl Sharing {
     }
 
     /// The shared node that is equal to this one.
-    fn share(&mut self, node: usize, children: &[(u32, u32)], sets: &mut Vec<MethodSet>) -> u32 {
+    fn share(&mut self, node: usize, children: &[(u32, u32)], sets: &mut Vec<Owned>) -> u32 {
         let growing = self.from.nodes[node];
         let here = self.layout(growing.here, sets);
         let greedy = self.layout(growing.greedy, sets);
@@ -140,12 +140,12 @@ impl Sharing {
     }
 
     /// The number of the layout of a list of owners.
-    fn layout(&mut self, first_owner: u32, sets: &mut Vec<MethodSet>) -> u32 {
+    fn layout(&mut self, first_owner: u32, sets: &mut Vec<Owned>) -> u32 {
         if first_owner == NONE {
             return NONE;
         }
         sets.clear();
-        sets.extend(self.owners(first_owner).map(|owner| owner.methods));
+        sets.extend(self.owners(first_owner).map(|owner| (owner.methods, owner.slash)));
         sets.sort_unstable();
         if let Some(&layout) = self.layout_numbers.get(sets) {
             return layout;
@@ -188,13 +188,7 @@ impl Sharing {
         (roots, routes)
     }
 
-    fn number_node(
-        &self,
-        node: usize,
-        base: &mut [u32],
-        routes: &mut [RouteId],
-        owners: &mut Vec<(MethodSet, RouteId)>,
-    ) {
+    fn number_node(&self, node: usize, base: &mut [u32], routes: &mut [RouteId], owners: &mut Vec<(Owned, RouteId)>) {
         let growing = self.from.nodes[node];
         let mut next = base[node];
         next += self.number_owners(growing.here, next, routes, owners);
@@ -211,15 +205,9 @@ impl Sharing {
         self.number_owners(growing.greedy, next, routes, owners);
     }
 
-    fn number_owners(
-        &self,
-        first: u32,
-        at: u32,
-        routes: &mut [RouteId],
-        owners: &mut Vec<(MethodSet, RouteId)>,
-    ) -> u32 {
+    fn number_owners(&self, first: u32, at: u32, routes: &mut [RouteId], owners: &mut Vec<(Owned, RouteId)>) -> u32 {
         owners.clear();
-        owners.extend(self.owners(first).map(|owner| (owner.methods, owner.id)));
+        owners.extend(self.owners(first).map(|owner| ((owner.methods, owner.slash), owner.id)));
         owners.sort_unstable();
         for (slot, &(_, id)) in routes[at as usize..].iter_mut().zip(owners.iter()) {
             *slot = id;
@@ -362,19 +350,26 @@ const EMPTY: Node =
 
 impl Layout {
     /// The layout of a resource whose routes have these sets.
-    fn of(sets: &[MethodSet]) -> Self {
-        let mut routes = [NO_ROUTE; METHODS];
-        for method in Method::NAMED.into_iter().chain([Method::Other]) {
-            let named = sets.iter().position(|set| set.names(method));
-            let any = || sets.iter().position(|set| set.is_any());
-            if let Some(n) = named.or_else(any).and_then(|n| u8::try_from(n).ok()) {
-                routes[method as usize] = n;
+    fn of(owned: &[Owned]) -> Self {
+        let mut routes = [[NO_ROUTE; METHODS]; SLASHES];
+        let mut methods = [MethodSet::EMPTY; SLASHES];
+        for (slashes, (routes, methods)) in routes.iter_mut().zip(&mut methods).enumerate() {
+            let taking = || owned.iter().enumerate().filter(|(_, (_, slash))| slash.takes(slashes));
+            for method in Method::NAMED.into_iter().chain([Method::Other]) {
+                let named = taking().find(|(_, (set, _))| set.names(method));
+                let any = || taking().find(|(_, (set, _))| set.contains(method));
+                if let Some(n) = named.or_else(any).and_then(|(n, _)| u8::try_from(n).ok()) {
+                    routes[method as usize] = n;
+                }
             }
+            *methods = taking().fold(MethodSet::EMPTY, |all, (_, (set, _))| all.union(set.spelt_out()));
         }
-        let methods = sets.iter().fold(MethodSet::EMPTY, |all, set| all.union(*set));
-        Self { routes, methods, sets: sets.to_vec() }
+        Self { routes, methods, sets: owned.iter().map(|(set, _)| *set).collect() }
     }
 }
+
+/// What one route has of a resource.
+type Owned = (MethodSet, Slash);
 
 /// One more number in the hash of a node.
 fn signature(hash: u64, n: u32) -> u64 {

@@ -12,6 +12,8 @@ pub(super) const HASHED: u32 = u32::MAX;
 pub(super) const LINEAR_MAX: usize = 4;
 /// Entries of a layout's table: one per method, `Other` included.
 pub(super) const METHODS: usize = Method::NAMED.len() + 1;
+/// How many ways there are for a path to end: without a slash, with one, with more.
+pub(super) const SLASHES: usize = 3;
 /// No route for a method in a layout.
 pub(super) const NO_ROUTE: u8 = u8::MAX;
 
@@ -74,13 +76,14 @@ impl Edge {
     pub(super) const FREE: Self = Self { key: 0, len: 0, more: 0, child: NONE, output: 0 };
 }
 
-/// Which methods a resource has: the same for many resources, so kept once.
+/// Which methods a resource has: the same for many resources, so kept once. What it has may depend on how many slashes the
+/// path ends in: none, one, or more.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Layout {
     /// For each method the number of its route, counted from the resource's first; `ANY` filled in.
-    pub(super) routes: [u8; METHODS],
+    pub(super) routes: [[u8; METHODS]; SLASHES],
     /// All methods of the resource.
-    pub(super) methods: MethodSet,
+    pub(super) methods: [MethodSet; SLASHES],
     /// The set of each route, in their order.
     pub(super) sets: Vec<MethodSet>,
 }
@@ -148,10 +151,10 @@ impl Table {
         self.edges[start..][..len].iter().filter(|edge| edge.len > 0)
     }
 
-    /// The route that a layout has for a method, counted from `output`.
+    /// The route that a layout has for a method where the path ends in so many slashes, counted from `output`.
     #[inline]
-    pub(super) fn route(&self, layout: u32, method: Method, output: u32) -> Option<RouteId> {
-        let n = self.layouts.get(layout as usize)?.routes[method as usize];
+    pub(super) fn route(&self, layout: u32, method: Method, slashes: usize, output: u32) -> Option<RouteId> {
+        let n = self.layouts.get(layout as usize)?.routes.get(slashes)?[method as usize];
         if n == NO_ROUTE { None } else { self.routes.get(output as usize + usize::from(n)).copied() }
     }
 }

@@ -19,6 +19,8 @@ use proptest::{
     prelude::{ProptestConfig, any, prop, proptest},
 };
 
+mod kinds;
+
 /// A route as `METHOD[,METHOD] [host]/path`.
 fn add(builder: &mut Builder, route: &str, id: usize) -> Result<(), AddError> {
     let (methods, rest) = route.split_once(' ').unwrap();

@@ -55,7 +55,7 @@ failures! {
     CertificateName = "certificate_name";
     /// Something else is wrong with the other side's certificate.
     CertificateBad = "certificate_bad";
-    /// The other side refused our certificate.
+    /// The other side refused our certificate, or that we have none.
     Refused = "refused";
     /// The other side sent another alert.
     Alert = "alert";
@@ -88,7 +88,8 @@ impl Failure {
                 | AlertDescription::CertificateUnknown
                 | AlertDescription::CertificateExpired
                 | AlertDescription::CertificateRevoked
-                | AlertDescription::UnsupportedCertificate,
+                | AlertDescription::UnsupportedCertificate
+                | AlertDescription::CertificateRequired,
             ) => Self::Refused,
             Error::AlertReceived(_) => Self::Alert,
             Error::InvalidMessage(_)

@@ -49,7 +49,7 @@ pub async fn accept<G>(
     deadline: Instant,
     begins: impl FnOnce() -> Option<G>,
 ) -> Result<Established, Failure> {
-    let mut first = Vec::new();
+    let (mut first, mut sight) = (Vec::new(), Sight::default());
     let Some(guard) = ({
         // Roused when the gateway drains, as any connection that has said nothing.
         alarm.set_idle(deadline);
@@ -61,7 +61,7 @@ pub async fn accept<G>(
     };
     let (config, name, challenge) = loop {
         receive(&socket, net, &mut first)?;
-        match look(server, &first) {
+        match look(server, &first, &mut sight) {
             Look::More => wait(alarm, socket.readable()).await?,
             Look::Chosen(config, name) => break (config, name, false),
             Look::Challenge(config) => break (config, None, true),
@@ -119,9 +119,23 @@ enum Look {
     Refused(Failure, Vec<u8>),
 }
 
-fn look(server: &Server, first: &[u8]) -> Look {
+/// What has been understood of a ClientHello that comes in parts: however many there are, each is looked at once.
+#[derive(Default)]
+struct Sight {
+    acceptor: Acceptor,
+    read: usize,
+}
+
+fn look(server: &Server, first: &[u8], sight: &mut Sight) -> Look {
     match first {
         [] => return Look::More,
+        // rustls would find something else to complain about (RFC 8446 §5.1, §4.2.1).
+        [HANDSHAKE, 3, _, high, low, ..] if u16::from_be_bytes([*high, *low]) > RECORD_LENGTH_MAX => {
+            return Look::Refused(Failure::Malformed, alert(AlertDescription::RecordOverflow));
+        }
+        [HANDSHAKE, 3, _, _, _, CLIENT_HELLO, _, _, _, 3, 0..=2, ..] => {
+            return Look::Refused(Failure::Incompatible, alert(AlertDescription::ProtocolVersion));
+        }
         [HANDSHAKE, ..] => {}
         [letter, ..] if letter.is_ascii_uppercase() => return Look::Refused(Failure::PlainHttp, PLAIN_HTTP.to_vec()),
         _ => return Look::Refused(Failure::Malformed, alert(AlertDescription::UnexpectedMessage)),
@@ -132,14 +146,14 @@ fn look(server: &Server, first: &[u8]) -> Look {
             None => Look::Refused(Failure::Internal, alert(AlertDescription::InternalError)),
         };
     }
-    let mut acceptor = Acceptor::default();
-    let mut unread = first;
+    let mut unread = first.get(sight.read..).unwrap_or_default();
+    sight.read = first.len();
     while !unread.is_empty() {
-        if acceptor.read_tls(&mut unread).is_err() {
+        if sight.acceptor.read_tls(&mut unread).is_err() {
             return Look::Refused(Failure::Malformed, alert(AlertDescription::RecordOverflow));
         }
     }
-    match acceptor.accept() {
+    match sight.acceptor.accept() {
         Ok(None) if first.len() > limits::TLS_HELLO_BYTES_MAX => {
             Look::Refused(Failure::Malformed, alert(AlertDescription::RecordOverflow))
         }
@@ -283,6 +297,9 @@ fn alert(what: AlertDescription) -> Vec<u8> {
 
 const HANDSHAKE: u8 = 22;
 const ALERT: u8 = 21;
+const CLIENT_HELLO: u8 = 1;
+/// Of a record that is not encrypted.
+const RECORD_LENGTH_MAX: u16 = 1 << 14;
 const PLAIN_HTTP: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 59\r\n\
     Connection: close\r\n\r\nThis port speaks HTTPS: use https:// instead of http:// .\r\n";

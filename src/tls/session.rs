@@ -3,6 +3,7 @@
 use super::{
     certificate::ClientCertificate,
     engine::{Engine, Yield},
+    failure::Failure,
     server::Server,
 };
 use crate::{
@@ -185,8 +186,23 @@ impl Session {
 
     /// See [`super::Stream::finish`].
     pub fn finish(&self) {
-        if self.state.borrow_mut().farewell(&self.socket) {
+        if self.state.borrow_mut().farewell(&self.socket).unwrap_or(false) {
             self.socket.finish();
+        }
+    }
+
+    /// See [`super::Stream::say_end`].
+    pub(super) fn say_end(&self) -> bool {
+        let state = &mut *self.state.borrow_mut();
+        // Where a sender was told that something did not go, nobody may be told that this is the end.
+        self.aborted.get() || !state.owed.is_empty() || state.farewell(&self.socket).unwrap_or(true)
+    }
+
+    /// See [`super::Stream::failure`].
+    pub(super) fn failure(&self) -> Option<Failure> {
+        match &self.state.borrow().ended {
+            Some(End::Broken(error)) => Some(Failure::of(error)),
+            _ => None,
         }
     }
 
@@ -200,7 +216,8 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if !self.aborted.get() {
-            self.state.get_mut().farewell(&self.socket);
+            // A client was given time for this; where there was none, or the connection is broken, nothing is left to do.
+            let _ = self.state.get_mut().farewell(&self.socket);
         }
     }
 }
@@ -445,9 +462,9 @@ impl State {
     }
 
     /// Says that nothing more will be sent (RFC 8446 §6.1). Returns whether that, and all before it, is sent.
-    fn farewell(&mut self, socket: &Stream) -> bool {
+    fn farewell(&mut self, socket: &Stream) -> io::Result<bool> {
         if self.finished || matches!(self.ended, Some(End::Failed(_) | End::Broken(_))) {
-            return self.out.is_empty() || self.flush_some(socket).unwrap_or(false);
+            return if self.out.is_empty() { Ok(true) } else { self.flush_some(socket) };
         }
         self.finished = true;
         let mut alert = [0; ALERT_BYTES];
@@ -457,11 +474,11 @@ impl State {
             let sent = if self.out.is_empty() { socket.send(alert).unwrap_or(0) } else { 0 };
             let alert = alert.get(sent..).unwrap_or_default();
             if alert.is_empty() {
-                return self.out.is_empty();
+                return Ok(self.out.is_empty());
             }
             self.out.extend_from_slice(alert);
         }
-        self.flush_some(socket).unwrap_or(false)
+        self.flush_some(socket)
     }
 }
 

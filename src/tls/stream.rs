@@ -1,6 +1,9 @@
 //! A connection that may be encrypted. The plain one costs a branch; the other one has the same interface.
 
-use super::session::{Facts, Session};
+use super::{
+    failure::Failure,
+    session::{Facts, Session},
+};
 use crate::io::{self as net, sim, stream::Peek, task::either};
 use std::{io, net::SocketAddr, rc::Rc};
 
@@ -87,24 +90,27 @@ impl Stream {
     /// # Errors
     /// When the event loop cannot wait.
     #[inline]
-    pub async fn readable(&self) -> io::Result<()> {
+    #[expect(clippy::manual_async_fn, reason = "an async function would keep its argument twice")]
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
         // One wait for both kinds: a future is as large as the largest wait in it, and most connections keep one for ever.
-        while !self.has_news() {
-            let half = self.is_mid_record();
-            if self.flush() {
-                self.socket().readable().await?;
-            } else {
-                // What is still to be sent for the session itself goes out meanwhile.
-                let socket = self.socket();
-                Box::pin(either(socket.readable(), socket.writable())).await.into_inner()?;
+        async move {
+            while !self.has_news() {
+                let half = self.is_mid_record();
+                if self.flush() {
+                    self.socket().readable().await?;
+                } else {
+                    // What is still to be sent for the session itself goes out meanwhile.
+                    let socket = self.socket();
+                    Box::pin(either(socket.readable(), socket.writable())).await.into_inner()?;
+                }
+                if !half {
+                    break;
+                }
+                // A record that comes byte by byte must not look like something to read each time.
+                self.fill();
             }
-            if !half {
-                break;
-            }
-            // A record that comes byte by byte must not look like something to read each time.
-            self.fill();
+            Ok(())
         }
-        Ok(())
     }
 
     /// Waits until [`Stream::send`] takes something, or says what is broken.
@@ -141,6 +147,26 @@ impl Stream {
         match &self.0 {
             Kind::Plain(stream) => stream.finish(),
             Kind::Tls(session) => session.finish(),
+        }
+    }
+
+    /// Says that nothing more will be sent, where a session has a word for it. Returns whether nothing of that is left to be
+    /// done: it has all gone, or never will. Otherwise the socket is full, and it is to be said again when it is not.
+    #[must_use]
+    pub fn say_end(&self) -> bool {
+        match &self.0 {
+            Kind::Plain(_) => true,
+            Kind::Tls(session) => session.say_end(),
+        }
+    }
+
+    /// Why the other side, or what it sent, has ended the session, if that is what happened, as far as it was received: after
+    /// a handshake of TLS 1.3, a server may still refuse our certificate (RFC 8446 §4.4.2.4).
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        match &self.0 {
+            Kind::Plain(_) => None,
+            Kind::Tls(session) => session.failure(),
         }
     }
 

@@ -99,6 +99,9 @@ pub enum Fault {
     ConnectTimeout,
     /// A connection, but no TLS session.
     Tls(tls::Failure),
+    /// There was a TLS session, but it broke before the response head was complete: mostly because the server refuses our
+    /// certificate, which with TLS 1.3 it says when the handshake is over for us.
+    Broken(tls::Failure),
     /// No answer in time.
     Timeout,
     /// The connection ended before the response head did.
@@ -305,8 +308,7 @@ impl Call<'_> {
                     now = self.net.now();
                 }
                 Err(Unanswered { fault, .. }) => {
-                    self.failed(server, &fault);
-                    return Err(Failure { fault, notes });
+                    return Err(Failure { fault: self.unanswered(&lease, fault), notes });
                 }
             }
         }
@@ -343,13 +345,27 @@ impl Call<'_> {
             && body.is_replayable()
     }
 
+    /// Counts what ended a connection before its answer, and says why it did, if the session over it knows.
+    #[cold]
+    fn unanswered(&self, lease: &Lease, mut fault: Fault) -> Fault {
+        if matches!(fault, Fault::Closed) {
+            // What the server said last may not have been read yet.
+            let _: Peek = lease.stream.peek();
+            fault = lease.stream.failure().map_or(fault, Fault::Broken);
+        }
+        self.failed(&lease.server, &fault);
+        fault
+    }
+
     #[cold]
     fn failed(&self, server: &Server, fault: &Fault) {
         let failed = match fault {
-            Fault::Connect(_) | Fault::Unresolved | Fault::Tls(_) => Failed::Connect,
+            Fault::Connect(_) | Fault::Unresolved | Fault::Tls(_) | Fault::Broken(tls::Failure::Refused) => {
+                Failed::Connect
+            }
             Fault::ConnectTimeout => Failed::ConnectTimeout,
             Fault::Timeout => Failed::Timeout,
-            Fault::Closed => Failed::Reset,
+            Fault::Closed | Fault::Broken(_) => Failed::Reset,
             Fault::Garbage(_) | Fault::TooManyInterim => Failed::Garbage,
             Fault::NoServer | Fault::ClientGone | Fault::ClientTimeout | Fault::ClientBody(_) | Fault::TooLarge => {
                 return;
@@ -465,7 +481,7 @@ impl Call<'_> {
     /// Whether a 101 is an answer to what was asked (RFC 9110 §15.2.2), and nothing of the request is still on its way.
     #[cold]
     fn may_switch(&self, response: &ResponseHead, body: &RequestBody<'_>) -> bool {
-        self.outgoing.head.upgrade.is_some() && response.upgrade.is_some() && body.is_complete()
+        self.outgoing.upgrade().is_some() && response.upgrade.is_some() && body.is_complete()
     }
 
     #[cold]

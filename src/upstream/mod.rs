@@ -9,6 +9,7 @@ pub mod client;
 pub mod connect;
 pub mod flight;
 pub mod health;
+pub mod manners;
 pub mod pool;
 pub mod pump;
 pub mod request;
@@ -19,7 +20,7 @@ pub mod transcode;
 pub mod watch;
 
 pub use crate::io::{Alarm, Net};
-pub use crate::tls::Facts as TlsFacts;
+pub use crate::tls::{Facts as TlsFacts, Failure as TlsFailure};
 pub use balance::{Server, Upstream};
 pub use client::{Answer, Begun, Call, Failure, Fault, Start};
 pub use flight::{Arrived, Flight};

@@ -1,5 +1,6 @@
 //! The request head as it is sent upstream: re-framed from what was understood, never copied blindly.
 
+use super::manners::Polite;
 use crate::{
     base::span::Span,
     h1::encode,
@@ -29,6 +30,8 @@ pub struct Outgoing<'a> {
     pub trusted: bool,
     /// The client came over TLS.
     pub secure: bool,
+    /// The API behaves like one of Amazon's.
+    pub polite: Option<Polite<'a>>,
 }
 
 impl Outgoing<'_> {
@@ -62,7 +65,16 @@ impl Outgoing<'_> {
         run.end(self.bytes, out);
         self.framing(out);
         self.forwarded(out, forwarded_for, proto, host);
+        if let Some(polite) = &self.polite {
+            let host = head.host.of(self.bytes);
+            polite.add(&head.fields, self.bytes, self.client, host, self.secure, out);
+        }
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// The protocol that the upstream is asked to switch to.
+    pub(super) fn upgrade(&self) -> Option<Span> {
+        self.head.upgrade.filter(|_| self.polite.is_none_or(|polite| polite.manners.passes_upgrades()))
     }
 
     fn target(&self, out: &mut Vec<u8>) {
@@ -90,7 +102,7 @@ impl Outgoing<'_> {
             Known::Forwarded => self.trusted && !line.nominated,
             // It announces what was not kept (RFC 9110 §6.6.2).
             Known::Trailer if self.held.is_some() => false,
-            _ => hop::request(line) == Fate::Pass,
+            _ => hop::request(line) == Fate::Pass && self.polite.is_none_or(|polite| polite.passes(line, self.bytes)),
         }
     }
 
@@ -105,10 +117,10 @@ impl Outgoing<'_> {
                 }
             }
         }
-        if let Some(protocol) = self.head.upgrade {
+        if let Some(protocol) = self.upgrade() {
             encode::field(out, b"Connection", b"Upgrade");
             encode::field(out, b"Upgrade", protocol.of(self.bytes));
-        } else if self.head.te_trailers {
+        } else if self.head.te_trailers && self.polite.is_none_or(|polite| polite.manners.passes_upgrades()) {
             out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
         }
     }

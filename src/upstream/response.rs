@@ -1,6 +1,6 @@
 //! The response head as it is sent to the client: re-framed from what was understood.
 
-use super::request::Run;
+use super::{manners::Worn, request::Run};
 use crate::{
     h1::encode,
     http::{
@@ -18,6 +18,8 @@ pub struct Manner<'a> {
     pub connection: Connection<'a>,
     /// Appends the value of the `Date` to add where the upstream sent none (RFC 9110 §6.6.1).
     pub date: &'a dyn Fn(&mut Vec<u8>),
+    /// The API has something of its own to say about answers.
+    pub worn: Option<Worn<'a>>,
 }
 
 impl std::fmt::Debug for Manner<'_> {
@@ -60,7 +62,14 @@ impl Connection<'_> {
 /// Appends the head whose spans point into `bytes`, its blank line included.
 pub fn encode(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], manner: &Manner<'_>) {
     encode::status_line(out, head.status, head.reason.of(bytes));
-    fields(out, head, bytes);
+    let mut dated = head.has_date;
+    match &manner.worn {
+        None => fields(out, head, bytes),
+        Some(worn) => {
+            worn.fields(out, head, bytes);
+            dated &= !worn.remaps_dates();
+        }
+    }
     if manner.chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     } else if let Some(length) = head.content_length {
@@ -68,7 +77,7 @@ pub fn encode(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], manner: &Man
         encode::decimal(out, length);
         out.extend_from_slice(b"\r\n");
     }
-    if !head.has_date {
+    if !dated {
         out.extend_from_slice(b"Date: ");
         (manner.date)(out);
         out.extend_from_slice(b"\r\n");

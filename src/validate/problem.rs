@@ -88,6 +88,21 @@ impl Problem {
         }
     }
 
+    /// Appends it as a problem document (RFC 9457 §3) of an answer with that status and reason phrase.
+    pub fn describe(&self, status: u16, reason: &str, out: &mut Vec<u8>) {
+        // RFC 9457 §4.2.1: the type is what the status says, so the title is the status's.
+        out.extend_from_slice(b"{\"type\":\"about:blank\",\"title\":");
+        string(out, reason);
+        out.extend_from_slice(format!(",\"status\":{status},\"detail\":").as_bytes());
+        string(out, &String::from_utf8_lossy(&self.message));
+        if !self.errors.is_empty() {
+            out.extend_from_slice(b",\"errors\":[");
+            out.extend_from_slice(&self.errors);
+            out.push(b']');
+        }
+        out.extend_from_slice(b"}\n");
+    }
+
     /// Ends it with `message` and a list of names in brackets.
     pub fn end_with_names<'n>(&mut self, message: &str, names: impl Iterator<Item = &'n str>) {
         let mut text = format!("{message}: [");

@@ -155,21 +155,17 @@ pub fn serve<F: Future<Output = ()> + 'static>(
     let peer = accepted.peer;
     if let Some(preface) = preface {
         task::spawn(async move {
-            let _counted = counted;
             // In a box: what it takes is given back when the connection begins.
             if let Some((stream, address)) = Box::pin(preface.read(&core, stream, &alarm, peer)).await {
                 let client = Rc::new(Client::new(core, stream, alarm, address, id));
-                connection::serve(client, staff).await;
+                connection::serve(client, staff, counted).await;
             }
         });
         return;
     }
     let address = ClientAddress::new(peer, epoch.plan.server.is_trusted(peer.ip()));
     let client = Rc::new(Client::new(core, stream, alarm, address, id));
-    task::spawn(async move {
-        let _counted = counted;
-        connection::serve(client, staff).await;
-    });
+    task::spawn(connection::serve(client, staff, counted));
 }
 
 /// A connection in a core's load, for as long as it lives.

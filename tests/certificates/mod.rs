@@ -40,11 +40,13 @@ pub struct Wish {
     pub expired: bool,
     /// As from a public authority: for 90 days from yesterday, for servers only, with all extensions.
     pub short: bool,
+    /// Its life ends so many seconds from now.
+    pub ends_in: Option<u64>,
 }
 
 impl Default for Wish {
     fn default() -> Self {
-        Self { serial: 1, rsa: false, expired: false, short: false }
+        Self { serial: 1, rsa: false, expired: false, short: false, ends_in: None }
     }
 }
 
@@ -119,6 +121,9 @@ fn params(names: &[&str], wish: Wish) -> CertificateParams {
     params.serial_number = Some(SerialNumber::from(wish.serial));
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = if wish.expired { date_time_ymd(2021, 1, 1) } else { date_time_ymd(4000, 1, 1) };
+    if let Some(seconds) = wish.ends_in {
+        params.not_after = (std::time::SystemTime::now() + std::time::Duration::from_secs(seconds)).into();
+    }
     if wish.short {
         let days = |n: u32| std::time::Duration::from_secs(86_400 * u64::from(n));
         let now = std::time::SystemTime::now();

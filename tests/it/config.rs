@@ -73,7 +73,8 @@ fn the_full_example_has_every_supported_key() {
     let text = fs::read_to_string("config/full.toml").unwrap();
     for table in keys::tables() {
         for key in table.keys.iter().filter(|key| key.status == keys::Status::Supported) {
-            let written = [format!("{} = ", key.name), format!(".{}]", key.name), format!("[{}", key.name)];
+            let name = key.name;
+            let written = [format!("{name} = "), format!(".{name}]"), format!(".{name}."), format!("[{name}")];
             assert!(written.iter().any(|form| text.contains(form)), "{} in {}", key.name, table.header());
         }
     }

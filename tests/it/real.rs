@@ -7,6 +7,7 @@ mod audit;
 mod faults;
 mod life;
 mod load;
+mod refusals;
 mod rotation;
 mod tls;
 mod transfer;

@@ -70,7 +70,7 @@ impl Rig {
         let address = ClientAddress::new(([192, 0, 2, 1], 4711).into(), false);
         let alarm = core.net.timers.alarm();
         let client = Client::new(Rc::clone(&core), far, alarm, address, ListenerId(0));
-        let gateway = Box::pin(connection::serve(Rc::new(client), connection::Staff::new(connection::work)));
+        let gateway = Box::pin(connection::serve(Rc::new(client), connection::Staff::new(connection::work), ()));
         let (buffer, got) = (vec![0; 1 << 16], Vec::with_capacity(1 << 12));
         Self { core, near, gateway, queue, upstream: None, buffer, got, meter: || 0, spent: 0 }
     }

@@ -12,12 +12,15 @@
     reason = "a test program: it fails by panicking and prints why"
 )]
 
+#[path = "../certificates/mod.rs"]
+mod certificates;
 mod check;
 mod directed;
 mod mutate;
 mod script;
 mod stage;
 mod story;
+mod tls;
 
 use std::panic::catch_unwind;
 

@@ -6,7 +6,7 @@ use ringgate::{
         ids::{CoreId, ListenerId},
     },
     compile, config,
-    connection::{self, Client},
+    connection::{self, Client, preface::Preface},
     exchange::{Core, context::ClientAddress},
     io::{
         Net, Stream,
@@ -14,6 +14,7 @@ use ringgate::{
     },
     observe::metrics::Registry,
     plan::Plan,
+    tls,
     worker::adopt::CorePlan,
 };
 use std::{
@@ -54,7 +55,7 @@ pub(crate) struct Stage {
     registry: Arc<Registry>,
     executor: RefCell<Executor>,
     nursery: Rc<RefCell<Vec<Task>>>,
-    serve: Box<dyn Fn(Rc<Client>) -> Task>,
+    serve: Rc<dyn Fn(Rc<Client>) -> Task>,
     listening: RefCell<Vec<Listening>>,
     swept: Cell<u64>,
 }
@@ -90,7 +91,7 @@ impl Stage {
             registry,
             executor: RefCell::default(),
             nursery: Rc::default(),
-            serve: Box::new(move |client| Box::pin(connection::serve(client, staff.clone()))),
+            serve: Rc::new(move |client| Box::pin(connection::serve(client, staff.clone(), ()))),
             listening: RefCell::default(),
             swept: Cell::new(0),
         }
@@ -114,6 +115,22 @@ impl Stage {
         let address = ClientAddress::new(([192, 0, 2, 1], 4711).into(), false);
         let client = Client::new(Rc::clone(&self.core), Stream::simulated(far), alarm, address, ListenerId(0));
         self.spawn((self.serve)(Rc::new(client)));
+        near
+    }
+
+    /// The same to a listener that speaks TLS.
+    pub(crate) fn connect_tls(&self, server: &Arc<tls::Server>) -> Rc<Socket> {
+        let (near, far) = self.world.pair();
+        let (core, serve) = (Rc::clone(&self.core), Rc::clone(&self.serve));
+        let alarm = core.net.timers.alarm();
+        let preface = Preface::new(false, Some(Arc::clone(server))).unwrap();
+        self.spawn(async move {
+            let peer = ([192, 0, 2, 1], 4711).into();
+            let read = Box::pin(preface.read(&core, Stream::simulated(far), &alarm, peer)).await;
+            if let Some((stream, address)) = read {
+                serve(Rc::new(Client::new(core, stream, alarm, address, ListenerId(0)))).await;
+            }
+        });
         near
     }
 
@@ -196,6 +213,7 @@ impl Stage {
         assert_eq!(metrics.connections.get(), 0, "connections");
         assert_eq!(metrics.requests_in_flight.get(), 0, "requests in flight");
         assert_eq!(metrics.tunnels.get(), 0, "tunnels");
+        assert_eq!(self.core.handshakes.get(), 0, "handshakes under way");
         for server in self.core.epoch().upstreams.iter().flat_map(|upstream| &upstream.servers) {
             assert_eq!(
                 (server.in_flight.get(), server.counters.in_flight.get()),

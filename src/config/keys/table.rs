@@ -1,7 +1,9 @@
 //! The table itself, in the order of the reference.
 
 use super::{
-    Default, Key, Kind, Status, Table, Variant, key, later, later_word,
+    Default, Key, Kind, Status, Table, Variant,
+    face::{CORS, GATEWAY_RESPONSE},
+    key, later, later_word,
     validation::{API_MODEL, MODEL, PARAMETER, REQUEST_VALIDATOR},
     word,
 };
@@ -10,13 +12,13 @@ use std::time::Duration;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
 /// A timeout: never zero, so that nothing waits forever or not at all.
 const TIMEOUT: Kind = Kind::Duration { min: MILLISECOND, max: HOUR };
 const COUNT: Kind = Kind::Integer { min: 0, max: 10_000_000 };
 const REQUEST_BODY: Kind = Kind::Size { min: 1, max: 1 << 50, unlimited: true };
-const STATUS: Kind = Kind::Integer { min: 200, max: 599 };
+pub(super) const STATUS: Kind = Kind::Integer { min: 200, max: 599 };
 const HEADERS: Kind = Kind::Map(&Kind::OneOrMore(&Kind::Text("a header value")));
 
 /// The whole language.
@@ -473,25 +475,52 @@ pub static API: Table = Table {
             Default::Nothing,
             "JSON Schemas of bodies, for the routes of this API; they come before those of `[model]`.",
         ),
+        later("openapi", "OpenAPI", "A document that its routes come from."),
+        key(
+            "type",
+            Kind::Choice(&[word("rest"), word("http"), later_word("websocket", "WebSocket APIs")]),
+            Default::Words("neither: a plain API"),
+            "Which of Amazon API Gateway's kinds of APIs it behaves like: REST APIs or HTTP APIs.",
+        ),
+        key(
+            "honest_errors",
+            Kind::Bool,
+            Default::Bool(false),
+            "Answer 404 and 405 where a REST API of Amazon's says 403 \"Missing Authentication Token\", an HTTP API always 404.",
+        ),
         key(
             "problem_details",
             Kind::Bool,
             Default::Bool(false),
-            "Refused requests are told in detail why, as `application/problem+json` (RFC 9457).",
+            "Describe what is wrong with a request that fails validation as RFC 9457 has it.",
         ),
-        later("openapi", "OpenAPI", "A document that its routes come from."),
-        later("type", "the three API kinds", "Which of Amazon API Gateway's API kinds it behaves like."),
         later("stage", "stages", "The name of its stage."),
         later("variables", "stages", "Stage variables."),
         later("binary_media_types", "mapped integrations", "Media types that are not text."),
         later("minimum_compression_size", "compression", "From which size answers are compressed."),
         later("api_key_source", "usage plans", "Where the API key is read from."),
-        later("request_ids", "request ids", "Whether requests get an id."),
+        key(
+            "request_ids",
+            Kind::Bool,
+            Default::Words("true with a `type`, else false"),
+            "Name the request in every answer: x-amzn-RequestId and x-amz-apigw-id (rest), apigw-requestid (http).",
+        ),
+        key(
+            "aws_headers",
+            Kind::Bool,
+            Default::Words("true with a `type`, else false"),
+            "Change headers on their way as Amazon API Gateway does: x-amzn-Remapped-*, X-Amzn-Trace-Id and so on.",
+        ),
         later("throttle", "throttling", "Rate and burst of the whole API."),
-        later("cors", "CORS", "Cross-origin requests."),
+        key("cors", Kind::Table(&CORS), Default::Nothing, "Cross-origin requests: answers preflights by itself."),
         later("policy_file", "resource policies", "A resource policy."),
         later("canary", "canary releases", "A share of the traffic that goes elsewhere."),
-        later("gateway_response", "gateway responses", "What the gateway's own answers look like."),
+        key(
+            "gateway_response",
+            Kind::Named(&GATEWAY_RESPONSE),
+            Default::Nothing,
+            "What the gateway's own refusals look like, by type: THROTTLED, DEFAULT_4XX and so on.",
+        ),
     ],
 };
 

@@ -14,7 +14,6 @@ pub(super) fn models(models: &[Model]) -> Json {
 }
 
 pub(super) fn api(shown: &mut Json, api: &Api) {
-    shown.put("problem_details", Json::Bool(api.problem_details.value));
     if !api.models.is_empty() {
         shown.put("model", models(&api.models));
     }

@@ -256,6 +256,7 @@ fn answer<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHea
                 client: client.as_bytes(),
                 trusted: plan.server.trusted_proxies.iter().any(|net| net.contains(&asked.client)),
                 secure: false,
+                polite: None,
             };
             let mut sent = Vec::new();
             outgoing.encode(&mut sent);

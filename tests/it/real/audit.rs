@@ -9,7 +9,7 @@ use crate::{
         upstream::{Answer, Upstream, ok},
     },
 };
-use std::process::Command;
+use std::{fs, process::Command};
 
 /// Loads more than one thing at once, and puts what it got where the test sees it.
 const PAGE: &str = "<!doctype html><title>ringgate</title><p id=got>nothing</p><script>
@@ -29,19 +29,25 @@ fn site() -> Upstream {
     })
 }
 
-/// What a browser that believes only the certificate with the digest `spki` makes of the page.
-fn browse(port: u16, spki: &str) -> String {
+/// What a browser that believes only the certificate with the digest `spki` makes of the page, and what it has noted of its
+/// connections.
+fn browse(port: u16, spki: &str) -> (String, String) {
     let profile = Folder::new("browser");
+    let notes = profile.path().join("net.json");
     let output = Command::new(tools::find_program("chromium").unwrap())
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("--log-net-log={}", notes.display()))
         .arg(format!("--ignore-certificate-errors-spki-list={spki}"))
         .args(["--host-resolver-rules=MAP a.test 127.0.0.1", "--virtual-time-budget=20000", "--timeout=60000"])
         .args(["--dump-dom", &format!("https://a.test:{port}/")])
         .output()
         .unwrap();
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    (String::from_utf8_lossy(&output.stdout).into_owned(), fs::read_to_string(notes).unwrap())
 }
+
+/// What a browser notes when it has used X25519MLKEM768 (its number in IANA's registry of TLS groups).
+const POST_QUANTUM: &str = "\"key_exchange_group\":4588";
 
 #[test]
 fn a_browser_loads_a_page_with_what_belongs_to_it() {
@@ -56,12 +62,15 @@ fn a_browser_loads_a_page_with_what_belongs_to_it() {
     let spki = tools::run("sh", ["-c", digest, &files.path("site.pem")]).stdout;
     let upstream = site();
     let gateway = files.before("", upstream.port);
-    let page = browse(gateway.port, &String::from_utf8(spki).unwrap());
+    let (page, notes) = browse(gateway.port, &String::from_utf8(spki).unwrap());
     let parts: Vec<String> = (0..12).map(|n| format!("{n}:{}", if n % 3 == 0 { 100_000 } else { 0 })).collect();
     let wanted = format!("got {}", parts.join(" "));
     assert!(page.contains(&wanted), "{wanted}\n{page}");
     assert!(gateway.metrics().sum("ringgate_tls_handshakes_total", &["TLSv1.3"]) >= 1.0);
-    let stranger = browse(gateway.port, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+    let groups: Vec<&str> =
+        notes.split("\"key_exchange_group\":").skip(1).filter_map(|rest| rest.split([',', '}']).next()).collect();
+    assert!(notes.contains(POST_QUANTUM), "the key exchange is post-quantum, but {groups:?}");
+    let (stranger, _) = browse(gateway.port, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     assert!(!stranger.contains("got "), "it does look at the certificate: {stranger}");
 }
 

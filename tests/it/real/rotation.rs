@@ -1,11 +1,11 @@
 //! Certificates that change while they are in use: nobody notices but those who connect anew.
 
-use super::tls::Files;
+use super::tls::{Files, s_client};
 use crate::{
     certificates::{Authority, Issued, Wish},
     support::{
         gateway::Gateway,
-        tools::{require_real, take_turn, wait_for},
+        tools::{self, require_real, take_turn, wait_for},
         upstream::Upstream,
     },
 };
@@ -34,15 +34,15 @@ const SOON: Duration = Duration::from_secs(15);
 
 /// One who connects over and over, believes one authority, and resumes nothing.
 #[derive(Clone)]
-struct Visitor {
+pub(super) struct Visitor {
     config: Arc<ClientConfig>,
     port: u16,
 }
 
-type Connection = StreamOwned<ClientConnection, TcpStream>;
+pub(super) type Connection = StreamOwned<ClientConnection, TcpStream>;
 
 impl Visitor {
-    fn new(ca: &Authority, port: u16) -> Self {
+    pub(super) fn new(ca: &Authority, port: u16) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(der(&ca.pem)).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
@@ -52,7 +52,7 @@ impl Visitor {
         Self { config: Arc::new(config), port }
     }
 
-    fn connect(&self) -> std::io::Result<Connection> {
+    pub(super) fn connect(&self) -> std::io::Result<Connection> {
         let socket = TcpStream::connect(("127.0.0.1", self.port))?;
         socket.set_read_timeout(Some(Duration::from_secs(20)))?;
         let session = ClientConnection::new(Arc::clone(&self.config), "a.test".try_into().unwrap()).unwrap();
@@ -60,7 +60,7 @@ impl Visitor {
     }
 
     /// The certificate that a new connection is shown.
-    fn shown(&self) -> std::io::Result<CertificateDer<'static>> {
+    pub(super) fn shown(&self) -> std::io::Result<CertificateDer<'static>> {
         let mut connection = self.connect()?;
         ask(&mut connection)?;
         Ok(connection.conn.peer_certificates().unwrap()[0].clone().into_owned())
@@ -73,7 +73,7 @@ impl Visitor {
 }
 
 /// One request and its whole answer.
-fn ask(connection: &mut Connection) -> std::io::Result<()> {
+pub(super) fn ask(connection: &mut Connection) -> std::io::Result<()> {
     connection.write_all(b"GET /a HTTP/1.1\r\nHost: a.test\r\n\r\n")?;
     let mut got = Vec::new();
     let mut chunk = [0; 1024];
@@ -193,6 +193,46 @@ fn what_is_wrong_keeps_the_old_certificate_and_is_told() {
     let (labels, left) = metrics.of("ringgate_tls_certificate_expiry_seconds").remove(0);
     assert!(labels.contains("name=\"a.test\"") && labels.contains("site.pem"), "{labels}");
     assert!(left > 1e9, "{left}");
+}
+
+/// What the responder whose certificate is `responder.pem` says about the certificate `site.pem`.
+fn say_status(files: &Files, status: &str) {
+    let index = format!("{status}\t01\tunknown\t/CN=a.test\n");
+    files.folder.write("index.txt", index);
+    files.folder.write("index.txt.attr", "unique_subject = no\n");
+    let [ca, site, responder, key, index, request, answer] =
+        ["ca.pem", "site.pem", "responder.pem", "responder.key", "index.txt", "request.der", "answer.der"]
+            .map(|name| files.path(name));
+    let asked = tools::run("openssl", ["ocsp", "-issuer", &ca, "-cert", &site, "-reqout", &request]);
+    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+    let signer = ["-rsigner", &responder, "-rkey", &key, "-ndays", "7"];
+    let files_of = ["ocsp", "-index", &index, "-CA", &ca, "-reqin", &request, "-respout", &answer];
+    let said = tools::run("openssl", files_of.iter().chain(&signer));
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    files.folder.write("ocsp.der", fs::read(answer).unwrap());
+}
+
+#[test]
+fn a_stapled_response_is_rotated() {
+    if !require_real("openssl") {
+        return;
+    }
+    let files = Files::new();
+    files.put("responder", &files.ca.issue(&["responder"]));
+    say_status(&files, "V\t991231235959Z\t");
+    let upstream = Upstream::saying("hello");
+    let gateway = files.before(&format!("ocsp = \"{}\"", files.path("ocsp.der")), upstream.port);
+    let ask = |version: &str| s_client(&files, gateway.port, &["-status", "-servername", "a.test", version]);
+    for version in ["-tls1_3", "-tls1_2"] {
+        let got = ask(version);
+        assert!(got.contains("Cert Status: good") && got.contains("hello"), "{version}: {got}");
+    }
+    say_status(&files, "R\t991231235959Z\t250101000000Z");
+    wait_for("the new response", SOON, || ask("-tls1_3").contains("Cert Status: revoked").then_some(()));
+    assert!(ask("-tls1_2").contains("Cert Status: revoked"));
+    fs::remove_file(files.path("ocsp.der")).unwrap();
+    wait_for("the refusal", SOON, || gateway.output().contains("the old ones stay").then_some(()));
+    assert!(ask("-tls1_3").contains("Cert Status: revoked"), "the old one stays");
 }
 
 #[test]

@@ -12,7 +12,8 @@ use crate::{
 };
 use std::{
     io::{Read, Write},
-    process::{Command, Stdio},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -68,7 +69,7 @@ impl Files {
     }
 }
 
-fn failures(gateway: &Gateway, reason: &str) -> f64 {
+pub(super) fn failures(gateway: &Gateway, reason: &str) -> f64 {
     gateway.metrics().sum("ringgate_tls_handshake_failures_total", &[&format!("reason=\"{reason}\"")])
 }
 
@@ -170,19 +171,91 @@ fn an_upstream_is_verified_and_shown_what_it_asks_for() {
     }
 }
 
+/// `openssl s_server` that believes only clients of the authority in `ca`; stopped when dropped.
+struct Demanding(Child, u16);
+
+impl Demanding {
+    fn start(files: &Files, ca: &str, version: &str) -> Self {
+        let port = tools::free_port();
+        let child = Command::new(tools::find_program("openssl").unwrap())
+            .args(["s_server", "-accept", &port.to_string(), "-www", "-Verify", "2", "-verify_return_error"])
+            .args(["-cert", &files.path("site.pem"), "-key", &files.path("site.key"), "-CAfile", ca, version])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for("s_server", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", port)).ok());
+        Self(child, port)
+    }
+}
+
+impl Drop for Demanding {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn an_upstream_that_refuses_our_certificate_is_named_as_the_reason() {
+    if !(require_real("curl") && require_real("openssl")) {
+        return;
+    }
+    let files = Files::new();
+    files.put("gateway", &files.ca.issue(&["gateway"]));
+    let other = files.folder.write("other.pem", Authority::new("other").pem).display().to_string();
+    let ca = files.path("ca.pem");
+    let shown = format!(
+        "ca = \"{ca}\", client_certificate = \"{}\", client_key = \"{}\"",
+        files.path("gateway.pem"),
+        files.path("gateway.key")
+    );
+    let none = format!("ca = \"{ca}\"");
+    for version in ["-tls1_3", "-tls1_2"] {
+        let cases = [
+            (&ca, &shown, "200", "ok", "believed"),
+            (&other, &shown, "502", "upstream_connect tls_refused", "of another authority"),
+            (&ca, &none, "502", "upstream_connect tls_", "none"),
+        ];
+        for (believed, tls, status, reason, why) in cases {
+            let server = Demanding::start(&files, believed, version);
+            let upstream = format!("servers = [\"https://127.0.0.1:{}\"]\ntls = {{ {tls} }}", server.1);
+            let log = "[log.access]\noutput = \"stdout\"\nformat = \"seen $context.reason $context.detail\"\n";
+            let gateway = Gateway::with(&format!("{}{log}", files.config("", &upstream))).start();
+            // To a POST, s_server has no answer.
+            let requests: &[&[&str]] = if status == "200" { &[&[]] } else { &[&[], &["-d", "content"]] };
+            for arguments in requests {
+                let arguments = [&["-o", "/dev/null", "-w", "%{http_code}"], *arguments].concat();
+                let (out, _, complaint) = files.curl(gateway.port, &arguments, "/a");
+                assert_eq!(String::from_utf8_lossy(&out), status, "{version}, {why}: {complaint}");
+            }
+            let line = format!("seen {reason}");
+            wait_for("the log lines", Duration::from_secs(5), || {
+                (gateway.output().matches(&line).count() == requests.len()).then_some(())
+            });
+        }
+    }
+}
+
 /// Runs `openssl s_client` with a request on its standard input until the other side closes.
-fn s_client(files: &Files, port: u16, arguments: &[&str]) -> String {
+pub(super) fn s_client(files: &Files, port: u16, arguments: &[&str]) -> String {
+    let request = b"GET /a HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
+    s_client_saying(files, port, &[&["-ign_eof"], arguments].concat(), request)
+}
+
+/// The same with something else, which may be commands to it.
+pub(super) fn s_client_saying(files: &Files, port: u16, arguments: &[&str], words: &[u8]) -> String {
     let mut child = Command::new(tools::find_program("openssl").unwrap())
-        .args(["s_client", "-connect", &format!("127.0.0.1:{port}"), "-CAfile", &files.path("ca.pem"), "-ign_eof"])
+        .args(["s_client", "-connect", &format!("127.0.0.1:{port}"), "-CAfile", &files.path("ca.pem")])
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let request = b"GET /a HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
     // A client that was refused reads nothing any more.
-    let _ = child.stdin.take().unwrap().write_all(request);
+    let _ = child.stdin.take().unwrap().write_all(words);
     let output = child.wait_with_output().unwrap();
     [output.stdout, output.stderr].iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
 }

@@ -113,6 +113,7 @@ fn tried(step: &Step, plan: &Plan) -> String {
             _ => "chosen".to_owned(),
         },
         Tried::WrongMethod(methods) => format!("has only {methods}"),
+        Tried::Slash => "a slash at the end makes the difference".to_owned(),
         Tried::NoRouteHere => "no route ends here".to_owned(),
         Tried::DeadEnd(segment) if segment.is_empty() => "nothing matches an empty segment".to_owned(),
         Tried::DeadEnd(segment) => format!("nothing goes on with `{segment}`"),

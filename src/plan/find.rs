@@ -1,0 +1,45 @@
+//! Which route of a plan answers, and whose a request is that none answers.
+
+use super::{ApiKind, Plan};
+use crate::{
+    base::ids::{ApiId, RouteId},
+    http::method::Method,
+    route::{Outcome, Params},
+};
+
+impl Plan {
+    /// Finds the route: the router's, unless that is an HTTP API's and the API has one with fewer parameters.
+    #[inline]
+    pub fn find(&self, host: &[u8], method: Method, path: &[u8], params: &mut Params) -> Outcome {
+        let outcome = self.router.lookup(host, method, path, params);
+        match outcome {
+            Outcome::Found(id) if !params.is_empty() => {
+                self.better(id, host, method, path, params).map_or(outcome, Outcome::Found)
+            }
+            _ => outcome,
+        }
+    }
+
+    /// The route that an HTTP API prefers to one with parameters (reference, section 11.2).
+    #[inline]
+    fn better(&self, id: RouteId, host: &[u8], method: Method, path: &[u8], params: &mut Params) -> Option<RouteId> {
+        let found = self.routes.get(id.index())?;
+        if found.face.as_ref()?.kind != ApiKind::Http {
+            return None;
+        }
+        let ours = |id: RouteId| self.routes.get(id.index()).is_some_and(|route| route.api == found.api);
+        self.router.fewest(host, method, path, params, ours)
+    }
+
+    /// The API with the longest base path that `path` is below, of the most precise host; nothing if no API of the plan has a
+    /// face, or none has the host and path.
+    #[must_use]
+    #[cold]
+    pub fn owner(&self, host: &[u8], path: &[u8]) -> Option<ApiId> {
+        let owners = self.owners.as_ref()?;
+        match owners.lookup(host, Method::Get, path, &mut Params::new()) {
+            Outcome::Found(id) => u16::try_from(id.0).ok().map(ApiId),
+            Outcome::MethodNotAllowed(_) | Outcome::NotFound => None,
+        }
+    }
+}
