@@ -242,6 +242,8 @@ pub const VALIDATION_ERRORS_MAX: usize = 16;
 pub const VALIDATION_TEXT_BYTES_MAX: usize = 256;
 /// A larger body is told the first finding only: to collect them costs memory for every wrong part of it.
 pub const VALIDATION_TELL_ALL_BYTES_MAX: usize = 64 * 1024;
+/// How deeply what is told in detail may be nested; the search for all that is wrong takes a power of it in steps.
+pub const VALIDATION_TELL_DEPTH_MAX: usize = 8;
 /// Models of one API.
 pub const MODELS_MAX: usize = 10_000;
 

@@ -430,6 +430,31 @@ mod tests {
         }
     }
 
+    /// Each level has two ways down, so that trying all would take 2^60 steps: what was found out of a part is remembered.
+    #[test]
+    fn alternatives_that_recurse_do_not_multiply() {
+        let way = |name: &str| json!({ "properties": { "a": { "$ref": "#/model/N" } }, "required": [name] });
+        let schema = json!({ "anyOf": [way("x"), way("y"), { "type": "null" }] });
+        let (library, broken) = Library::new(vec![source("N", schema)]);
+        assert_eq!(broken, []);
+        let mut value = json!(null);
+        for _ in 0..60 {
+            value = json!({ "a": value });
+        }
+        assert!(!library.model(0).unwrap().is_valid(&value));
+        let mut problem = crate::validate::Problem::default();
+        problem.begin();
+        library.model(0).unwrap().tell(&value, 1000, &mut problem);
+        assert!(!problem.errors.is_empty());
+    }
+
+    #[test]
+    fn a_long_list_of_different_things_is_seen_to_be_so() {
+        let (library, _) = Library::new(vec![source("M", json!({ "uniqueItems": true }))]);
+        let items: Vec<Value> = (0..50_000).map(|n| json!([n])).collect();
+        assert!(library.model(0).unwrap().is_valid(&Value::Array(items)));
+    }
+
     #[test]
     fn a_pattern_that_never_ends_ends() {
         let (library, _) = Library::new(vec![source("M", json!({ "pattern": "^(a+)+\\1$" }))]);
