@@ -223,3 +223,34 @@ fn what_waits_or_is_large_keeps_its_budget() {
     let trailers = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n";
     check("chunks written anew", WRK, trailers, "200", 2);
 }
+
+/// What a validated route checks.
+const VALIDATED: &str = r#"
+[api.a.model.M]
+schema = { type = "object", required = ["a"], properties = { a = { type = "integer" }, b = { type = "string" } } }
+[[api.a.route]]
+method = "ANY"
+path = "/valid"
+integration = { type = "http_proxy", upstream = "u" }
+request_validator = { body = true, parameters = true }
+models = { "application/json" = "M" }
+parameters = [
+    { in = "query", name = "q", required = true, schema = { type = "integer" } },
+    { in = "header", name = "x-h", required = true },
+]
+"#;
+
+/// Parameters cost what is found of them and read, a body its tree; one that is not there with its head a future, a pump and
+/// the memory that it is collected in.
+#[test]
+fn a_validated_exchange_keeps_its_budget() {
+    let config = config(10) + VALIDATED;
+    let head = "POST /valid?q=1 HTTP/1.1\r\nHost: h\r\nx-h: 1\r\nContent-Type: application/json\r\n";
+    let body = "{\"a\":1,\"b\":\"x\"}";
+    let whole = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    check_with(&config, "validated, with its head", whole.as_bytes(), SMALL, "200", 11);
+    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    check_with(&config, "validated, chunked", chunked.as_bytes(), SMALL, "200", 17);
+    let unchecked = b"GET /p/a HTTP/1.1\r\nHost: h\r\n\r\n";
+    check_with(&config, "beside validated routes", unchecked, SMALL, "200", 0);
+}

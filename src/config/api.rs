@@ -5,6 +5,7 @@ use super::{
     integration::{self, Integration},
     reader::Reader,
     source::{At, Place, Text},
+    validation::{self, MediaModel, Model, Parameter, Validation},
 };
 
 /// `[api.NAME]`
@@ -16,6 +17,8 @@ pub struct Api {
     pub hosts: Vec<Text>,
     /// `base_path`, not yet checked; `None` if it could not be read.
     pub base_path: Option<Text>,
+    /// `[api.NAME.model.*]`
+    pub models: Vec<Model>,
     /// What its clients see besides what its routes say.
     pub face: Face,
     /// `[[api.NAME.route]]`
@@ -37,6 +40,12 @@ pub struct Route {
     pub integration: Option<Integration>,
     /// `request_body`, if it is given; `u64::MAX` = no limit.
     pub request_body: Option<At<u64>>,
+    /// `request_validator`, if it is given.
+    pub validation: Option<Validation>,
+    /// `models`
+    pub models: Vec<MediaModel>,
+    /// `parameters`
+    pub parameters: Vec<Parameter>,
 }
 
 pub(super) fn read(root: &Reader<'_>) -> Vec<Api> {
@@ -50,6 +59,7 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         name,
         hosts: table.texts("host"),
         base_path: table.text("base_path"),
+        models: validation::models(table),
         face: face::read(table),
         routes: table.tables("route").iter().map(route).collect(),
     }
@@ -64,5 +74,8 @@ fn route(table: &Reader<'_>) -> Route {
         path: table.text("path"),
         integration: integration::read(table),
         request_body: table.optional_size("request_body"),
+        validation: validation::validation(table),
+        models: validation::media(table, "models"),
+        parameters: validation::parameters(table),
     }
 }

@@ -126,6 +126,9 @@ pub fn kind(reason: Reason, status: u16, detail: &str, honest: bool) -> Kind {
         Reason::NoRoute => Kind::MissingAuthenticationToken,
         Reason::MethodNotAllowed if !honest => Kind::MissingAuthenticationToken,
         Reason::TooLarge => Kind::RequestTooLarge,
+        Reason::BadParameters => Kind::BadRequestParameters,
+        Reason::BadBody => Kind::BadRequestBody,
+        Reason::UnsupportedMedia => Kind::UnsupportedMediaType,
         // Reference 6.7 [L]: an endpoint whose name means nothing is the API's mistake, not the network's.
         Reason::UpstreamConnect if detail == "unresolved" => Kind::ApiConfigurationError,
         Reason::UpstreamConnect

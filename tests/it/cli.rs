@@ -210,6 +210,14 @@ fn a_request_is_explained_without_sending_it() {
     ] {
         check(&format!("explain-{name}"), &files, &[&["explain"], arguments].concat());
     }
+    let validated = [("ringgate.toml", include_str!("../../config/validation.toml"))];
+    let order = |body| ["explain", "POST", "/orders", "-H", "Content-Type: application/json", "-d", body];
+    check("explain-valid", &validated, &order(r#"{"items":[{"sku":"ABC-0001","count":1}]}"#));
+    let wrong = order(r#"{"items":[{"sku":"x","count":0}]}"#);
+    check("explain-invalid", &validated, &wrong);
+    check("explain-invalid-json", &validated, &[&wrong as &[&str], &["--format", "json"]].concat());
+    check("explain-unsupported-media", &validated, &["explain", "POST", "/orders", "-H", "Content-Type: text/csv"]);
+    check("explain-missing-parameter", &validated, &["explain", "GET", "/orders?page=0"]);
     let only_shop = SHOP.split("[api.all]").next().unwrap();
     check("explain-no-host", &[("ringgate.toml", only_shop)], &["explain", "GET", "/v1/orders/7"]);
     let no_method = &["explain", "DELETE", "http://shop.example.com/v1/orders/7"];

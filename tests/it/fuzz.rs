@@ -20,6 +20,7 @@ const TARGETS: &[Target] = &[
     ("template", ringgate::plan::message::fuzz_template),
     ("toml", ringgate::compile::fuzz::fuzz_toml),
     ("tls", ringgate::tls::fuzz::fuzz_tls),
+    ("validate", ringgate::validate::fuzz::fuzz_validate),
     ("exchange", ringgate::connection::fuzz::fuzz_exchange),
 ];
 

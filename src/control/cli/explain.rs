@@ -20,6 +20,7 @@ use crate::{
     plan::{Api, Fixed, HttpProxy, Integration, PathTemplate, Piece, Plan, Redirect, Route},
     route::{MethodSet, Outcome, Params, Step, normalise},
     upstream::{manners::Polite, request::Outgoing},
+    validate::{self, Body, Problem},
 };
 use refusal::Refusal;
 use std::net::{IpAddr, Ipv4Addr};
@@ -63,6 +64,7 @@ fn explain_code(text: &str, terminal: &mut Terminal) -> Exit {
 struct Asked {
     /// As it would come over the wire, without its body.
     bytes: Vec<u8>,
+    body: Vec<u8>,
     client: IpAddr,
 }
 
@@ -100,7 +102,8 @@ impl Asked {
             None => Ipv4Addr::LOCALHOST.into(),
             Some(text) => text.parse().map_err(|_| matches.wrong(format!("`{text}` is no IP address")))?,
         };
-        Ok(Self { bytes: text.into_bytes(), client })
+        let body = body.unwrap_or_default().as_bytes().to_vec();
+        Ok(Self { bytes: text.into_bytes(), body, client })
     }
 
     fn text(&self, span: Span) -> String {
@@ -162,6 +165,11 @@ enum Verdict<'p> {
 enum Answer<'p> {
     /// The body is announced to be larger than the route takes.
     TooLarge,
+    /// It is not what the route describes.
+    Invalid {
+        status: u16,
+        problem: Problem,
+    },
     /// The request goes on, with this head.
     Forwarded {
         proxy: &'p HttpProxy,
@@ -257,6 +265,9 @@ fn answer<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHea
     if head.content_length.is_some_and(|length| length > route.request_body) {
         return Answer::TooLarge;
     }
+    if let Some(refused) = validate(route, asked, head, values) {
+        return refused;
+    }
     match &route.integration {
         Integration::Fixed(fixed) => Answer::Fixed(fixed),
         Integration::Redirect(redirect) => {
@@ -278,6 +289,7 @@ fn answer<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHea
                 head,
                 bytes: &asked.bytes,
                 target: target.as_deref(),
+                held: None,
                 host: proxy.host.as_deref(),
                 client: client.as_bytes(),
                 trusted: plan.server.trusted_proxies.iter().any(|net| net.contains(&asked.client)),
@@ -287,6 +299,31 @@ fn answer<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHea
             let mut sent = Vec::new();
             outgoing.encode(&mut sent);
             Answer::Forwarded { proxy, head: sent }
+        }
+    }
+}
+
+/// What validation has against the request, if anything.
+fn validate<'p>(route: &Route, asked: &Asked, head: &RequestHead, values: &[&[u8]]) -> Option<Answer<'p>> {
+    let validator = route.validator.as_ref()?;
+    let mut problem = Problem::default();
+    let path = |index: usize| values.get(index).copied().unwrap_or_default();
+    let request = validate::Asked { head, bytes: &asked.bytes, path: &path };
+    if validate::parameters::check(&validator.parameters, &request, &mut problem).is_err() {
+        return Some(Answer::Invalid { status: 400, problem });
+    }
+    let bodies = validator.bodies.as_ref()?;
+    match bodies.choose(head, &asked.bytes) {
+        Body::Passes => None,
+        Body::Refused => {
+            problem.begin();
+            problem.end("Unsupported Media Type");
+            Some(Answer::Invalid { status: 415, problem })
+        }
+        Body::Checked(_) if asked.body.len() as u64 > bodies.limit => Some(Answer::TooLarge),
+        Body::Checked(schema) => {
+            let refused = validate::body::check(schema, &asked.body, &mut problem).is_err();
+            refused.then_some(Answer::Invalid { status: 400, problem })
         }
     }
 }

@@ -160,8 +160,18 @@ fn tried(step: &Step, plan: &Plan) -> String {
 
 fn answered(plan: &Plan, answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>> {
     let mut rows = vec![row("answered by", describe::integration(plan, route))];
+    let invalid = matches!(answer, Answer::TooLarge | Answer::Invalid { .. });
+    if route.validator.is_some() && !invalid {
+        rows.push(row("validated", "what is checked of it is as the route describes"));
+    }
     match answer {
         Answer::TooLarge => rows.push(row("refused", "413, the body is larger than the route takes")),
+        Answer::Invalid { status, problem } => {
+            rows.push(row("refused", format!("{status}, {}", String::from_utf8_lossy(&problem.message))));
+            if !problem.validation.is_empty() {
+                rows.push(row("because", String::from_utf8_lossy(&problem.validation)));
+            }
+        }
         Answer::Fixed(_) | Answer::Redirected { .. } => {}
         Answer::Forwarded { proxy, .. } => {
             let upstream = &plan.upstreams[proxy.upstream.index()];
@@ -180,7 +190,7 @@ fn answered(plan: &Plan, answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>>
 /// The message that goes out, upstream or to the client.
 fn message(answer: &Answer<'_>) -> String {
     match answer {
-        Answer::TooLarge => String::new(),
+        Answer::TooLarge | Answer::Invalid { .. } => String::new(),
         Answer::Forwarded { head, .. } => format!("\nsent upstream\n{}", indented(head)),
         Answer::Fixed(fixed) => {
             let length = fixed.body.len();
@@ -265,6 +275,11 @@ fn route_json(plan: &Plan, route: &Route) -> Json {
 fn answer_json(plan: &Plan, answer: &Answer<'_>, object: &mut Json) {
     match answer {
         Answer::TooLarge => object.put("status", Json::number(413)),
+        Answer::Invalid { status, problem } => {
+            object.put("status", Json::number(*status));
+            object.put("message", Json::text(String::from_utf8_lossy(&problem.message)));
+            object.put("validation", Json::text(String::from_utf8_lossy(&problem.validation)));
+        }
         Answer::Fixed(fixed) => object.put("status", Json::number(fixed.status)),
         Answer::Redirected { redirect, location } => {
             object.put("status", Json::number(redirect.status));
