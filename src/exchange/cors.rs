@@ -10,7 +10,7 @@ use crate::{
 
 /// The API that answers this OPTIONS request by itself, if it is a preflight: see [`Plan::preflight`].
 ///
-/// Nothing else is asked first: a preflight has no credentials (reference 11.3 [D26]).
+/// Nothing else is asked first: a preflight has no credentials (reference 11.3 \[D26\]).
 #[cold]
 pub fn preflight(plan: &Plan, request: &Request<'_>, path: &[u8], found: Option<&Route>) -> Option<ApiId> {
     origin(request)?;

@@ -531,7 +531,7 @@ mod tests {
         }
     }
 
-    /// The recorded example of section 8.1 [S]: what its templates use.
+    /// The recorded example of section 8.1 \[S\]: what its templates use.
     #[test]
     fn reference_8_1_recorded_variables_and_the_client_chooses() {
         let json = "{\"t\":\"$context.error.responseType\",\"s\":\"$context.stage\",\"r\":\"$context.resourcePath\",\
