@@ -17,6 +17,7 @@ use crate::{
         parse::{self, HeadLimits, Parsed},
     },
     http::{head::RequestHead, method::Method},
+    observe::event::Reason,
     plan::{Api, Fixed, HttpProxy, Integration, PathTemplate, Piece, Plan, Redirect, Route},
     route::{MethodSet, Outcome, Params, Step, normalise},
     upstream::{manners::Polite, request::Outgoing},
@@ -167,7 +168,7 @@ enum Answer<'p> {
     TooLarge,
     /// It is not what the route describes.
     Invalid {
-        status: u16,
+        reason: Reason,
         problem: Problem,
     },
     /// The request goes on, with this head.
@@ -310,7 +311,7 @@ fn validate<'p>(route: &Route, asked: &Asked, head: &RequestHead, values: &[&[u8
     let path = |index: usize| values.get(index).copied().unwrap_or_default();
     let request = validate::Asked { head, bytes: &asked.bytes, path: &path };
     if validate::parameters::check(&validator.parameters, &request, &mut problem).is_err() {
-        return Some(Answer::Invalid { status: 400, problem });
+        return Some(Answer::Invalid { reason: Reason::BadParameters, problem });
     }
     let bodies = validator.bodies.as_ref()?;
     match bodies.choose(head, &asked.bytes) {
@@ -318,12 +319,12 @@ fn validate<'p>(route: &Route, asked: &Asked, head: &RequestHead, values: &[&[u8
         Body::Refused => {
             problem.begin();
             problem.end("Unsupported Media Type");
-            Some(Answer::Invalid { status: 415, problem })
+            Some(Answer::Invalid { reason: Reason::UnsupportedMedia, problem })
         }
         Body::Checked(_) if asked.body.len() as u64 > bodies.limit => Some(Answer::TooLarge),
         Body::Checked(schema) => {
             let refused = validate::body::check(schema, &asked.body, &mut problem).is_err();
-            refused.then_some(Answer::Invalid { status: 400, problem })
+            refused.then_some(Answer::Invalid { reason: Reason::BadBody, problem })
         }
     }
 }

@@ -25,6 +25,7 @@ impl<'p> Refusal<'p> {
             Verdict::NotFound => (Reason::NoRoute, "", None),
             Verdict::MethodNotAllowed(_) => (Reason::MethodNotAllowed, "", None),
             Verdict::Found { route, answer: Answer::TooLarge, .. } => (Reason::TooLarge, "", Some(*route)),
+            Verdict::Found { route, answer: Answer::Invalid { reason, .. }, .. } => (*reason, "", Some(*route)),
             Verdict::Preflight { .. } | Verdict::Found { .. } => return None,
         };
         let bytes = asked.bytes.as_slice();
@@ -52,11 +53,15 @@ impl<'p> Refusal<'p> {
             response_type: shown.kind.name(),
             ..ExchangeRecord::default()
         };
+        let problem = match &routed.verdict {
+            Verdict::Found { answer: Answer::Invalid { problem, .. }, .. } => Some(problem),
+            _ => None,
+        };
         let facts = Facts {
             kind: shown.kind,
             status: shown.status,
-            message: b"",
-            validation: b"",
+            message: problem.map_or(b"", |problem| &problem.message),
+            validation: problem.map_or(b"", |problem| &problem.validation),
             body_limit: route.map_or(u64::MAX, |route| route.request_body),
             record: &record,
             head: &routed.head,

@@ -166,7 +166,8 @@ fn answered(plan: &Plan, answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>>
     }
     match answer {
         Answer::TooLarge => rows.push(row("refused", "413, the body is larger than the route takes")),
-        Answer::Invalid { status, problem } => {
+        Answer::Invalid { reason, problem } => {
+            let status = reason.status();
             rows.push(row("refused", format!("{status}, {}", String::from_utf8_lossy(&problem.message))));
             if !problem.validation.is_empty() {
                 rows.push(row("because", String::from_utf8_lossy(&problem.validation)));
@@ -275,8 +276,8 @@ fn route_json(plan: &Plan, route: &Route) -> Json {
 fn answer_json(plan: &Plan, answer: &Answer<'_>, object: &mut Json) {
     match answer {
         Answer::TooLarge => object.put("status", Json::number(413)),
-        Answer::Invalid { status, problem } => {
-            object.put("status", Json::number(*status));
+        Answer::Invalid { reason, problem } => {
+            object.put("status", Json::number(reason.status()));
             object.put("message", Json::text(String::from_utf8_lossy(&problem.message)));
             object.put("validation", Json::text(String::from_utf8_lossy(&problem.validation)));
         }
