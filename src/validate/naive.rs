@@ -47,6 +47,10 @@ fn integer(text: &str) -> Option<bool> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is =
         !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    // With an exponent a number may be whole, and larger than 64 bits: what draft 4 makes of it is not for here.
+    if text.contains(['e', 'E']) && text.parse::<f64>().is_ok() {
+        return None;
+    }
     // Minus nothing is a float.
     (!is || digits.len() <= 18 && text != "-0").then_some(is)
 }
