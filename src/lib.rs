@@ -10,6 +10,7 @@ pub mod http;
 pub mod route;
 pub mod tls;
 pub mod upstream;
+pub mod validate;
 
 pub mod base;
 pub mod io;

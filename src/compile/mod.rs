@@ -9,12 +9,14 @@ mod face;
 pub mod fuzz;
 mod headers;
 mod integration;
+mod locate;
 mod log;
 mod server;
 mod summary;
 mod template;
 pub mod tls;
 mod upstream;
+mod validation;
 
 pub use summary::summary;
 

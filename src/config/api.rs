@@ -8,6 +8,7 @@ use super::{
     reader::Reader,
     source::{At, Place, Text},
     tree::Value,
+    validation::{self, MediaModel, Model, Parameter, Validation},
 };
 
 /// `[api.NAME]`
@@ -21,6 +22,8 @@ pub struct Api {
     pub base_path: Option<Text>,
     /// `summary`, `description`, `documentation`
     pub told: Told,
+    /// `[api.NAME.model.*]`
+    pub models: Vec<Model>,
     /// What its clients see besides what its routes say.
     pub face: Face,
     /// `[[api.NAME.route]]`
@@ -59,6 +62,12 @@ pub struct Route {
     pub request_body: Option<At<u64>>,
     /// `operation_id`, `summary`, `description`, `tags`, `documentation`
     pub told: Told,
+    /// `request_validator`, if it is given.
+    pub validation: Option<Validation>,
+    /// `models`
+    pub models: Vec<MediaModel>,
+    /// `parameters`
+    pub parameters: Vec<Parameter>,
 }
 
 pub(super) fn read(root: &Reader<'_>) -> Vec<Api> {
@@ -79,6 +88,7 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
             tags: Vec::new(),
             documentation: documentation(table),
         },
+        models: validation::models(table),
         face: face::read(table),
         routes: table.tables("route").iter().map(route).collect(),
     }
@@ -100,12 +110,15 @@ fn route(table: &Reader<'_>) -> Route {
             tags: table.texts("tags"),
             documentation: documentation(table),
         },
+        validation: validation::validation(table),
+        models: validation::media(table, "models"),
+        parameters: validation::parameters(table),
     }
 }
 
 /// `documentation`: any table.
 fn documentation(table: &Reader<'_>) -> Option<Json> {
-    let node = table.any("documentation")?;
+    let node = &table.entry("documentation")?.node;
     if !matches!(node.value, Value::Table(_) | Value::Broken) {
         let message = format!("`documentation` is {}", node.value.type_name());
         table.add(Diagnostic::error(Code::WRONG_TYPE, node.place, message).expected("expected a table"));

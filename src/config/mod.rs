@@ -31,6 +31,7 @@ pub mod tls;
 pub mod tree;
 pub mod unit;
 pub mod upstream;
+pub mod validation;
 
 pub use diagnostic::{Diagnostic, Report, Severity};
 pub use reader::FileValue;
@@ -53,6 +54,8 @@ pub struct Config {
     pub upstreams: Vec<upstream::Upstream>,
     /// `[api.*]` in the order of the files.
     pub apis: Vec<api::Api>,
+    /// `[model.*]` in the order of the files.
+    pub models: Vec<validation::Model>,
     /// `[log.access]`, if it is there.
     pub access_log: Option<log::AccessLog>,
     /// `[log.error]`
@@ -107,7 +110,6 @@ pub fn read(path: &Path, files: &dyn Files, env: &dyn Fn(&str) -> Option<String>
     let sink = Sink::default();
     let mut tree = load::load(path, files, env, &sink);
     openapi::expand(&mut tree, files, &sink);
-    openapi::strip(&mut tree.root);
     let config = {
         let context =
             Context { sink: &sink, files, directories: &tree.directories, sources: &tree.sources, broken: tree.broken };
@@ -172,6 +174,7 @@ fn understand(tree: &load::Tree, context: &Context<'_>) -> Config {
         admin: root.table("admin").map(|table| admin::read(&table)),
         upstreams: upstream::read(&root, &empty),
         apis: api::read(&root),
+        models: validation::models(&root),
         access_log: log.table("access").and_then(|table| log::read_access(&table)),
         error_log: log::read_error(&error_log),
         prometheus: or_empty("metrics", &keys::table::METRICS).bool("prometheus"),
@@ -225,5 +228,10 @@ fn hash(config: &Config, tree: &load::Tree) -> u64 {
             add(&file.bytes);
         }
     });
+    for model in config.models.iter().chain(config.apis.iter().flat_map(|api| &api.models)) {
+        if let Some(validation::Schema::File(file)) = &model.schema {
+            add(&file.bytes);
+        }
+    }
     state
 }

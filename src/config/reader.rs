@@ -437,10 +437,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whatever stands under `key`.
-    pub(super) fn any(&self, key: &'static str) -> Option<&'a Node> {
-        debug_assert!(self.spec(key).is_some());
-        self.table.get(key).map(|entry| &entry.node)
+    /// What stands under `key`, whatever it is.
+    pub(super) fn entry(&self, key: &'static str) -> Option<&'a Entry> {
+        debug_assert!(self.keys.get(key).is_some(), "`{key}` is read, so it must be in the key table");
+        self.table.get(key)
+    }
+
+    /// One of the key's words, which cannot be left out.
+    pub(super) fn required_choice(&self, key: &'static str) -> At<&'static str> {
+        self.required_entry(key);
+        self.choice(key)
     }
 
     /// Where `key` was written, if it was.

@@ -1,5 +1,7 @@
 //! The effective configuration: everything that was written and every default, secrets masked, stable to the byte.
 
+mod validation;
+
 use super::{
     Config,
     acme::Acme,
@@ -61,11 +63,15 @@ fn document(config: &Config) -> Json {
             }
             put_text(&mut shown, "base_path", api.base_path.as_ref());
             put_told(&mut shown, &api.told);
+            validation::api(&mut shown, api);
             put_face(&mut shown, &api.face);
             shown.put("route", Json::List(api.routes.iter().map(route).collect()));
             (api.name.value.clone(), shown)
         });
         root.put("api", named(all.collect()));
+    }
+    if !config.models.is_empty() {
+        root.put("model", validation::models(&config.models));
     }
     let mut log = Json::object([]);
     if let Some(access) = &config.access_log {
@@ -214,6 +220,7 @@ fn route(route: &Route) -> Json {
     if let Some(limit) = route.request_body {
         shown.put("request_body", size(limit.value));
     }
+    validation::route(&mut shown, route);
     if let Some(integration) = &route.integration {
         shown.put("integration", self::integration(integration));
     }
@@ -378,8 +385,19 @@ fn output(output: &Output, standard: &str) -> Json {
 /// Writes a table: first what fits on a line, then its tables with headers.
 fn table(out: &mut String, path: &str, members: &[(String, Json)]) {
     let is_table = |name: &str, value: &Json| {
-        let inline =
-            matches!(name, "integration" | "keepalive" | "retry" | "headers" | "templates" | "cors" | "documentation");
+        let inline = matches!(
+            name,
+            "integration"
+                | "keepalive"
+                | "retry"
+                | "headers"
+                | "templates"
+                | "cors"
+                | "schema"
+                | "request_validator"
+                | "models"
+                | "documentation"
+        );
         matches!(value, Json::Object(_)) && !inline
     };
     let is_tables = |name: &str, value: &Json| matches!(value, Json::List(_)) && matches!(name, "route" | "tls");

@@ -3,7 +3,9 @@
 use super::{
     Default, Key, Kind, Status, Table, Variant,
     face::{CORS, GATEWAY_RESPONSE},
-    key, later, later_word, word,
+    key, later, later_word,
+    validation::{API_MODEL, MODEL, PARAMETER, REQUEST_VALIDATOR},
+    word,
 };
 use crate::base::limits;
 use std::time::Duration;
@@ -37,7 +39,7 @@ pub static ROOT: Table = Table {
         key("log", Kind::Table(&LOG), Default::Nothing, "The access log and the error log."),
         key("metrics", Kind::Table(&METRICS), Default::Nothing, "Where metrics go."),
         later("authorizer", "authorizers", "Who may call."),
-        later("model", "request validation", "JSON Schemas of bodies."),
+        key("model", Kind::Named(&MODEL), Default::Nothing, "JSON Schemas of bodies, for the routes of every API."),
         later("usage_plan", "usage plans", "Limits and quotas per API key."),
         later("api_key", "usage plans", "API keys, stored hashed."),
         later("iam_user", "IAM authorization", "Whose SigV4 signatures are accepted."),
@@ -482,6 +484,12 @@ pub static API: Table = Table {
             "What else there is to tell about it: version, contact, tags, documentation parts; serves nobody's request.",
         ),
         key(
+            "model",
+            Kind::Named(&API_MODEL),
+            Default::Nothing,
+            "JSON Schemas of bodies, for the routes of this API; they come before those of `[model]`.",
+        ),
+        key(
             "type",
             Kind::Choice(&[word("rest"), word("http"), later_word("websocket", "WebSocket APIs")]),
             Default::Words("neither: a plain API"),
@@ -614,8 +622,24 @@ pub static ROUTE: Table = Table {
         later("api_key", "usage plans", "Whether an API key is required."),
         later("throttle", "throttling", "Rate and burst."),
         later("cache", "caching", "How long answers are stored."),
-        later("request_validator", "request validation", "What of a request is checked."),
-        later("models", "request validation", "Schemas of bodies."),
+        key(
+            "request_validator",
+            Kind::Table(&REQUEST_VALIDATOR),
+            Default::Nothing,
+            "What of a request is checked before it goes on; without this table nothing is.",
+        ),
+        key(
+            "models",
+            Kind::Media,
+            Default::Nothing,
+            "The model for each media type of bodies; `application/*`, `*/*` and `$default` stand for more than one.",
+        ),
+        key(
+            "parameters",
+            Kind::Tables(&PARAMETER),
+            Default::Nothing,
+            "Parameters in the path, the query, headers and cookies, and what they may be.",
+        ),
         later("request_parameters", "mapped integrations", "What is sent upstream in place of what."),
         later("request_templates", "mapped integrations", "Templates for request bodies."),
         later("passthrough_behavior", "mapped integrations", "What happens without a template."),

@@ -66,7 +66,6 @@ pub(in crate::config) fn import(path: &Path, options: &Import, files: &dyn Files
         upstreams.push(backend(wanted, place));
     }
     add_upstreams(&mut tree.root, upstreams, place);
-    super::strip(&mut tree.root);
     let toml = write::toml(&tree.root, options.documentation);
     (tree, toml)
 }

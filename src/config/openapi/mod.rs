@@ -41,10 +41,6 @@ pub(super) use import::import;
 
 use documents::{Documents, Library};
 
-/// Keys that documents are turned into and that this version's key table does not have: `(table, key)`.
-const EMITTED_BUT_NOT_YET_READ: &[(&str, &str)] =
-    &[("api", "model"), ("route", "request_validator"), ("route", "models"), ("route", "parameters")];
-
 /// `openapi` of an API, as written.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -192,27 +188,6 @@ fn used_only(upstreams: &mut Vec<Entry>, api: &Table) {
     };
     let used: ahash::AHashSet<String> = routes.iter().filter_map(upstream).collect();
     upstreams.retain(|entry| used.contains(&entry.key));
-}
-
-/// Takes out what this version's key table does not have.
-pub(super) fn strip(root: &mut Table) {
-    let unread = |table: &str, key: &str| EMITTED_BUT_NOT_YET_READ.contains(&(table, key));
-    let apis = root.entries.iter_mut().find(|entry| entry.key == "api");
-    let Some(Entry { node: Node { value: Value::Table(apis), .. }, .. }) = apis else { return };
-    for api in &mut apis.entries {
-        let Value::Table(api) = &mut api.node.value else { continue };
-        if api.get("openapi").is_none() {
-            continue;
-        }
-        api.entries.retain(|entry| !unread("api", &entry.key));
-        let route = api.entries.iter_mut().find(|entry| entry.key == "route");
-        let Some(Entry { node: Node { value: Value::Tables(routes), .. }, .. }) = route else { continue };
-        for route in routes {
-            if let Value::Table(table) = &mut route.value {
-                table.entries.retain(|entry| !unread("route", &entry.key));
-            }
-        }
-    }
 }
 
 fn add_upstreams(root: &mut Table, upstreams: Vec<Entry>, place: Place) {
