@@ -57,8 +57,12 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
             [] => Rc::clone(&common),
             own => Rc::new(validation::Models::compile(&config.models, own, sink)),
         };
-        compiler.api(api, ApiId(id), models);
+        compiler.api(api, ApiId(id), Rc::clone(&models));
+        if !api.models.is_empty() {
+            models.link(sink);
+        }
     }
+    common.link(sink);
     integration::report_dangling(&compiler);
     compiler.roots();
     if sink.errors() == 0 {
