@@ -18,6 +18,10 @@ pub struct Api {
     pub base_path: Option<Text>,
     /// What its clients see besides what its routes say.
     pub face: Face,
+    /// `stage`, not yet checked.
+    pub stage: Option<Text>,
+    /// `variables`: names and values, not yet checked.
+    pub variables: Vec<(At<String>, Vec<Text>)>,
     /// `[[api.NAME.route]]`
     pub routes: Vec<Route>,
 }
@@ -37,6 +41,8 @@ pub struct Route {
     pub integration: Option<Integration>,
     /// `request_body`, if it is given; `u64::MAX` = no limit.
     pub request_body: Option<At<u64>>,
+    /// `request_parameters`: targets and sources, not yet parsed.
+    pub request_parameters: Vec<(At<String>, Vec<Text>)>,
 }
 
 pub(super) fn read(root: &Reader<'_>) -> Vec<Api> {
@@ -51,6 +57,8 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         hosts: table.texts("host"),
         base_path: table.text("base_path"),
         face: face::read(table),
+        stage: table.text("stage"),
+        variables: table.map("variables"),
         routes: table.tables("route").iter().map(route).collect(),
     }
 }
@@ -64,5 +72,6 @@ fn route(table: &Reader<'_>) -> Route {
         path: table.text("path"),
         integration: integration::read(table),
         request_body: table.optional_size("request_body"),
+        request_parameters: table.map("request_parameters"),
     }
 }

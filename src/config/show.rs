@@ -61,6 +61,8 @@ fn document(config: &Config) -> Json {
             }
             put_text(&mut shown, "base_path", api.base_path.as_ref());
             put_face(&mut shown, &api.face);
+            put_text(&mut shown, "stage", api.stage.as_ref());
+            put_map(&mut shown, "variables", &api.variables);
             shown.put("route", Json::List(api.routes.iter().map(route).collect()));
             (api.name.value.clone(), shown)
         });
@@ -212,6 +214,7 @@ fn route(route: &Route) -> Json {
     if let Some(limit) = route.request_body {
         shown.put("request_body", size(limit.value));
     }
+    put_map(&mut shown, "request_parameters", &route.request_parameters);
     if let Some(integration) = &route.integration {
         shown.put("integration", self::integration(integration));
     }
@@ -271,8 +274,16 @@ fn integration(integration: &Integration) -> Json {
             shown.put("type", Json::text("http_proxy"));
             put_text(&mut shown, "upstream", proxy.upstream.as_ref());
             put_text(&mut shown, "path", proxy.path.as_ref());
+            put_text(&mut shown, "uri", proxy.uri.as_ref());
+            put_text(&mut shown, "method", proxy.method.as_ref());
             put_text(&mut shown, "host", proxy.host.as_ref());
             shown.put("timeout", duration(&proxy.timeout));
+            if let Some(tls) = &proxy.tls {
+                let mut inner = Json::object([]);
+                put_text(&mut inner, "server_name", tls.server_name.as_ref());
+                inner.put("insecure_skip_verification", Json::Bool(tls.insecure.value));
+                shown.put("tls", inner);
+            }
         }
         Integration::Static(fixed) => {
             shown.put("type", Json::text("static"));
@@ -301,6 +312,11 @@ fn integration(integration: &Integration) -> Json {
 }
 
 fn put_headers(shown: &mut Json, headers: &[(At<String>, Vec<Text>)]) {
+    put_map(shown, "headers", headers);
+}
+
+/// Names and what is written for them, one value or several.
+fn put_map(shown: &mut Json, key: &str, headers: &[(At<String>, Vec<Text>)]) {
     if headers.is_empty() {
         return;
     }
@@ -309,7 +325,7 @@ fn put_headers(shown: &mut Json, headers: &[(At<String>, Vec<Text>)]) {
         all => Json::List(all.iter().map(masked).collect()),
     };
     let headers = headers.iter().map(|(name, texts)| (name.value.clone(), values(texts)));
-    shown.put("headers", Json::Object(headers.collect()));
+    shown.put(key, Json::Object(headers.collect()));
 }
 
 /// A value that is sent to clients; what comes from the environment may be a secret.
@@ -351,7 +367,17 @@ fn output(output: &Output, standard: &str) -> Json {
 /// Writes a table: first what fits on a line, then its tables with headers.
 fn table(out: &mut String, path: &str, members: &[(String, Json)]) {
     let is_table = |name: &str, value: &Json| {
-        let inline = matches!(name, "integration" | "keepalive" | "retry" | "headers" | "templates" | "cors");
+        let inline = matches!(
+            name,
+            "integration"
+                | "keepalive"
+                | "retry"
+                | "headers"
+                | "templates"
+                | "cors"
+                | "variables"
+                | "request_parameters"
+        );
         matches!(value, Json::Object(_)) && !inline
     };
     let is_tables = |name: &str, value: &Json| matches!(value, Json::List(_)) && matches!(name, "route" | "tls");

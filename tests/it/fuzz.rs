@@ -19,6 +19,7 @@ const TARGETS: &[Target] = &[
     ("route", ringgate::route::fuzz::fuzz_route),
     ("toml", ringgate::compile::fuzz::fuzz_toml),
     ("tls", ringgate::tls::fuzz::fuzz_tls),
+    ("mapping", ringgate::mapping::fuzz::fuzz_mapping),
     ("exchange", ringgate::connection::fuzz::fuzz_exchange),
 ];
 

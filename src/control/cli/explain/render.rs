@@ -124,6 +124,7 @@ fn answered(plan: &Plan, answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>>
     let mut rows = vec![row("answered by", describe::integration(plan, route))];
     match answer {
         Answer::TooLarge => rows.push(row("refused", "413, the body is larger than the route takes")),
+        Answer::BadPath(why) => rows.push(row("refused", format!("400, the path to ask for cannot be made: {why}"))),
         Answer::Fixed(_) | Answer::Redirected { .. } => {}
         Answer::Forwarded { proxy, .. } => {
             let upstream = &plan.upstreams[proxy.upstream.index()];
@@ -146,7 +147,7 @@ fn message(answer: &Answer<'_>) -> String {
         text.lines().filter(|line| !line.is_empty()).fold(String::new(), |all, line| all + "  " + line + "\n")
     };
     match answer {
-        Answer::TooLarge => String::new(),
+        Answer::TooLarge | Answer::BadPath(_) => String::new(),
         Answer::Forwarded { head, .. } => format!("\nsent upstream\n{}", indented(head)),
         Answer::Fixed(fixed) => {
             let length = fixed.body.len();
@@ -211,6 +212,7 @@ fn route_json(plan: &Plan, route: &Route) -> Json {
 fn answer_json(plan: &Plan, answer: &Answer<'_>, object: &mut Json) {
     match answer {
         Answer::TooLarge => object.put("status", Json::number(413)),
+        Answer::BadPath(_) => object.put("status", Json::number(400)),
         Answer::Fixed(fixed) => object.put("status", Json::number(fixed.status)),
         Answer::Redirected { redirect, location } => {
             object.put("status", Json::number(redirect.status));
