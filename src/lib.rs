@@ -11,6 +11,7 @@ pub mod mapping;
 pub mod route;
 pub mod tls;
 pub mod upstream;
+pub mod validate;
 
 pub mod base;
 pub mod io;

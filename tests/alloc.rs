@@ -57,7 +57,12 @@ fn allocations(of: impl FnOnce()) -> u64 {
 
 /// Asserts what `EXCHANGES` warm exchanges allocate, and that each was answered with `status`.
 fn check(name: &str, request: &[u8], response: &[u8], status: &str, budget: u64) {
-    let mut rig = Rig::new(&config(100));
+    check_with(&config(100), name, request, response, status, budget);
+}
+
+/// The same with this configuration.
+fn check_with(config: &str, name: &str, request: &[u8], response: &[u8], status: &str, budget: u64) {
+    let mut rig = Rig::new(config);
     // The core, its buffers, the pool, the second's Date and the simulated sockets get warm.
     for _ in 0..20 {
         rig.exchange(request, response);
@@ -123,6 +128,60 @@ fn a_warm_answer_of_our_own_allocates_nothing() {
     check("POST to a fixed answer", &with_body("POST /fixed HTTP/1.1\r\nHost: h\r\n", 100), b"", "200", 0);
 }
 
+/// APIs that behave like Amazon's, with all that they can have.
+const FACES: &str = r#"
+[api.r]
+type = "rest"
+base_path = "/r"
+cors = { allow_origins = ["https://shop.example.com"], allow_methods = ["*"], allow_headers = ["*"], allow_credentials = true }
+[api.r.gateway_response.REQUEST_TOO_LARGE]
+headers = { x-asked = "method.request.header.host", x-id = "context.requestId" }
+templates = { "application/json" = '{"m":$context.error.messageString,"q":"$method.request.querystring.q"}', "text/html" = "$context.path" }
+[[api.r.route]]
+method = "GET"
+path = "/p/{rest+}"
+integration = { type = "http_proxy", upstream = "u" }
+[[api.r.route]]
+method = "ANY"
+path = "/fixed"
+request_body = "1B"
+integration = { type = "static", status = 200, body = "fixed" }
+[api.h]
+type = "http"
+base_path = "/h"
+[[api.h.route]]
+method = "ANY"
+path = "/{a}/{b}"
+integration = { type = "http_proxy", upstream = "u" }
+[[api.h.route]]
+method = "ANY"
+path = "/p/{rest+}"
+integration = { type = "http_proxy", upstream = "u" }
+"#;
+
+#[test]
+fn a_warm_exchange_of_an_api_with_a_face_allocates_nothing() {
+    let config = config(100) + FACES;
+    let check = |name, request: &[u8], response, status| check_with(&config, name, request, response, status, 0);
+    check("rest, proxied", b"GET /r/p/a HTTP/1.1\r\nHost: h\r\n\r\n", SMALL, "200");
+    check(
+        "rest, proxied and asked from elsewhere",
+        b"GET /r/p/a HTTP/1.1\r\nHost: h\r\nOrigin: https://shop.example.com\r\n\r\n",
+        SMALL,
+        "200",
+    );
+    check("rest, a chunked answer", b"GET /r/p/a HTTP/1.1\r\nHost: h\r\n\r\n", CHUNKED, "200");
+    check("rest, fixed", b"GET /r/fixed HTTP/1.1\r\nHost: h\r\n\r\n", b"", "200");
+    check("rest, not there", b"GET /r/none HTTP/1.1\r\nHost: h\r\n\r\n", b"", "403");
+    let preflight = b"OPTIONS /r/p/x HTTP/1.1\r\nHost: h\r\nOrigin: https://shop.example.com\r\nAccess-Control-Request-Method: GET\r\n\r\n";
+    check("rest, a preflight", preflight, b"", "204");
+    let large = with_body("POST /r/fixed?q=%22 HTTP/1.1\r\nHost: h\r\nAccept: text/html;q=0.1, */*\r\n", 9);
+    check("rest, too large, with a template", &large, b"", "413");
+    check("http, greedy after a look for better", b"GET /h/p/a/b HTTP/1.1\r\nHost: h\r\n\r\n", SMALL, "200");
+    check("http, fewest parameters", b"GET /h/p/a HTTP/1.1\r\nHost: h\r\n\r\n", SMALL, "200");
+    check("http, not there", b"GET /h/a HTTP/1.1\r\nHost: h\r\n\r\n", b"", "404");
+}
+
 /// What the gateway allocates for warm exchanges over TLS, `budget` for each.
 fn check_encrypted(name: &str, request: &[u8], response: &[u8], budget: u64) {
     let ca = certificates::Authority::new("ca");
@@ -169,4 +228,35 @@ fn what_waits_or_is_large_keeps_its_budget() {
     check("interim response", WRK, &interim, "103", 5);
     let trailers = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n";
     check("chunks written anew", WRK, trailers, "200", 2);
+}
+
+/// What a validated route checks.
+const VALIDATED: &str = r#"
+[api.a.model.M]
+schema = { type = "object", required = ["a"], properties = { a = { type = "integer" }, b = { type = "string" } } }
+[[api.a.route]]
+method = "ANY"
+path = "/valid"
+integration = { type = "http_proxy", upstream = "u" }
+request_validator = { body = true, parameters = true }
+models = { "application/json" = "M" }
+parameters = [
+    { in = "query", name = "q", required = true, schema = { type = "integer" } },
+    { in = "header", name = "x-h", required = true },
+]
+"#;
+
+/// Parameters cost what is found of them and read, a body its tree; one that is not there with its head a future, a pump and
+/// the memory that it is collected in.
+#[test]
+fn a_validated_exchange_keeps_its_budget() {
+    let config = config(10) + VALIDATED;
+    let head = "POST /valid?q=1 HTTP/1.1\r\nHost: h\r\nx-h: 1\r\nContent-Type: application/json\r\n";
+    let body = "{\"a\":1,\"b\":\"x\"}";
+    let whole = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    check_with(&config, "validated, with its head", whole.as_bytes(), SMALL, "200", 11);
+    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    check_with(&config, "validated, chunked", chunked.as_bytes(), SMALL, "200", 17);
+    let unchecked = b"GET /p/a HTTP/1.1\r\nHost: h\r\n\r\n";
+    check_with(&config, "beside validated routes", unchecked, SMALL, "200", 0);
 }

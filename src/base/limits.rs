@@ -221,6 +221,32 @@ pub const ROUTES_MAX: usize = 1_000_000;
 /// Bytes of the field lines of a fixed answer: it goes out in one small buffer.
 pub const FIXED_FIELDS_BYTES_MAX: usize = 8 * 1024;
 
+/// Bytes of a body that is validated unless `request_body` is set for its route: it is held in memory, and a document of this
+/// size takes a core some milliseconds.
+pub const VALIDATED_BODY_BYTES_DEFAULT: u64 = 1024 * 1024;
+/// The most that `request_body` counts for where bodies are validated.
+pub const VALIDATED_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How deeply the JSON of a request may be nested: what people write has a tenth of it, and code that follows it recurses.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// How deeply a JSON Schema may be nested.
+pub const SCHEMA_DEPTH_MAX: usize = 100;
+/// Bytes of a file with a JSON Schema.
+pub const SCHEMA_FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Steps that a pattern with look-around or back-references may take for one text before it counts as not matching.
+pub const PATTERN_STEPS_MAX: usize = 100_000;
+/// Bytes of a compiled pattern, and of what it caches while it runs.
+pub const PATTERN_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Findings that a refused request is told.
+pub const VALIDATION_ERRORS_MAX: usize = 16;
+/// Bytes of one finding's text, and of its place.
+pub const VALIDATION_TEXT_BYTES_MAX: usize = 256;
+/// A larger body is told the first finding only: to collect them costs memory for every wrong part of it.
+pub const VALIDATION_TELL_ALL_BYTES_MAX: usize = 64 * 1024;
+/// How deeply what is told in detail may be nested; the search for all that is wrong takes a power of it in steps.
+pub const VALIDATION_TELL_DEPTH_MAX: usize = 8;
+/// Models of one API.
+pub const MODELS_MAX: usize = 10_000;
+
 const _: () = assert!(FIXED_FIELDS_BYTES_MAX < BUFFER_BYTES, "a fixed answer's head fits a small buffer");
 const _: () = assert!(LOG_BUFFER_FULL < LOG_BUFFER_BYTES);
 const _: () = assert!(HEAD_BYTES_MIN <= HEAD_BYTES_DEFAULT && HEAD_BYTES_DEFAULT <= HEAD_BYTES_MAX);

@@ -1,6 +1,6 @@
 //! `[api.*]`: hosts, paths, methods, and the router over all of them.
 
-use super::{Sink, check_count, check_name, face, integration, mapping::Around, stage::Variables};
+use super::{Sink, check_count, check_name, face, integration, mapping::Around, stage::Variables, validation};
 use crate::{
     base::{
         ids::{ApiId, RouteId, UpstreamId},
@@ -16,7 +16,7 @@ use crate::{
     route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError, Router, Slash},
 };
 use ahash::AHashMap;
-use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 /// All APIs with their routes.
 pub(super) struct Apis {
@@ -50,8 +50,13 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
         catch_alls: Vec::new(),
         defaults: AHashMap::new(),
     };
+    let common = Rc::new(validation::Models::compile(&config.models, &[], sink));
     for (api, id) in config.apis.iter().zip(0..) {
-        compiler.api(api, ApiId(id));
+        let models = match api.models.as_slice() {
+            [] => Rc::clone(&common),
+            own => Rc::new(validation::Models::compile(&config.models, own, sink)),
+        };
+        compiler.api(api, ApiId(id), models);
     }
     integration::report_dangling(&compiler);
     compiler.roots();
@@ -129,13 +134,16 @@ struct Common<'c> {
     base_path: &'c str,
     /// Hosts and base path are right, so that routes can be put into the router.
     routable: bool,
+    models: Rc<validation::Models<'c>>,
     kind: ApiKind,
+    /// What kind was meant could not be read.
+    kind_unknown: bool,
     face: Option<Arc<Face>>,
     variables: Variables,
 }
 
 impl<'c> Compiler<'c> {
-    fn api(&mut self, api: &'c config::api::Api, id: ApiId) {
+    fn api(&mut self, api: &'c config::api::Api, id: ApiId, models: Rc<validation::Models<'c>>) {
         check_name(&api.name, "an API", self.sink);
         let hosts = self.hosts(&api.hosts);
         let base_path = api.base_path.as_ref().and_then(|text| self.base_path(text));
@@ -148,7 +156,9 @@ impl<'c> Compiler<'c> {
         }
         let stage = stage.map_or_else(String::new, |stage| stage.value.clone());
         let (kind, face) = (face::kind(&api.face), face::compile(&api.name.value, &api.face, &variables, self.sink));
-        let common = Common { id, hosts: hosts.clone(), base_path, routable, kind, face, variables };
+        let kind_unknown = api.face.typed && api.face.kind.is_none();
+        let hosts_of = hosts.clone();
+        let common = Common { id, hosts: hosts_of, base_path, routable, models, kind, kind_unknown, face, variables };
         for route in &api.routes {
             self.route(route, &common);
         }
@@ -218,6 +228,7 @@ impl<'c> Compiler<'c> {
         let parameters = path.as_ref().map(|(_, parameters)| parameters.as_slice());
         let around = Around { parameters, kind: common.kind, variables: &common.variables, route };
         let integration = route.integration.as_ref().and_then(|i| integration::compile(i, around, self));
+        let validator = validation::compile(route, parameters, &common.models, self.body_limit, self.sink);
         let (Some((path, parameters)), Some((methods, names)), Some(text)) = (path, methods, &route.path) else {
             return;
         };
@@ -261,6 +272,7 @@ impl<'c> Compiler<'c> {
             integration,
             face,
             request_body,
+            validator,
             origin,
         });
     }
@@ -310,6 +322,9 @@ impl<'c> Compiler<'c> {
         if text.value == DEFAULT {
             if common.kind == ApiKind::Http {
                 return Some((DEFAULT.to_owned(), Vec::new()));
+            }
+            if common.kind_unknown {
+                return None;
             }
             let message = "only HTTP APIs have a `$default` route";
             let diagnostic = Diagnostic::error(Code::BAD_PATH, text.place, message);

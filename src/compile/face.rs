@@ -23,7 +23,7 @@ pub(super) fn compile(name: &str, written: &Written, variables: &Variables, sink
     let amazon = kind != ApiKind::Plain;
     let cors = written.cors.as_ref().and_then(|cors| cors::compile(cors, sink));
     let responses = responses(&written.responses, sink);
-    if let (Some(given), false) = (written.aws_headers, amazon)
+    if let (Some(given), false) = (written.aws_headers, written.typed)
         && given.value
     {
         let message = "a plain API has no headers of Amazon's";

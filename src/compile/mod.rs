@@ -9,6 +9,7 @@ mod face;
 pub mod fuzz;
 mod headers;
 mod integration;
+mod locate;
 mod log;
 mod mapping;
 mod server;
@@ -17,6 +18,7 @@ mod summary;
 mod template;
 pub mod tls;
 mod upstream;
+mod validation;
 
 pub use summary::summary;
 

@@ -132,6 +132,15 @@ fn upstream(out: &mut String, upstream: &Upstream) {
 fn route(out: &mut String, plan: &Plan, route: &Route) {
     let api = plan.apis.get(route.api.index()).map_or("?", |api| api.name.as_str());
     let _ = write!(out, "route {} {} of {api}, body {}: ", route.methods, route.path, size(route.request_body));
+    if let Some(validator) = &route.validator {
+        for parameter in &validator.parameters {
+            let must = if parameter.required { " required" } else { "" };
+            let _ = write!(out, "{} {}{must}, ", parameter.place.name(), parameter.name);
+        }
+        for (media, _) in validator.bodies.iter().flat_map(|bodies| &bodies.models) {
+            let _ = write!(out, "model for {media}, ");
+        }
+    }
     let template = |template: &PathTemplate| self::template(template, &route.parameters);
     let _ = match &route.integration {
         Integration::HttpProxy(proxy) => {

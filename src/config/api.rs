@@ -5,6 +5,7 @@ use super::{
     integration::{self, Integration},
     reader::Reader,
     source::{At, Place, Text},
+    validation::{self, MediaModel, Model, Parameter, Validation},
 };
 
 /// `[api.NAME]`
@@ -16,6 +17,8 @@ pub struct Api {
     pub hosts: Vec<Text>,
     /// `base_path`, not yet checked; `None` if it could not be read.
     pub base_path: Option<Text>,
+    /// `[api.NAME.model.*]`
+    pub models: Vec<Model>,
     /// What its clients see besides what its routes say.
     pub face: Face,
     /// `stage`, not yet checked.
@@ -43,6 +46,12 @@ pub struct Route {
     pub request_body: Option<At<u64>>,
     /// `request_parameters`: targets and sources, not yet parsed.
     pub request_parameters: Vec<(At<String>, Vec<Text>)>,
+    /// `request_validator`, if it is given.
+    pub validation: Option<Validation>,
+    /// `models`
+    pub models: Vec<MediaModel>,
+    /// `parameters`
+    pub parameters: Vec<Parameter>,
 }
 
 pub(super) fn read(root: &Reader<'_>) -> Vec<Api> {
@@ -56,6 +65,7 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         name,
         hosts: table.texts("host"),
         base_path: table.text("base_path"),
+        models: validation::models(table),
         face: face::read(table),
         stage: table.text("stage"),
         variables: table.map("variables"),
@@ -73,5 +83,8 @@ fn route(table: &Reader<'_>) -> Route {
         integration: integration::read(table),
         request_body: table.optional_size("request_body"),
         request_parameters: table.map("request_parameters"),
+        validation: validation::validation(table),
+        models: validation::media(table, "models"),
+        parameters: validation::parameters(table),
     }
 }

@@ -168,6 +168,17 @@ codes! {
     BAD_VARIABLE = 362, "A stage variable is malformed",
         "Names have 1 to 64 letters, digits and `_`. Values have letters, digits and `-._~:/?#&=,`, so that they can stand in a \
          URI as they are.";
+    BAD_SCHEMA = 370, "A JSON Schema cannot be used",
+        "The schema is not JSON, breaks a rule of its dialect, has a pattern that does not compile, or refers to something that \
+         is not among the models. Nothing is ever fetched: a schema of another place becomes a `[model.NAME]` \
+         with `uri`.";
+    UNKNOWN_MODEL = 371, "A model is not defined",
+        "There is neither `[api.NAME.model.MODEL]` nor `[model.MODEL]` of that name in any file.";
+    BAD_MEDIA_TYPE = 372, "A media type is malformed",
+        "A media type is `type/subtype`, `type/*` for all of a type, `*/*` or `$default` for all, without parameters.";
+    BAD_PARAMETER = 373, "A parameter cannot be described so",
+        "A path parameter stands in the route's path. Styles belong to places: simple, label and matrix to the path, simple to \
+         headers, form to queries and cookies, spaceDelimited, pipeDelimited and deepObject to queries.";
     INSECURE = 389, "Servers are not verified",
         "With `insecure_skip_verification` the connection to the servers is encrypted, but whoever sits in between can \
          pretend to be the server. Name the authority of the servers' certificates with `tls.ca` instead.";

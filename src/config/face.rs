@@ -11,6 +11,8 @@ use std::time::Duration;
 pub struct Face {
     /// `type`: `rest` or `http`; nothing for neither.
     pub kind: Option<At<&'static str>>,
+    /// `type` is there, right or wrong.
+    pub typed: bool,
     /// `honest_errors`
     pub honest_errors: At<bool>,
     /// `problem_details`
@@ -61,6 +63,7 @@ pub(super) fn read(api: &Reader<'_>) -> Face {
     let given = |key: &'static str| api.key_place(key).map(|_| api.bool(key));
     Face {
         kind: api.key_place("type").map(|_| api.choice("type")).filter(|kind| !kind.value.is_empty()),
+        typed: api.key_place("type").is_some(),
         honest_errors: api.bool("honest_errors"),
         problem_details: api.bool("problem_details"),
         request_ids: given("request_ids"),

@@ -29,6 +29,7 @@ pub mod tls;
 pub mod tree;
 pub mod unit;
 pub mod upstream;
+pub mod validation;
 
 pub use diagnostic::{Diagnostic, Report, Severity};
 pub use reader::FileValue;
@@ -51,6 +52,8 @@ pub struct Config {
     pub upstreams: Vec<upstream::Upstream>,
     /// `[api.*]` in the order of the files.
     pub apis: Vec<api::Api>,
+    /// `[model.*]` in the order of the files.
+    pub models: Vec<validation::Model>,
     /// `[log.access]`, if it is there.
     pub access_log: Option<log::AccessLog>,
     /// `[log.error]`
@@ -139,6 +142,7 @@ fn understand(tree: &load::Tree, context: &Context<'_>) -> Config {
         admin: root.table("admin").map(|table| admin::read(&table)),
         upstreams: upstream::read(&root, &empty),
         apis: api::read(&root),
+        models: validation::models(&root),
         access_log: log.table("access").and_then(|table| log::read_access(&table)),
         error_log: log::read_error(&error_log),
         prometheus: or_empty("metrics", &keys::table::METRICS).bool("prometheus"),
@@ -156,7 +160,9 @@ fn has_broken(table: &tree::Table) -> bool {
             Value::Broken => true,
             Value::Table(table) => has_broken(table),
             Value::List(nodes) | Value::Tables(nodes) => nodes.iter().any(|n| node(&n.value)),
-            Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) | Value::Datetime => false,
+            Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) | Value::Null | Value::Datetime => {
+                false
+            }
         }
     }
     table.entries.iter().any(|entry| node(&entry.node.value))
@@ -190,5 +196,10 @@ fn hash(config: &Config, tree: &load::Tree) -> u64 {
             add(&file.bytes);
         }
     });
+    for model in config.models.iter().chain(config.apis.iter().flat_map(|api| &api.models)) {
+        if let Some(validation::Schema::File(file)) = &model.schema {
+            add(&file.bytes);
+        }
+    }
     state
 }

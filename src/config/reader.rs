@@ -437,6 +437,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What stands under `key`, whatever it is.
+    pub(super) fn entry(&self, key: &'static str) -> Option<&'a Entry> {
+        debug_assert!(self.keys.get(key).is_some(), "`{key}` is read, so it must be in the key table");
+        self.table.get(key)
+    }
+
+    /// One of the key's words, which cannot be left out.
+    pub(super) fn required_choice(&self, key: &'static str) -> At<&'static str> {
+        self.required_entry(key);
+        self.choice(key)
+    }
+
     /// Where `key` was written, if it was.
     pub(super) fn key_place(&self, key: &str) -> Option<Place> {
         self.table.get(key).map(|entry| entry.place)

@@ -126,8 +126,17 @@ fn kind(kind_: &Kind) -> Json {
             let all = variants.iter().filter(supported).map(|v| table(v.table, Some(v.name)));
             Json::object([("oneOf", Json::List(all.collect()))])
         }
+        Kind::Schema => any_of(&["object", "boolean", "string"]),
+        Kind::Media => Json::object([
+            ("type", Json::text("object")),
+            ("additionalProperties", any_of(&["object", "boolean", "string"])),
+        ]),
         Kind::Any => Json::object([]),
     }
+}
+
+fn any_of(types: &[&str]) -> Json {
+    Json::object([("type", Json::texts(types.iter().copied()))])
 }
 
 fn list(of: Json) -> Json {

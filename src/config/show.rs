@@ -1,5 +1,7 @@
 //! The effective configuration: everything that was written and every default, secrets masked, stable to the byte.
 
+mod validation;
+
 use super::{
     Config,
     acme::Acme,
@@ -60,6 +62,7 @@ fn document(config: &Config) -> Json {
                 shown.put("host", texts(&api.hosts));
             }
             put_text(&mut shown, "base_path", api.base_path.as_ref());
+            validation::api(&mut shown, api);
             put_face(&mut shown, &api.face);
             put_text(&mut shown, "stage", api.stage.as_ref());
             put_map(&mut shown, "variables", &api.variables);
@@ -67,6 +70,9 @@ fn document(config: &Config) -> Json {
             (api.name.value.clone(), shown)
         });
         root.put("api", named(all.collect()));
+    }
+    if !config.models.is_empty() {
+        root.put("model", validation::models(&config.models));
     }
     let mut log = Json::object([]);
     if let Some(access) = &config.access_log {
@@ -214,6 +220,7 @@ fn route(route: &Route) -> Json {
     if let Some(limit) = route.request_body {
         shown.put("request_body", size(limit.value));
     }
+    validation::route(&mut shown, route);
     put_map(&mut shown, "request_parameters", &route.request_parameters);
     if let Some(integration) = &route.integration {
         shown.put("integration", self::integration(integration));
@@ -377,6 +384,9 @@ fn table(out: &mut String, path: &str, members: &[(String, Json)]) {
                 | "cors"
                 | "variables"
                 | "request_parameters"
+                | "schema"
+                | "request_validator"
+                | "models"
         );
         matches!(value, Json::Object(_)) && !inline
     };

@@ -208,7 +208,13 @@ fn each_below(node: &Node, visit: &mut dyn FnMut(&Entry)) {
     match &node.value {
         Value::Table(table) => each_entry(table, visit),
         Value::List(nodes) | Value::Tables(nodes) => nodes.iter().for_each(|node| each_below(node, visit)),
-        Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) | Value::Datetime | Value::Broken => {}
+        Value::Text(_)
+        | Value::Integer(_)
+        | Value::Float(_)
+        | Value::Bool(_)
+        | Value::Null
+        | Value::Datetime
+        | Value::Broken => {}
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Node {
     pub value: Value,
 }
 
-/// A TOML value.
+/// A value of TOML, JSON or YAML.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// A string.
@@ -27,6 +27,8 @@ pub enum Value {
     Float(f64),
     /// `true` or `false`
     Bool(bool),
+    /// JSON's `null`; TOML never makes one.
+    Null,
     /// A string that could not be made: reported already, so nobody complains about it again.
     Broken,
     /// A date or a time, which the language has no use for.
@@ -48,6 +50,7 @@ impl Value {
             Self::Integer(_) => "an integer",
             Self::Float(_) => "a float",
             Self::Bool(_) => "a boolean",
+            Self::Null => "null",
             Self::Datetime => "a date or time",
             Self::List(_) => "a list",
             Self::Tables(_) => "an array of tables",

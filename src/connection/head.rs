@@ -8,6 +8,7 @@ use crate::{
     base::{bug, clock::Instant, limits},
     exchange::{
         self, Ask, Core, Opened, Outcome, Rejection, Reply, Request, Work,
+        admit::Admitted,
         context::Scratch,
         finish::{Witness, finish},
     },
@@ -120,6 +121,9 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
             }
         }
         Reply::Ask(ask) => Box::pin(asked(context(), &mut opened, &mut body, (response, target), ask)).await,
+        Reply::Collect(admitted) => {
+            Box::pin(collected(context(), &mut opened, &mut body, (response, target), admitted)).await
+        }
         own => match answered(&context(), &opened, &mut body, &own) {
             Ok(delivered) => delivered,
             Err(own) => Box::pin(write::finish(client, own)).await,
@@ -158,7 +162,7 @@ fn answered(
         Reply::Challenge(content) => write::challenge(context, body, content),
         Reply::Preflight => write::preflight(context, opened, body),
         Reply::Rejected(rejection) => write::rejection(context, opened, body, rejection),
-        Reply::Asked(_) | Reply::Ask(_) => {
+        Reply::Asked(_) | Reply::Ask(_) | Reply::Collect(_) => {
             bug::noticed("an upstream's answer is not ours to write");
             write::rejection(context, opened, body, &Rejection::new(Reason::Internal))
         }
@@ -208,6 +212,36 @@ async fn asked(
             Ok(delivered) => delivered,
             Err(own) => write::finish(context.client, own).await,
         },
+    }
+}
+
+/// Has the body first, because it is to be looked at, and answers from there.
+#[cold]
+async fn collected(
+    context: write::Context<'_>,
+    opened: &mut Opened,
+    body: &mut RequestBody<'_>,
+    (response, target): (&mut ResponseHead, &mut Vec<u8>),
+    admitted: Admitted,
+) -> Delivered {
+    let core = &*context.client.core;
+    let own = match exchange::collect(core, opened, &context.request, body, admitted).await {
+        Ok((validated, content)) => {
+            let mut held = body.holding(&content);
+            let matched = (context.parameters, context.normal, &mut *target);
+            match exchange::go_on(core, opened, &context.request, &mut held, matched, validated) {
+                Reply::Asked(flight) => {
+                    return asked(context, opened, &mut held, (response, target), Ask::later(flight)).await;
+                }
+                Reply::Ask(ask) => return asked(context, opened, &mut held, (response, target), ask).await,
+                own => own,
+            }
+        }
+        Err(rejection) => Reply::Rejected(rejection),
+    };
+    match answered(&context, opened, body, &own) {
+        Ok(delivered) => delivered,
+        Err(own) => write::finish(context.client, own).await,
     }
 }
 

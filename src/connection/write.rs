@@ -287,8 +287,9 @@ pub fn rejection(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<
     }
     reject::owner(opened, &context.request, context.normal);
     let shown = reject::shown(opened, rejection);
+    let plain = rejection.content(&context.client.core);
     let (status, content) = match shown {
-        None => (rejection.status, Content::These(rejection.body())),
+        None => (rejection.status, Content::These(&plain)),
         Some(shown) => (Status(shown.status), Content::Page),
     };
     let fields = |out: &mut Vec<u8>| match shown {

@@ -18,7 +18,7 @@ use crate::{
     plan::Plan,
     upstream::{Net, Upstream},
 };
-pub use crate::{route::Params, upstream::TlsFacts};
+pub use crate::{route::Params, upstream::TlsFacts, validate::Problem};
 use std::{
     cell::{Cell, RefCell},
     net::{IpAddr, SocketAddr},
@@ -41,6 +41,8 @@ pub struct Core {
     pub page: RefCell<Vec<u8>>,
     /// The head of the upstream's response, while it is turned into the client's; never held across a wait.
     pub response: RefCell<ResponseHead>,
+    /// What is wrong with the request that was refused last; never held across a wait, and read before anything waits.
+    pub problem: RefCell<Problem>,
     /// What is counted.
     pub metrics: Arc<CoreMetrics>,
     /// Where log lines go; `None` when they go nowhere.
@@ -195,6 +197,7 @@ impl Core {
             scratch: RefCell::new(Vec::with_capacity(limits::BUFFER_BYTES)),
             page: RefCell::default(),
             response: RefCell::new(ResponseHead::with_capacity(limits::FIELDS_DEFAULT)),
+            problem: RefCell::default(),
             metrics,
             access: RefCell::new(access),
             handshakes: Cell::new(0),

@@ -6,24 +6,16 @@ use crate::{
     base::ids::ApiId,
     http::{field::is_word, method::Method},
     plan::{Plan, Route, cors::Cors},
-    route::{Outcome, Params},
 };
 
-/// The API that answers this OPTIONS request by itself: it is a preflight, and the API that would answer what it asks about
-/// has `cors`, and no route of its own for OPTIONS. `found` is the route for OPTIONS, if there is one.
+/// The API that answers this OPTIONS request by itself, if it is a preflight: see [`Plan::preflight`].
 ///
-/// Nothing else is asked first: a preflight has no credentials (reference 11.3 [D26]).
+/// Nothing else is asked first: a preflight has no credentials (reference 11.3 \[D26\]).
 #[cold]
 pub fn preflight(plan: &Plan, request: &Request<'_>, path: &[u8], found: Option<&Route>) -> Option<ApiId> {
     origin(request)?;
     let asked = Method::from_token(value(request, b"access-control-request-method")?);
-    let host = request.head.host_name.of(request.bytes);
-    let api = match plan.find(host, asked, path, &mut Params::new()) {
-        Outcome::Found(id) => plan.routes.get(id.index()).map(|route| route.api),
-        Outcome::MethodNotAllowed(_) | Outcome::NotFound => plan.owner(host, path),
-    }?;
-    let answers = plan.apis.get(api.index())?.face.as_ref()?.cors.is_some();
-    (answers && found.is_none_or(|route| route.api != api)).then_some(api)
+    plan.preflight(request.head.host_name.of(request.bytes), path, asked, found)
 }
 
 /// Appends what the client is told.

@@ -33,6 +33,8 @@ pub struct Opened {
     pub method: Method,
     /// What it answered.
     pub upstream_status: u16,
+    /// Which of its core's problems is its own; zero if none is.
+    pub problem: u32,
     /// How it was asked.
     pub notes: Notes,
     /// The API whose face the client sees, if it has one.
@@ -67,6 +69,7 @@ impl Opened {
             upstream: None,
             method: request.head.method,
             upstream_status: 0,
+            problem: 0,
             notes: Notes::default(),
             faced: Cell::new(None),
             serial: Cell::new(0),
@@ -190,7 +193,14 @@ pub fn finish(
         return;
     }
     let shown = full_record(core, &opened, head, bytes, client, tls, outcome);
-    let record = ExchangeRecord { total_ns, ..shown };
+    let problem = core.problem.borrow();
+    let told = (opened.problem != 0 && opened.problem == problem.number).then_some(&*problem);
+    let record = ExchangeRecord {
+        total_ns,
+        message: told.map(|problem| problem.message.as_slice()).unwrap_or_default(),
+        validation: told.map(|problem| problem.validation.as_slice()).unwrap_or_default(),
+        ..shown
+    };
     core.metrics.record(counters.map(|c| &**c), &record);
     if let (Some(sink), Some(log)) = (&mut *core.access.borrow_mut(), &epoch.plan.access_log) {
         sink.record(&log.format, &record);

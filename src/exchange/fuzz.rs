@@ -74,6 +74,7 @@ fn route(id: u32, path: &str, integration: Integration) -> Route {
         integration,
         face: None,
         request_body: 1 << 20,
+        validator: None,
         origin: String::new(),
     }
 }

@@ -1,10 +1,11 @@
-//! Phase 3: the answer, from the plan or from an upstream.
+//! Phase 4: the answer, from the plan or from an upstream.
 
 use super::{
     Core, Epoch, Opened, Rejection, Reply, Request,
     admit::Admitted,
-    context::{Asking, Scratch},
+    context::Asking,
     map::{self, Made},
+    validate::Validated,
 };
 use crate::{
     base::bug,
@@ -21,29 +22,30 @@ use crate::{
 #[derive(Debug)]
 pub struct Ask(Start);
 
-/// Begins to get the answer to an admitted request: what the plan says, or the request is sent upstream if that takes no
+/// Path parameters, the path that they point into if it is not the request's own, and memory for the target.
+pub type Matched<'a> = (&'a Params, &'a [u8], &'a mut Vec<u8>);
+
+/// Begins to get the answer to a validated request: what the plan says, or the request is sent upstream if that takes no
 /// waiting.
 ///
 /// # Errors
 /// Why there is none.
 #[inline]
 #[expect(clippy::too_many_arguments, reason = "a phase names all that it touches")]
-#[expect(clippy::needless_pass_by_value, reason = "the proof is used up")]
 pub fn begin(
     core: &Core,
     epoch: &Epoch,
     route: &Route,
     request: &Request<'_>,
     body: &mut RequestBody<'_>,
-    admitted: Admitted,
-    work: Scratch<'_>,
+    validated: Validated,
+    (parameters, path, target): Matched<'_>,
     opened: &mut Opened,
 ) -> Result<Reply, Rejection> {
-    let Admitted { .. } = admitted;
+    let Admitted { .. } = validated.admitted();
     let Integration::HttpProxy(proxy) = &route.integration else { return Ok(Reply::Local) };
     let Some(upstream) = epoch.upstreams.get(proxy.upstream.index()) else { return Err(nobody()) };
     opened.upstream = Some(proxy.upstream);
-    let Scratch { parameters, path, target } = work;
     let made = match &proxy.mapped {
         None => Made {
             target: rewritten(proxy, request, parameters, path, target),
@@ -56,8 +58,8 @@ pub fn begin(
             map::make(core, opened, (proxy, mapped), request, parameters, path, target)?
         }
     };
-    let polite = polite(core, opened, route, request);
-    Ok(match call(core, upstream, proxy, request, made, polite).begin(body) {
+    let special = (polite(core, opened, route, request), body.held());
+    Ok(match call(core, upstream, proxy, request, made, special).begin(body) {
         Begun::Sent(flight) => Reply::Asked(flight),
         Begun::Start(start) => Reply::Ask(Ask(start)),
     })
@@ -118,8 +120,8 @@ pub async fn ask(
         },
         Some(mapped) => map::make(core, opened, (proxy, mapped), request, parameters, path, target)?,
     };
-    let polite = polite(core, opened, route, request);
-    match call(core, upstream, proxy, request, made, polite).answer(body, response, ask.0).await {
+    let special = (polite(core, opened, route, request), body.held());
+    match call(core, upstream, proxy, request, made, special).answer(body, response, ask.0).await {
         Ok(answer) => {
             opened.notes = answer.notes;
             opened.upstream_status = response.status.0;
@@ -143,7 +145,7 @@ fn call<'a>(
     proxy: &'a HttpProxy,
     request: &Request<'a>,
     made: Made<'a>,
-    polite: Option<Polite<'a>>,
+    (polite, held): (Option<Polite<'a>>, Option<u64>),
 ) -> Call<'a> {
     Call {
         net: &core.net,
@@ -156,6 +158,7 @@ fn call<'a>(
             head: request.head,
             bytes: request.bytes,
             target: made.target,
+            held,
             host: made.host,
             client: request.client.text(),
             trusted: request.client.trusted,

@@ -13,6 +13,7 @@ pub mod local;
 pub mod map;
 pub mod reject;
 pub mod route;
+pub mod validate;
 
 use crate::{
     http::{head::TargetForm, method::Method},
@@ -25,6 +26,7 @@ pub use finish::{Opened, Outcome};
 pub use integrate::{Ask, ask, landed};
 pub use reject::Rejection;
 use std::sync::Arc;
+pub use validate::{Validated, collect};
 
 /// What the client is answered with.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub enum Reply {
     Abilities,
     /// What an authority wants to see before it issues a certificate (RFC 8555 §8.3).
     Challenge(Arc<str>),
+    /// What follows from its body, which is to be had and looked at first: see [`collect`] and [`go_on`].
+    Collect(admit::Admitted),
     /// What a browser asks before it asks another origin.
     Preflight,
     /// What the upstream says, which was asked: see [`landed`].
@@ -77,6 +81,7 @@ pub fn run(
     let found = route::find(&epoch.plan, request, work.parameters, work.path);
     if request.head.method == Method::Options
         && epoch.plan.owners.is_some()
+        && !matches!(&found, Err(rejection) if rejection.reason == Reason::BadRequest)
         && let Some(api) = cors::preflight(&epoch.plan, request, route::matched(request, work.path), found.ok())
     {
         opened.faced.set(Some(api));
@@ -94,9 +99,33 @@ pub fn run(
         Ok(admitted) => admitted,
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
-    let reply = match integrate::begin(core, &epoch, route, request, body, admitted, work, &mut opened) {
-        Ok(reply) => reply,
-        Err(rejection) => Reply::Rejected(rejection),
+    let verdict =
+        validate::validate(core, route, request, body, (&*work.parameters, &*work.path), admitted, &mut opened);
+    let validated = match verdict {
+        Ok(validate::Verdict::Valid(validated)) => validated,
+        Ok(validate::Verdict::Collect(admitted)) => return (opened, Reply::Collect(admitted)),
+        Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
-    (opened, reply)
+    let context::Scratch { parameters, path, target } = work;
+    let reply =
+        integrate::begin(core, &epoch, route, request, body, validated, (parameters, path, target), &mut opened);
+    (opened, reply.unwrap_or_else(Reply::Rejected))
+}
+
+/// Goes on with a request whose body was collected: it is `body` now.
+#[cold]
+pub fn go_on(
+    core: &Core,
+    opened: &mut Opened,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    matched: integrate::Matched<'_>,
+    validated: Validated,
+) -> Reply {
+    let epoch = opened.epoch();
+    let Some(route) = opened.route.and_then(|id| epoch.plan.routes.get(id.index())) else {
+        return Reply::Rejected(Rejection::new(Reason::Internal));
+    };
+    let reply = integrate::begin(core, &epoch, route, request, body, validated, matched, opened);
+    reply.unwrap_or_else(Reply::Rejected)
 }

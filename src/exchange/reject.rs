@@ -11,10 +11,12 @@ use super::{
 use crate::{
     http::status::Status,
     observe::event::Reason,
-    plan::{Face, face::Shown, gateway_response::Kind, message::Facts},
+    plan::{ApiKind, Face, face::Shown, gateway_response::Kind, message::Facts},
     route::MethodSet,
     upstream::{Fault, TlsFailure},
+    validate::{Problem, problem},
 };
+use std::borrow::Cow;
 
 /// A request that is refused.
 #[derive(Clone, Copy, Debug)]
@@ -29,19 +31,27 @@ pub struct Rejection {
     pub allow: Option<MethodSet>,
     /// The connection cannot carry another request.
     pub close: bool,
+    /// Its core's [`Core::problem`] says more.
+    pub told: bool,
 }
 
 impl Rejection {
     /// A refusal for `reason`, with the reason's own status.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
-        Self { reason, detail: "", status: Status(reason.status()), allow: None, close: false }
+        Self { reason, detail: "", status: Status(reason.status()), allow: None, close: false, told: false }
+    }
+
+    /// A refusal for `reason`, about which the core's problem says more.
+    #[must_use]
+    pub const fn told(reason: Reason) -> Self {
+        Self { told: true, ..Self::new(reason) }
     }
 
     /// A message that breaks the rule `detail`, refused with that rule's status. What follows it cannot be understood.
     #[must_use]
     pub const fn malformed(status: u16, detail: &'static str) -> Self {
-        Self { reason: Reason::BadRequest, detail, status: Status(status), allow: None, close: true }
+        Self { detail, status: Status(status), close: true, ..Self::new(Reason::BadRequest) }
     }
 
     /// The same, closing the connection.
@@ -88,7 +98,21 @@ impl Rejection {
         }
     }
 
-    /// The content: one line of JSON, as Amazon API Gateway's HTTP APIs write it (reference, section 8.1).
+    /// The content. To be had before anything waits: the core's problem is the next refusal's then.
+    #[must_use]
+    pub fn content(&self, core: &Core) -> Cow<'static, [u8]> {
+        if !self.told {
+            return Cow::Borrowed(self.body());
+        }
+        let problem = core.problem.borrow();
+        let mut out = Vec::with_capacity(64 + problem.message.len());
+        out.extend_from_slice(b"{\"message\":");
+        problem::string(&mut out, &String::from_utf8_lossy(&problem.message));
+        out.extend_from_slice(b"}\n");
+        Cow::Owned(out)
+    }
+
+    /// The content where nothing more is to be said: one line of JSON, as Amazon API Gateway's HTTP APIs write it (reference, section 8.1).
     #[must_use]
     pub fn body(&self) -> &'static [u8] {
         match self.status.0 {
@@ -98,6 +122,7 @@ impl Rejection {
             408 => b"{\"message\":\"Request Timeout\"}\n",
             413 => b"{\"message\":\"Content Too Large\"}\n",
             414 => b"{\"message\":\"URI Too Long\"}\n",
+            415 => b"{\"message\":\"Unsupported Media Type\"}\n",
             417 => b"{\"message\":\"Expectation Failed\"}\n",
             421 => b"{\"message\":\"Misdirected Request\"}\n",
             431 => b"{\"message\":\"Request Header Fields Too Large\"}\n",
@@ -154,9 +179,16 @@ pub fn write(
         content.extend_from_slice(b"{\"message\":\"Forbidden\"}");
         return;
     };
-    if face.leaves(shown.kind) {
+    let problem = core.problem.borrow();
+    let told = rejection.told.then_some(&*problem);
+    if let Some(problem) = told
+        && face.problem_details
+        && face.responses.of(shown.kind).is_none()
+    {
+        describe(problem, face, shown, out, &mut content);
+    } else if face.leaves(shown.kind) {
         out.extend_from_slice(b"Content-Type: application/json\r\n");
-        content.extend_from_slice(rejection.body());
+        content.extend_from_slice(&rejection.content(core));
     } else {
         let route = opened.route.and_then(|id| opened.epoch_ref().plan.routes.get(id.index()));
         let outcome = Outcome { status: shown.status, ..Outcome::rejected(rejection, 0) };
@@ -164,8 +196,8 @@ pub fn write(
         let facts = Facts {
             kind: shown.kind,
             status: shown.status,
-            message: b"",
-            validation: b"",
+            message: told.map(|problem| problem.message.as_slice()).unwrap_or_default(),
+            validation: told.map(|problem| problem.validation.as_slice()).unwrap_or_default(),
             body_limit: route.map_or(u64::MAX, |route| route.request_body),
             record: &full_record(core, opened, head, bytes, client, tls, outcome),
             head,
@@ -178,6 +210,18 @@ pub fn write(
         face.refuse(&facts, out, &mut content);
     }
     face::tail(core, opened, face, request, out);
+}
+
+/// Writes what validation found as RFC 9457 has it.
+#[cold]
+fn describe(problem: &Problem, face: &Face, shown: Shown, out: &mut Vec<u8>, content: &mut Vec<u8>) {
+    if face.kind == ApiKind::Rest {
+        out.extend_from_slice(b"x-amzn-ErrorType: ");
+        out.extend_from_slice(shown.kind.error_type().as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"Content-Type: application/problem+json\r\n");
+    problem.describe(shown.status, Status(shown.status).reason(), content);
 }
 
 /// The type of the gateway response that an exchange ended in, for the log.

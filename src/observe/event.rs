@@ -68,6 +68,10 @@ pub struct ExchangeRecord<'a> {
     pub reason: Reason,
     /// More about the reason: the broken rule's label, the system's error; empty if there is nothing to add.
     pub detail: &'static str,
+    /// The message that the client was refused with, where it varies.
+    pub message: &'a [u8],
+    /// All that validation found, as a bracketed list.
+    pub validation: &'a [u8],
     /// What the request is called.
     pub request_id: u128,
     /// How that is written.
@@ -136,6 +140,8 @@ impl Default for ExchangeRecord<'_> {
             attempts: 0,
             reason: Reason::Ok,
             detail: "",
+            message: b"",
+            validation: b"",
             request_id: 0,
             id_form: IdForm::Uuid,
             response_type: "",
@@ -229,6 +235,12 @@ reasons! {
     BadRequest = "bad_request", Some(Side::Client), 400;
     /// The body is larger than the route takes.
     TooLarge = "too_large", Some(Side::Client), 413;
+    /// Parameters are missing, or not what the route describes.
+    BadParameters = "bad_parameters", Some(Side::Client), 400;
+    /// The body is not what the route describes.
+    BadBody = "bad_body", Some(Side::Client), 400;
+    /// The body's media type or coding is not what the route takes.
+    UnsupportedMedia = "unsupported_media", Some(Side::Client), 415;
     /// A TLS handshake came in where plain HTTP is spoken.
     TlsOnPlainPort = "tls_on_plain_port", Some(Side::Client), 400;
     /// The request is for another host than the TLS handshake was (RFC 9110 §15.5.20).

@@ -23,6 +23,8 @@ pub enum Variable {
     ClientAddress,
     /// Its port.
     ClientPort,
+    /// All that validation found.
+    Validation,
     /// Time to make the upstream connection, milliseconds.
     ConnectMs,
     /// The worker.
@@ -152,7 +154,7 @@ pub const NAMES: &[(&str, Variable)] = &[
     ("error.message", Variable::ErrorMessage),
     ("error.messageString", Variable::ErrorMessage),
     ("error.responseType", Variable::ResponseType),
-    ("error.validationErrorString", Variable::Absent),
+    ("error.validationErrorString", Variable::Validation),
     ("extendedRequestId", Variable::ExtendedRequestId),
     ("firstByteLatency", Variable::FirstByteMs),
     ("host", Variable::Host),
@@ -327,6 +329,8 @@ impl Variable {
             Self::Query => bytes(x.query),
             Self::Referer => bytes(x.referer),
             Self::UserAgent => bytes(x.user_agent),
+            Self::Validation => bytes(x.validation),
+            Self::ErrorMessage if !x.message.is_empty() => bytes(x.message),
             Self::Domain => bytes(domain(x.host)),
             Self::DomainPrefix => bytes(domain(x.host).split(|b| *b == b'.').next().unwrap_or_default()),
             _ => self.number(x).or_else(|| self.word(x).map(|word| bytes(word.as_bytes()))).unwrap_or(Value::Missing),

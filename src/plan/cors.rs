@@ -1,4 +1,4 @@
-//! Cross-origin requests: what a browser is told, decided before the first one comes (reference, section 11.3 [D26]).
+//! Cross-origin requests: what a browser is told, decided before the first one comes (reference, section 11.3 \[D26\]).
 
 /// `cors`
 #[derive(Clone, Debug, PartialEq, Eq)]

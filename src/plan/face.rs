@@ -80,7 +80,7 @@ impl Face {
     }
 }
 
-/// What an HTTP API answers: the upstream's failures are all 503 (reference, section 6.7 [K]).
+/// What an HTTP API answers: the upstream's failures are all 503 (reference, section 6.7 \[K\]).
 const fn http_status(reason: Reason, status: u16, honest: bool) -> u16 {
     match reason {
         Reason::MethodNotAllowed if !honest => 404,

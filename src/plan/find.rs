@@ -1,6 +1,6 @@
 //! Which route of a plan answers, and whose a request is that none answers.
 
-use super::{ApiKind, Plan};
+use super::{ApiKind, Plan, Route};
 use crate::{
     base::ids::{ApiId, RouteId},
     http::method::Method,
@@ -29,6 +29,19 @@ impl Plan {
         }
         let ours = |id: RouteId| self.routes.get(id.index()).is_some_and(|route| route.api == found.api);
         self.router.fewest(host, method, path, params, ours)
+    }
+
+    /// The API that answers a preflight by itself that asks about the method `asked`: the one that would answer that, or whose
+    /// the path is, if it has `cors` and no route of its own for OPTIONS; `found` is the route for OPTIONS, if there is one.
+    #[must_use]
+    #[cold]
+    pub fn preflight(&self, host: &[u8], path: &[u8], asked: Method, found: Option<&Route>) -> Option<ApiId> {
+        let api = match self.find(host, asked, path, &mut Params::new()) {
+            Outcome::Found(id) => self.routes.get(id.index()).map(|route| route.api),
+            Outcome::MethodNotAllowed(_) | Outcome::NotFound => self.owner(host, path),
+        }?;
+        let answers = self.apis.get(api.index())?.face.as_ref()?.cors.is_some();
+        (answers && found.is_none_or(|route| route.api != api)).then_some(api)
     }
 
     /// The API with the longest base path that `path` is below, of the most precise host; nothing if no API of the plan has a

@@ -126,6 +126,9 @@ pub fn kind(reason: Reason, status: u16, detail: &str, honest: bool) -> Kind {
         Reason::NoRoute => Kind::MissingAuthenticationToken,
         Reason::MethodNotAllowed if !honest => Kind::MissingAuthenticationToken,
         Reason::TooLarge => Kind::RequestTooLarge,
+        Reason::BadParameters => Kind::BadRequestParameters,
+        Reason::BadBody => Kind::BadRequestBody,
+        Reason::UnsupportedMedia => Kind::UnsupportedMediaType,
         // Reference 6.7 [L]: an endpoint whose name means nothing is the API's mistake, not the network's.
         Reason::UpstreamConnect if detail == "unresolved" => Kind::ApiConfigurationError,
         Reason::UpstreamConnect
@@ -314,5 +317,243 @@ fn thousandths(weight: &[u8]) -> u16 {
         b'0' => fraction,
         b'1' => 1000,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GatewayResponses, Kind, Response, kind, thousandths};
+    use crate::{
+        http::head::RequestHead,
+        observe::event::{ExchangeRecord, Reason},
+        plan::{
+            ApiKind, Face,
+            message::{Expression, Facts, Template},
+        },
+        route::Params,
+    };
+
+    fn face(kind: ApiKind, defined: Vec<(Kind, Response)>) -> Face {
+        Face {
+            kind,
+            honest: false,
+            problem_details: false,
+            request_ids: false,
+            manners: None,
+            cors: None,
+            responses: GatewayResponses::new(defined),
+            variables: vec![("a".to_owned(), "of the stage".to_owned())],
+        }
+    }
+
+    /// The field lines and the content of a refusal, asked for with these bytes as `Accept`.
+    fn refused(face: &Face, kind: Kind, status: u16, accept: &str) -> (String, String) {
+        let bytes = format!("GET /x/y HTTP/1.1\r\nHost: h\r\nAccept: {accept}\r\n\r\n");
+        let mut head = RequestHead::with_capacity(4);
+        let limits = crate::h1::parse::HeadLimits { bytes: 4096, fields: 9 };
+        crate::h1::parse::request(bytes.as_bytes(), limits, &mut head).unwrap();
+        let facts = Facts {
+            kind,
+            status,
+            message: b"",
+            validation: b"[\"one\"]",
+            body_limit: 10_485_760,
+            record: &ExchangeRecord { status, ..ExchangeRecord::default() },
+            head: &head,
+            bytes: bytes.as_bytes(),
+            names: &["id".to_owned()],
+            params: &Params::new(),
+            path: b"/x/y",
+            variables: &face.variables,
+        };
+        let (mut out, mut content) = (Vec::new(), Vec::new());
+        face.refuse(&facts, &mut out, &mut content);
+        (String::from_utf8(out).unwrap(), String::from_utf8(content).unwrap())
+    }
+
+    const INTERNAL: &str = "InternalServerErrorException";
+
+    /// The table of section 8.1: type, status, message, `x-amzn-ErrorType`, and where it is said.
+    const ROWS: [(&str, Option<u16>, &str, &str, &str); 20] = [
+        (
+            "ACCESS_DENIED",
+            Some(403),
+            "\"User is not authorized to access this resource\"",
+            "AccessDeniedException",
+            "6.5",
+        ),
+        ("API_CONFIGURATION_ERROR", Some(500), "\"Internal server error\"", INTERNAL, "8.1 [S]"),
+        ("AUTHORIZER_CONFIGURATION_ERROR", Some(500), "null", "AuthorizerConfigurationException", "8.1"),
+        ("AUTHORIZER_FAILURE", Some(500), "null", "AuthorizerFailureException", "8.1, unverified"),
+        ("BAD_REQUEST_BODY", Some(400), "\"Invalid request body\"", "BadRequestException", "7.8 [S]"),
+        (
+            "BAD_REQUEST_PARAMETERS",
+            Some(400),
+            "\"Missing required request parameters\"",
+            "BadRequestException",
+            "7.8 [S]",
+        ),
+        ("DEFAULT_4XX", None, "\"Not Found\"", "BadRequestException", "8.1"),
+        ("DEFAULT_5XX", None, "\"Service Unavailable\"", INTERNAL, "8.1"),
+        (
+            "EXPIRED_TOKEN",
+            Some(403),
+            "\"The security token included in the request is expired\"",
+            "ExpiredTokenException",
+            "8.1",
+        ),
+        ("INTEGRATION_FAILURE", Some(504), "\"Network error communicating with endpoint\"", INTERNAL, "6.7"),
+        ("INTEGRATION_TIMEOUT", Some(504), "\"Endpoint request timed out\"", INTERNAL, "6.7"),
+        ("INVALID_API_KEY", Some(403), "\"Forbidden\"", "ForbiddenException", "8.1"),
+        (
+            "MISSING_AUTHENTICATION_TOKEN",
+            Some(403),
+            "\"Missing Authentication Token\"",
+            "MissingAuthenticationTokenException",
+            "8.1 [S]",
+        ),
+        ("QUOTA_EXCEEDED", Some(429), "\"Limit Exceeded\"", "LimitExceededException", "8.1"),
+        (
+            "REQUEST_TOO_LARGE",
+            Some(413),
+            "\"HTTP content length exceeded 10485760 bytes\"",
+            "RequestTooLargeException",
+            "6.7 [D26]",
+        ),
+        (
+            "RESOURCE_NOT_FOUND",
+            Some(404),
+            "\"No method found matching route /x/y for http method GET\"",
+            "ResourceNotFoundException",
+            "8.1 [K]",
+        ),
+        ("THROTTLED", Some(429), "\"Too Many Requests\"", "TooManyRequestsException", "8.1"),
+        ("UNAUTHORIZED", Some(401), "\"Unauthorized\"", "UnauthorizedException", "8.1"),
+        ("UNSUPPORTED_MEDIA_TYPE", Some(415), "\"Unsupported Media Type\"", "BadRequestException", "8.1"),
+        ("WAF_FILTERED", Some(403), "\"Forbidden\"", "ForbiddenException", "8.1 [KC]"),
+    ];
+
+    #[test]
+    fn reference_8_1_every_type() {
+        let rest = face(ApiKind::Rest, Vec::new());
+        for (name, status, message, error, evidence) in ROWS {
+            let kind = Kind::of_name(name).unwrap();
+            assert_eq!(kind.status(), status, "{name}: reference {evidence}");
+            let natural = if name == "DEFAULT_5XX" { 503 } else { 404 };
+            let (fields, content) = refused(&rest, kind, status.unwrap_or(natural), "*/*");
+            let member = if name == "ACCESS_DENIED" { "Message" } else { "message" };
+            assert_eq!(content, format!("{{\"{member}\":{message}}}"), "{name}: reference {evidence}");
+            let expected = format!("x-amzn-ErrorType: {error}\r\nContent-Type: application/json\r\n");
+            assert_eq!(fields, expected, "{name}: reference {evidence}");
+        }
+        let (_, signature) = refused(&rest, Kind::InvalidSignature, 403, "*/*");
+        assert!(signature.contains("The request signature we calculated does not match"), "reference 7.1");
+        assert_eq!(Kind::COUNT, 21, "the table and the signature's row");
+    }
+
+    #[test]
+    fn reference_8_1_errors_of_http_apis_are_fixed() {
+        let http = face(ApiKind::Http, Vec::new());
+        for (status, message) in [
+            (400, "Bad Request"),
+            (401, "Unauthorized"),
+            (403, "Forbidden"),
+            (404, "Not Found"),
+            (413, "Request Entity Too Large"),
+            (429, "Too Many Requests"),
+            (500, "Internal Server Error"),
+            (503, "Service Unavailable"),
+        ] {
+            let (fields, content) = refused(&http, Kind::Default4xx, status, "*/*");
+            assert_eq!(content, format!("{{\"message\":\"{message}\"}}"), "{status}");
+            assert_eq!(fields, "Content-Type: application/json\r\n", "no x-amzn-ErrorType");
+        }
+    }
+
+    #[test]
+    fn every_reason_is_a_type_and_a_status() {
+        use ApiKind::{Http, Plain, Rest};
+        for (api, reason, detail, status, name, evidence) in [
+            (Rest, Reason::NoRoute, "", 403, "MISSING_AUTHENTICATION_TOKEN", "11.1 [S]"),
+            (Rest, Reason::MethodNotAllowed, "", 403, "MISSING_AUTHENTICATION_TOKEN", "11.1 [S]"),
+            (Rest, Reason::TooLarge, "", 413, "REQUEST_TOO_LARGE", "8.1"),
+            (Rest, Reason::BadRequest, "path", 400, "DEFAULT_4XX", "8.1"),
+            (Rest, Reason::ClientTimeoutBody, "", 408, "DEFAULT_4XX", "8.1"),
+            (Rest, Reason::UpstreamConnect, "refused", 504, "INTEGRATION_FAILURE", "6.7"),
+            (Rest, Reason::UpstreamConnect, "unresolved", 500, "API_CONFIGURATION_ERROR", "6.7 [L]"),
+            (Rest, Reason::UpstreamConnectTimeout, "", 504, "INTEGRATION_FAILURE", "6.7"),
+            (Rest, Reason::UpstreamTimeout, "", 504, "INTEGRATION_TIMEOUT", "6.7"),
+            (Rest, Reason::UpstreamReset, "", 504, "INTEGRATION_FAILURE", "6.7"),
+            (Rest, Reason::UpstreamGarbage, "", 504, "INTEGRATION_FAILURE", "6.7"),
+            (Rest, Reason::UpstreamNone, "", 504, "INTEGRATION_FAILURE", "6.7"),
+            (Rest, Reason::Draining, "", 503, "DEFAULT_5XX", "8.1"),
+            (Rest, Reason::Internal, "", 500, "DEFAULT_5XX", "8.1"),
+            (Http, Reason::NoRoute, "", 404, "RESOURCE_NOT_FOUND", "11.2"),
+            (Http, Reason::MethodNotAllowed, "", 404, "DEFAULT_4XX", "11.2"),
+            (Http, Reason::UpstreamTimeout, "", 503, "INTEGRATION_TIMEOUT", "6.7 [K]"),
+            (Http, Reason::UpstreamConnect, "refused", 503, "INTEGRATION_FAILURE", "6.7"),
+            (Plain, Reason::MethodNotAllowed, "", 405, "DEFAULT_4XX", "as without a face"),
+            (Plain, Reason::UpstreamTimeout, "", 504, "INTEGRATION_TIMEOUT", "as without a face"),
+            (Plain, Reason::UpstreamConnect, "refused", 502, "INTEGRATION_FAILURE", "as without a face"),
+        ] {
+            let shown = face(api, Vec::new()).show(reason, reason.status(), detail);
+            assert_eq!((shown.status, shown.kind.name()), (status, name), "{api:?} {reason:?}: {evidence}");
+        }
+        assert_eq!(kind(Reason::NoRoute, 404, "", true), Kind::ResourceNotFound);
+        assert_eq!(kind(Reason::MethodNotAllowed, 405, "", true), Kind::Default4xx);
+    }
+
+    fn response(status: Option<u16>, header: Option<&str>, bodies: &[(&str, &str)]) -> Response {
+        let body = |(media, text): &(&str, &str)| ((*media).into(), Template::parse(text, media).unwrap());
+        let headers = header.map(|text| ("x-h".into(), Expression::parse(text).unwrap()));
+        Response { status, headers: headers.into_iter().collect(), bodies: bodies.iter().map(body).collect() }
+    }
+
+    #[test]
+    fn reference_8_1_own_then_class_then_built_in() {
+        let defined = vec![
+            (Kind::Default4xx, response(Some(418), Some("'class'"), &[])),
+            (Kind::Throttled, response(None, Some("'own'"), &[("text/plain", "slow down")])),
+            (Kind::Unauthorized, response(Some(499), None, &[])),
+        ];
+        let rest = face(ApiKind::Rest, defined);
+        for (kind, status, header, content) in [
+            (Kind::QuotaExceeded, Some(418), "x-h: class\r\n", "{\"message\":\"Limit Exceeded\"}"),
+            (Kind::Throttled, Some(418), "x-h: own\r\n", "slow down"),
+            (Kind::Unauthorized, Some(499), "", "{\"message\":\"Unauthorized\"}"),
+            (Kind::Default4xx, Some(418), "x-h: class\r\n", "{\"message\":\"Too Many Requests\"}"),
+            (Kind::IntegrationFailure, None, "", "{\"message\":\"Network error communicating with endpoint\"}"),
+        ] {
+            assert_eq!(rest.responses.status(kind), status, "{}", kind.name());
+            let (fields, got) = refused(&rest, kind, 429, "*/*");
+            assert_eq!((fields.contains("x-h"), got.as_str()), (!header.is_empty(), content), "{}", kind.name());
+            assert!(fields.contains(header), "{fields}");
+        }
+    }
+
+    /// The recorded example of section 8.1 \[S\]: what its templates use.
+    #[test]
+    fn reference_8_1_recorded_variables_and_the_client_chooses() {
+        let json = "{\"t\":\"$context.error.responseType\",\"s\":\"$context.stage\",\"r\":\"$context.resourcePath\",\
+                    \"a\":\"$stageVariables.a\",\"v\":\"$context.error.validationErrorString\",\"n\":$context.status}";
+        let bodies = [("application/xml", "<e>$context.error.message</e>"), ("application/json", json)];
+        let defined = vec![(Kind::MissingAuthenticationToken, response(Some(404), None, &bodies))];
+        let rest = face(ApiKind::Rest, defined);
+        let rendered = "{\"t\":\"MISSING_AUTHENTICATION_TOKEN\",\"s\":\"\",\"r\":\"\",\"a\":\"of the stage\",\
+                        \"v\":\"[\\\"one\\\"]\",\"n\":404}";
+        let xml = "<e>Missing Authentication Token</e>";
+        for (accept, expected) in [
+            ("application/json", rendered),
+            ("*/*", xml),
+            ("application/*;q=0.2, application/json", rendered),
+            ("application/xml;q=0, application/*;q=0.1", rendered),
+            ("image/png", rendered),
+            ("application/xml;q=0.9, application/json;q=0.8", xml),
+        ] {
+            assert_eq!(refused(&rest, Kind::MissingAuthenticationToken, 404, accept).1, expected, "{accept}");
+        }
+        for (weight, expected) in [("1", 1000), ("0.5", 500), ("0.123", 123), ("0", 0), ("", 0), ("2", 0), ("x", 0)] {
+            assert_eq!(thousandths(weight.as_bytes()), expected, "{weight}");
+        }
     }
 }

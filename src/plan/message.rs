@@ -438,7 +438,8 @@ fn nearest<'n>(wrong: &str, names: &[&'n str]) -> Option<&'n str> {
     (near.0 <= 1 + wrong.len() / 3).then_some(near.1)
 }
 
-/// The body of a fuzz target: any text is a template or an error about a part of it, and what it renders is JSON if it was.
+/// The body of a fuzz target: any text is a template, an expression, or an error about a part of it; a query's value never ends
+/// the JSON string that it stands in.
 ///
 /// # Panics
 /// If one of these does not hold: that is a bug.
@@ -452,6 +453,93 @@ pub fn fuzz_template(data: &[u8]) {
     if let Err(error) = Expression::parse(&text) {
         assert!(text.get(error.at.clone()).is_some(), "{text:?}: {error:?}");
     }
-    let mut out = [0; 64];
-    assert!(decode(data, &mut out) <= out.len().min(data.len()));
+    let mut out = Vec::new();
+    query(&[b"q=", data].concat(), b"q", Manner::Escaped(Escape::Json), &mut out);
+    let mut escaped = false;
+    for byte in &out {
+        assert!(
+            *byte >= b' ' && (escaped || *byte != b'"'),
+            "{:?} breaks a JSON string",
+            String::from_utf8_lossy(&out)
+        );
+        escaped = !escaped && *byte == b'\\';
+    }
+    assert!(!escaped, "{:?} escapes what follows it", String::from_utf8_lossy(&out));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Expression, Source, Template, fuzz_template};
+    use crate::base::prng::Prng;
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        for (text, part, help) in [
+            ("{\"m\":$context.error.mesage}", "error.mesage", "did you mean `context.error.message`?"),
+            ("$input.path('$')", "$input", "no mapping templates"),
+            ("$contxt.requestId", "$contxt", "did you mean `$context`?"),
+            ("a $method.request.body", "method.request.body", "method.request.header.NAME"),
+            ("$method.request.header.", "method.request.header.", ""),
+            ("$stageVariables.", "stageVariables.", ""),
+        ] {
+            let error = Template::parse(text, "application/json").unwrap_err();
+            assert_eq!(&text[error.at.clone()], part, "{text}: {error:?}");
+            assert!(error.help.unwrap_or_default().contains(help), "{text}");
+        }
+        for (text, help) in [
+            ("plain", "single quotes"),
+            ("'open", "close the quote"),
+            ("context.nothing", ""),
+            ("context.requestId and more", "single quotes"),
+            ("' blank'", "neither begins"),
+            ("'a\nb'", ""),
+            ("", "single quotes"),
+        ] {
+            let error = Expression::parse(text).unwrap_err();
+            assert!(error.help.unwrap_or_default().contains(help), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_dollar_that_begins_no_variable_is_a_dollar() {
+        for text in ["$5", "US$", "$$", "$USD 7", "$", "{\"$ref\":1}"] {
+            assert_eq!(Template::parse(text, "text/plain").unwrap().sources().count(), 0, "{text}");
+        }
+        let template =
+            Template::parse("$context.requestId.$method.request.header.x-y-$stageVariables.z", "a/b").unwrap();
+        let sources: Vec<_> = template.sources().collect();
+        assert!(
+            matches!(sources[..], [Source::Context(_), Source::Header(name), Source::Stage(_)] if &**name == "x-y")
+        );
+    }
+
+    #[test]
+    fn any_text_is_a_template_or_an_error_with_a_place() {
+        const PARTS: &[&str] = &[
+            "$",
+            "context",
+            ".",
+            "error",
+            "message",
+            "method.",
+            "request.",
+            "header.",
+            "x",
+            "'",
+            "\u{fc}",
+            " ",
+            "stageVariables",
+            "querystring.",
+            "-",
+            "$$context.",
+            "input.",
+        ];
+        let mut prng = Prng::new(5);
+        for _ in 0..2_000 {
+            let count = prng.below(9);
+            let part = |prng: &mut Prng| PARTS[usize::try_from(prng.below(PARTS.len() as u64)).unwrap()];
+            let text: String = (0..count).map(|_| part(&mut prng)).collect();
+            fuzz_template(text.as_bytes());
+        }
+    }
 }

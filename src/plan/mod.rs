@@ -24,6 +24,7 @@ pub use crate::tls::{certificate::Summary, challenge, server as tls};
 pub use crate::upstream::manners::{Kind as MannersKind, Manners};
 pub use crate::upstream::request::Rules;
 pub use crate::upstream::settings::{Balance, Retry, ServerTarget, Upstream, UpstreamServer};
+pub use crate::validate::Validator;
 
 /// Everything the data plane knows.
 #[derive(Debug)]
@@ -221,6 +222,8 @@ pub struct Route {
     pub face: Option<Arc<Face>>,
     /// Bytes of a request body: the route's `request_body`, or the server's; `u64::MAX` = no limit.
     pub request_body: u64,
+    /// What is checked of its requests, if anything is.
+    pub validator: Option<Arc<Validator>>,
     /// Where it was written, `file:line`: for `ringgate explain` and `routes`.
     pub origin: String,
 }

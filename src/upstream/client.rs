@@ -521,11 +521,11 @@ impl Call<'_> {
     #[cold]
     async fn upload(&self, lease: &Lease, body: &mut RequestBody<'_>) -> Result<(), Fault> {
         if std::mem::take(&mut body.expect_continue) && body.prefix.is_empty() && !body.is_complete() {
-            self.tell_client(body.client, b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+            tell(self.net, self.alarm, body.client, b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
         let client = body.client;
         let timeout = body.timeout;
-        body.flowing = true;
+        body.flowing = !body.is_held;
         // Kept with the body: as long as something of the request is not sent, the connection is good for nothing else.
         let pump = body.pump();
         // One watch for the whole upload: to give one up and set another for every piece would cost more than the piece.
@@ -609,7 +609,7 @@ impl Call<'_> {
             if body.interim && response.status.0 != 100 {
                 let mut out = Vec::new();
                 super::response::encode_interim(&mut out, response, arrived.bytes());
-                self.tell_client(body.client, &out).await?;
+                tell(self.net, self.alarm, body.client, &out).await?;
             }
             arrived.drop_head(head_end);
             match arrived.parse(self.outgoing.method(), response)? {
@@ -618,23 +618,24 @@ impl Call<'_> {
             }
         }
     }
+}
 
-    #[cold]
-    async fn tell_client(&self, client: &Stream, mut bytes: &[u8]) -> Result<(), Fault> {
-        while !bytes.is_empty() {
-            match client.send(bytes) {
-                Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    self.alarm.set(self.net.now().plus(limits::BODY_TIMEOUT_DEFAULT));
-                    if self.alarm.guard(client.writable()).await.is_err() {
-                        return Err(Fault::ClientGone);
-                    }
+/// Sends all of `bytes`, something in between, to `client`.
+#[cold]
+pub(super) async fn tell(net: &Net, alarm: &Alarm, client: &Stream, mut bytes: &[u8]) -> Result<(), Fault> {
+    while !bytes.is_empty() {
+        match client.send(bytes) {
+            Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                alarm.set(net.now().plus(limits::BODY_TIMEOUT_DEFAULT));
+                if alarm.guard(client.writable()).await.is_err() {
+                    return Err(Fault::ClientGone);
                 }
-                Err(_) => return Err(Fault::ClientGone),
             }
+            Err(_) => return Err(Fault::ClientGone),
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// What is there of the body, in the framing that is sent; prepares the rest.

@@ -67,8 +67,8 @@ impl Manners {
     }
 }
 
-/// Names that a REST API takes off every request (reference 8.4 [S]) and that are not this hop's business anyway; `Via` is
-/// taken off before `http_proxy` (reference 4.4 [S]).
+/// Names that a REST API takes off every request (reference 8.4 \[S\]) and that are not this hop's business anyway; `Via` is
+/// taken off before `http_proxy` (reference 4.4 \[S\]).
 const REQUEST_ENDS: [&[u8]; 4] = [b"content-md5", b"max-forwards", b"www-authenticate", b"x-amzn-apigateway-api-id"];
 
 impl Polite<'_> {
@@ -82,7 +82,7 @@ impl Polite<'_> {
         }
     }
 
-    /// Appends what is added to the request with these field lines (reference 4.4 [S]; 4.5 [D26] for HTTP APIs).
+    /// Appends what is added to the request with these field lines (reference 4.4 \[S\]; 4.5 \[D26\] for HTTP APIs).
     pub(super) fn add(
         &self,
         fields: &[FieldLine],

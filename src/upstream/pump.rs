@@ -68,6 +68,12 @@ impl Pump {
         Self { body, held: Held::Nothing, sent: 0, limit, over: Vec::new(), busy: false }
     }
 
+    /// One that has nothing to do any more: `body` was read to its end, and `over` behind it.
+    #[must_use]
+    pub fn read(body: Transcoder, over: Vec<u8>) -> Self {
+        Self { over, ..Self::new(body, u64::MAX) }
+    }
+
     /// Puts bytes in front of what will be received: what a send did not take, or what is ready already.
     pub fn hold(&mut self, bytes: Vec<u8>) {
         debug_assert!(matches!(self.held, Held::Nothing), "nothing else may be waiting");

@@ -21,6 +21,8 @@ pub struct Outgoing<'a> {
     pub bytes: &'a [u8],
     /// The path and query to ask for, instead of the client's.
     pub target: Option<&'a [u8]>,
+    /// The body's length, if it was collected: then it goes out with that, however it came.
+    pub held: Option<u64>,
     /// The `Host` to send, instead of the client's.
     pub host: Option<&'a [u8]>,
     /// The client's address as text.
@@ -197,15 +199,17 @@ impl Outgoing<'_> {
     fn passes(&self, line: &FieldLine) -> bool {
         match line.known {
             Known::Forwarded => self.trusted && !line.nominated,
+            // It announces what was not kept (RFC 9110 §6.6.2).
+            Known::Trailer if self.held.is_some() => false,
             _ => hop::request(line) == Fate::Pass && self.polite.is_none_or(|polite| polite.passes(line, self.bytes)),
         }
     }
 
     fn framing(&self, out: &mut Vec<u8>) {
-        match self.head.framing {
-            Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        match (self.held, self.head.framing) {
+            (None, Framing::Chunked) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
             _ => {
-                if let Some(length) = self.head.content_length {
+                if let Some(length) = self.held.or(self.head.content_length) {
                     out.extend_from_slice(b"Content-Length: ");
                     encode::decimal(out, length);
                     out.extend_from_slice(b"\r\n");

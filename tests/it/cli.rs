@@ -130,6 +130,32 @@ fn doubtful() -> String {
 }
 
 #[test]
+fn kinds_of_apis_are_shown_and_explained() {
+    let files = [("amazon.toml", include_str!("../../config/amazon.toml"))];
+    let large = "x".repeat(1025);
+    let origin = "Origin: https://shop.example.com";
+    for (name, more) in [
+        ("routes-kinds", &["routes"] as &[&str]),
+        ("explain-rest", &["explain", "GET", "/shop/orders/7"]),
+        ("explain-rest-nothing", &["explain", "PURGE", "/shop/orders/7"]),
+        ("explain-rest-json", &["explain", "POST", "/shop/nothing", "--format", "json"]),
+        ("explain-rest-too-large", &["explain", "POST", "/shop/notes", "--data", &large]),
+        ("explain-http", &["explain", "GET", "/web/items/7"]),
+        ("explain-http-slash", &["explain", "GET", "/web/items/"]),
+        ("explain-http-fewest", &["explain", "GET", "/web/static/app.js"]),
+        ("explain-http-nothing", &["explain", "DELETE", "/web/items/7"]),
+        ("explain-http-full-match", &["explain", "GET", "/web/items"]),
+        (
+            "explain-preflight",
+            &["explain", "OPTIONS", "/web/items/7", "-H", origin, "-H", "Access-Control-Request-Method: PUT"],
+        ),
+    ] {
+        let arguments = [more, &["--config", "amazon.toml"]].concat();
+        check(name, &files, &arguments);
+    }
+}
+
+#[test]
 fn check_is_short_about_what_is_right_and_complete_about_what_is_wrong() {
     let right = [("shop.toml", SHOP)];
     let doubtful = doubtful();
@@ -184,6 +210,14 @@ fn a_request_is_explained_without_sending_it() {
     ] {
         check(&format!("explain-{name}"), &files, &[&["explain"], arguments].concat());
     }
+    let validated = [("ringgate.toml", include_str!("../../config/validation.toml"))];
+    let order = |body| ["explain", "POST", "/orders", "-H", "Content-Type: application/json", "-d", body];
+    check("explain-valid", &validated, &order(r#"{"items":[{"sku":"ABC-0001","count":1}]}"#));
+    let wrong = order(r#"{"items":[{"sku":"x","count":0}]}"#);
+    check("explain-invalid", &validated, &wrong);
+    check("explain-invalid-json", &validated, &[&wrong as &[&str], &["--format", "json"]].concat());
+    check("explain-unsupported-media", &validated, &["explain", "POST", "/orders", "-H", "Content-Type: text/csv"]);
+    check("explain-missing-parameter", &validated, &["explain", "GET", "/orders?page=0"]);
     let only_shop = SHOP.split("[api.all]").next().unwrap();
     check("explain-no-host", &[("ringgate.toml", only_shop)], &["explain", "GET", "/v1/orders/7"]);
     let no_method = &["explain", "DELETE", "http://shop.example.com/v1/orders/7"];

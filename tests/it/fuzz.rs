@@ -17,9 +17,11 @@ const TARGETS: &[Target] = &[
     ("target", ringgate::h1::fuzz::fuzz_target),
     ("proxy_header", ringgate::h1::fuzz::fuzz_proxy_header),
     ("route", ringgate::route::fuzz::fuzz_route),
+    ("template", ringgate::plan::message::fuzz_template),
     ("toml", ringgate::compile::fuzz::fuzz_toml),
     ("tls", ringgate::tls::fuzz::fuzz_tls),
     ("mapping", ringgate::mapping::fuzz::fuzz_mapping),
+    ("validate", ringgate::validate::fuzz::fuzz_validate),
     ("exchange", ringgate::connection::fuzz::fuzz_exchange),
 ];
 

@@ -20,9 +20,12 @@ mod certificates;
 mod cli;
 mod config;
 mod fuzz;
+mod json_schema_suite;
+mod kinds;
 mod readme;
 mod real;
 #[allow(dead_code, reason = "a kit: not every module uses all of it")]
 mod support;
 mod tidy;
+mod validation;
 mod wire;

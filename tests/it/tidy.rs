@@ -14,7 +14,7 @@ use std::{
 };
 
 /// Engines: pure rooms that decide one thing each and never see one another, except as the table says.
-const ENGINES: &[&str] = &["route", "auth", "throttle", "cache", "template", "mapping"];
+const ENGINES: &[&str] = &["route", "auth", "throttle", "cache", "template", "mapping", "validate"];
 
 /// The import table of the architecture: a room and what it may import of the others. `ENGINES` stands for all engines.
 const IMPORTS: &[(&str, &[&str])] = &[
@@ -25,6 +25,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("throttle", &["base"]),
     ("h1", &["base", "http"]),
     ("route", &["base", "http"]),
+    ("validate", &["base", "http"]),
     ("cache", &["base", "http"]),
     ("template", &["base", "http"]),
     ("mapping", &["base", "http"]),

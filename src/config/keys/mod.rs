@@ -6,6 +6,7 @@
 pub mod face;
 pub mod reference;
 pub mod table;
+pub mod validation;
 
 use std::time::Duration;
 
@@ -136,6 +137,10 @@ pub enum Kind {
     Tables(&'static Table),
     /// A table whose `type` says which keys it has.
     Tagged(&'static [Variant]),
+    /// A JSON Schema: a table or boolean that is one, or a string with JSON.
+    Schema,
+    /// Media types, each with the name of a model or a JSON Schema.
+    Media,
     /// Whatever; for keys that are not supported yet.
     Any,
 }

@@ -67,6 +67,8 @@ pub fn value(kind: &Kind) -> String {
             let supported = variants.iter().filter(|v| v.status == Status::Supported).map(|v| v.name);
             format!("a table with `type` {}", words(supported))
         }
+        Kind::Schema => "a JSON Schema: a table, or JSON in a string".into(),
+        Kind::Media => "a table: media types, each with a model's name or a JSON Schema".into(),
         Kind::Any => "–".into(),
     }
 }

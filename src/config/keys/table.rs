@@ -3,7 +3,9 @@
 use super::{
     Default, Key, Kind, Status, Table, Variant,
     face::{CORS, GATEWAY_RESPONSE},
-    key, later, later_word, word,
+    key, later, later_word,
+    validation::{API_MODEL, MODEL, PARAMETER, REQUEST_VALIDATOR},
+    word,
 };
 use crate::base::limits;
 use std::time::Duration;
@@ -37,7 +39,7 @@ pub static ROOT: Table = Table {
         key("log", Kind::Table(&LOG), Default::Nothing, "The access log and the error log."),
         key("metrics", Kind::Table(&METRICS), Default::Nothing, "Where metrics go."),
         later("authorizer", "authorizers", "Who may call."),
-        later("model", "request validation", "JSON Schemas of bodies."),
+        key("model", Kind::Named(&MODEL), Default::Nothing, "JSON Schemas of bodies, for the routes of every API."),
         later("usage_plan", "usage plans", "Limits and quotas per API key."),
         later("api_key", "usage plans", "API keys, stored hashed."),
         later("iam_user", "IAM authorization", "Whose SigV4 signatures are accepted."),
@@ -467,6 +469,12 @@ pub static API: Table = Table {
         ),
         key("base_path", Kind::Text("a path"), Default::Text("/"), "What every path of its routes begins with."),
         key("route", Kind::Tables(&ROUTE), Default::Nothing, "What it serves: one table per route."),
+        key(
+            "model",
+            Kind::Named(&API_MODEL),
+            Default::Nothing,
+            "JSON Schemas of bodies, for the routes of this API; they come before those of `[model]`.",
+        ),
         later("openapi", "OpenAPI", "A document that its routes come from."),
         key(
             "type",
@@ -551,8 +559,24 @@ pub static ROUTE: Table = Table {
         later("api_key", "usage plans", "Whether an API key is required."),
         later("throttle", "throttling", "Rate and burst."),
         later("cache", "caching", "How long answers are stored."),
-        later("request_validator", "request validation", "What of a request is checked."),
-        later("models", "request validation", "Schemas of bodies."),
+        key(
+            "request_validator",
+            Kind::Table(&REQUEST_VALIDATOR),
+            Default::Nothing,
+            "What of a request is checked before it goes on; without this table nothing is.",
+        ),
+        key(
+            "models",
+            Kind::Media,
+            Default::Nothing,
+            "The model for each media type of bodies; `application/*`, `*/*` and `$default` stand for more than one.",
+        ),
+        key(
+            "parameters",
+            Kind::Tables(&PARAMETER),
+            Default::Nothing,
+            "Parameters in the path, the query, headers and cookies, and what they may be.",
+        ),
         key(
             "request_parameters",
             Kind::Map(&Kind::OneOrMore(&Kind::Text(

@@ -1,5 +1,6 @@
 //! `ringgate explain`: one request through the real parser and the real router, told aloud; nothing is sent.
 
+mod refusal;
 mod render;
 
 use super::{
@@ -9,18 +10,23 @@ use super::{
     terminal::Terminal,
 };
 use crate::{
-    base::span::Span,
+    base::{ids::RequestId, span::Span},
     config::codes::Code,
     h1::{
         error::ParseError,
         parse::{self, HeadLimits, Parsed},
     },
     http::{head::RequestHead, method::Method},
-    observe::event::ExchangeRecord,
-    plan::{Fixed, HttpProxy, Integration, PathTemplate, Piece, Plan, Redirect, Route, mapped},
+    observe::event::{ExchangeRecord, Reason},
+    plan::{Api, Fixed, HttpProxy, Integration, PathTemplate, Piece, Plan, Redirect, Route, mapped},
     route::{MethodSet, Outcome, Params, Step, normalise},
-    upstream::request::{Outgoing, Shape},
+    upstream::{
+        manners::Polite,
+        request::{Outgoing, Shape},
+    },
+    validate::{self, Body, Problem},
 };
+use refusal::Refusal;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// `ringgate explain METHOD URL`, or a diagnostic's code.
@@ -62,6 +68,7 @@ fn explain_code(text: &str, terminal: &mut Terminal) -> Exit {
 struct Asked {
     /// As it would come over the wire, without its body.
     bytes: Vec<u8>,
+    body: Vec<u8>,
     client: IpAddr,
 }
 
@@ -99,7 +106,8 @@ impl Asked {
             None => Ipv4Addr::LOCALHOST.into(),
             Some(text) => text.parse().map_err(|_| matches.wrong(format!("`{text}` is no IP address")))?,
         };
-        Ok(Self { bytes: text.into_bytes(), client })
+        let body = body.unwrap_or_default().as_bytes().to_vec();
+        Ok(Self { bytes: text.into_bytes(), body, client })
     }
 
     fn text(&self, span: Span) -> String {
@@ -135,6 +143,8 @@ struct Routed<'p> {
     normal: Option<Vec<u8>>,
     steps: Vec<Step>,
     verdict: Verdict<'p>,
+    /// What it is refused with, where the API has something to say about that.
+    refusal: Option<Refusal<'p>>,
 }
 
 enum Verdict<'p> {
@@ -143,6 +153,11 @@ enum Verdict<'p> {
     NotFound,
     /// These methods would have been answered.
     MethodNotAllowed(MethodSet),
+    /// It asks for another origin's leave; this API gives or denies it by itself.
+    Preflight {
+        api: &'p Api,
+        told: Vec<u8>,
+    },
     Found {
         route: &'p Route,
         /// Names and values.
@@ -156,6 +171,11 @@ enum Answer<'p> {
     TooLarge,
     /// The path to ask for cannot be made of what the request brings: why.
     BadPath(&'static str),
+    /// It is not what the route describes.
+    Invalid {
+        reason: Reason,
+        problem: Problem,
+    },
     /// The request goes on, with this head.
     Forwarded {
         proxy: &'p HttpProxy,
@@ -171,7 +191,8 @@ enum Answer<'p> {
 impl Explained<'_> {
     /// Whether a route answers, or would if the body were smaller.
     fn is_answered(&self) -> bool {
-        matches!(self, Self::Routed(routed) if matches!(routed.verdict, Verdict::Found { .. }))
+        let answered = |verdict: &Verdict<'_>| matches!(verdict, Verdict::Found { .. } | Verdict::Preflight { .. });
+        matches!(self, Self::Routed(routed) if answered(&routed.verdict))
     }
 }
 
@@ -185,11 +206,13 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
         Err(error) => return Explained::Malformed(error),
     }
     let mut normal = Vec::new();
-    let mut routed = Box::new(Routed { head, normal: None, steps: Vec::new(), verdict: Verdict::NotFound });
+    let (verdict, steps) = (Verdict::NotFound, Vec::new());
+    let mut routed = Box::new(Routed { head, normal: None, steps, verdict, refusal: None });
     let path = match routed.head.path.of(&asked.bytes) {
         path if routed.head.path_needs_care => {
             if normalise(path, &mut normal).is_err() {
                 routed.verdict = Verdict::BadPath;
+                routed.refusal = Refusal::of(plan, asked, &routed, path, &Params::new());
                 return Explained::Routed(routed);
             }
             routed.normal = Some(normal.clone());
@@ -201,14 +224,16 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
     let host = routed.head.host_name.of(&asked.bytes);
     routed.steps = plan.router.explain(host, routed.head.method, path);
     let mut params = Params::new();
-    routed.verdict = match plan.router.lookup(host, routed.head.method, path, &mut params) {
+    let outcome = plan.find(host, routed.head.method, path, &mut params);
+    let found = if let Outcome::Found(id) = outcome { plan.routes.get(id.index()) } else { None };
+    routed.verdict = match (outcome, found) {
         _ if matches!(routed.head.method, Method::Connect | Method::Trace) => {
             Verdict::MethodNotAllowed(MethodSet::EMPTY)
         }
-        Outcome::NotFound => Verdict::NotFound,
-        Outcome::MethodNotAllowed(methods) => Verdict::MethodNotAllowed(methods),
-        Outcome::Found(id) => {
-            let route = &plan.routes[id.index()];
+        _ if let Some(verdict) = preflight(plan, asked, &routed.head, path, found) => verdict,
+        (Outcome::MethodNotAllowed(methods), _) => Verdict::MethodNotAllowed(methods),
+        (_, None) => Verdict::NotFound,
+        (_, Some(route)) => {
             let values: Vec<&[u8]> = params.as_slice().iter().map(|span| span.of(path)).collect();
             let named = route.parameters.iter().zip(&values);
             let parameters =
@@ -216,7 +241,30 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
             Verdict::Found { route, parameters, answer: answer(plan, route, asked, &routed.head, (&params, path)) }
         }
     };
+    routed.refusal = Refusal::of(plan, asked, &routed, path, &params);
     Explained::Routed(routed)
+}
+
+/// What a preflight is answered with, if the request is one and some API answers it by itself.
+fn preflight<'p>(
+    plan: &'p Plan,
+    asked: &Asked,
+    head: &RequestHead,
+    path: &[u8],
+    found: Option<&Route>,
+) -> Option<Verdict<'p>> {
+    let value = |name: &[u8]| {
+        let line = head.fields.iter().find(|line| line.name.of(&asked.bytes).eq_ignore_ascii_case(name))?;
+        Some(line.value.of(&asked.bytes))
+    };
+    let origin = value(b"origin").filter(|_| head.method == Method::Options)?;
+    let method = Method::from_token(value(b"access-control-request-method")?);
+    let id = plan.preflight(head.host_name.of(&asked.bytes), path, method, found)?;
+    let api = plan.apis.get(id.index())?;
+    let mut told = Vec::new();
+    let headers = value(b"access-control-request-headers").unwrap_or_default();
+    api.face.as_ref()?.cors.as_ref()?.tell(Some(origin), Some(headers), &mut told);
+    Some(Verdict::Preflight { api, told })
 }
 
 fn answer<'p>(
@@ -230,6 +278,9 @@ fn answer<'p>(
     let values = values.as_slice();
     if head.content_length.is_some_and(|length| length > route.request_body) {
         return Answer::TooLarge;
+    }
+    if let Some(refused) = validate(route, asked, head, values) {
+        return refused;
     }
     match &route.integration {
         Integration::Fixed(fixed) => Answer::Fixed(fixed),
@@ -261,15 +312,17 @@ fn answer<'p>(
                 target = Some(filled);
             }
             let client = asked.client.to_string();
+            let polite = route.face.as_ref().and_then(|face| face.manners.as_ref());
             let outgoing = Outgoing {
                 head,
                 bytes: &asked.bytes,
                 target: target.as_deref(),
+                held: None,
                 host,
                 client: client.as_bytes(),
                 trusted: plan.server.trusted_proxies.iter().any(|net| net.contains(&asked.client)),
                 secure: false,
-                polite: None,
+                polite: polite.map(|manners| Polite { manners, id: RequestId::default(), seconds: 0 }),
                 shape,
             };
             let mut sent = Vec::new();
@@ -293,6 +346,31 @@ fn known<'a>(plan: &'a Plan, route: &'a Route, asked: &'a Asked, head: &RequestH
         host: head.host.of(&asked.bytes),
         client: Some(asked.client),
         ..ExchangeRecord::default()
+    }
+}
+
+/// What validation has against the request, if anything.
+fn validate<'p>(route: &Route, asked: &Asked, head: &RequestHead, values: &[&[u8]]) -> Option<Answer<'p>> {
+    let validator = route.validator.as_ref()?;
+    let mut problem = Problem::default();
+    let path = |index: usize| values.get(index).copied().unwrap_or_default();
+    let request = validate::Asked { head, bytes: &asked.bytes, path: &path };
+    if validate::parameters::check(&validator.parameters, &request, &mut problem).is_err() {
+        return Some(Answer::Invalid { reason: Reason::BadParameters, problem });
+    }
+    let bodies = validator.bodies.as_ref()?;
+    match bodies.choose(head, &asked.bytes) {
+        Body::Passes => None,
+        Body::Refused => {
+            problem.begin();
+            problem.end("Unsupported Media Type");
+            Some(Answer::Invalid { reason: Reason::UnsupportedMedia, problem })
+        }
+        Body::Checked(_) if asked.body.len() as u64 > bodies.limit => Some(Answer::TooLarge),
+        Body::Checked(schema) => {
+            let refused = validate::body::check(schema, &asked.body, &mut problem).is_err();
+            refused.then_some(Answer::Invalid { reason: Reason::BadBody, problem })
+        }
     }
 }
 

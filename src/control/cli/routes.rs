@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::json::Json,
-    plan::{Plan, Route},
+    plan::{ApiKind, Plan, Route},
     route::Entry,
 };
 
@@ -21,18 +21,27 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, Us
         terminal.out.line(&list.pretty());
         return Ok(Exit::Done);
     }
-    let heading = ["METHODS", "HOST", "PATH", "ANSWERED BY", "DEFINED"].map(str::to_owned).to_vec();
+    // Where all are plain, that goes without saying.
+    let kinds = plan.apis.iter().any(|api| api.kind() != ApiKind::Plain);
+    let mut heading = ["METHODS", "HOST", "PATH", "ANSWERED BY", "DEFINED"].map(str::to_owned).to_vec();
+    if kinds {
+        heading.insert(3, "KIND".to_owned());
+    }
     let rows: Vec<Vec<String>> =
-        std::iter::once(heading).chain(entries.iter().map(|entry| row(&plan, entry))).collect();
+        std::iter::once(heading).chain(entries.iter().map(|entry| row(&plan, entry, kinds))).collect();
     terminal.out.text(&table(&rows));
     Ok(Exit::Done)
 }
 
-fn row(plan: &Plan, entry: &Entry) -> Vec<String> {
+fn row(plan: &Plan, entry: &Entry, kinds: bool) -> Vec<String> {
     let route = &plan.routes[entry.route.index()];
     let host = entry.host.clone().unwrap_or_else(|| "any".to_owned());
     let path = path(route, entry).to_owned();
-    vec![route.methods.clone(), host, path, describe::integration(plan, route), route.origin.clone()]
+    let mut row = vec![route.methods.clone(), host, path, describe::integration(plan, route), route.origin.clone()];
+    if kinds {
+        row.insert(3, plan.apis[route.api.index()].kind().label().to_owned());
+    }
+    row
 }
 
 /// The path as it is written, but for the root of an API, which its catch-all answers without saying so.
@@ -48,6 +57,7 @@ fn json(plan: &Plan, entry: &Entry) -> Json {
     }
     object.put("path", Json::text(path(route, entry)));
     object.put("api", Json::text(&plan.apis[route.api.index()].name));
+    object.put("kind", Json::text(plan.apis[route.api.index()].kind().label()));
     object.put("integration", Json::text(describe::kind(route)));
     if let Some(upstream) = describe::upstream(plan, route) {
         object.put("upstream", Json::text(&upstream.name));

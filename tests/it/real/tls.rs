@@ -11,6 +11,7 @@ use crate::{
     },
 };
 use std::{
+    fs,
     io::{Read, Write},
     net::TcpStream,
     process::{Child, Command, Stdio},
@@ -34,8 +35,13 @@ impl Files {
     }
 
     pub(super) fn put(&self, name: &str, issued: &Issued) {
-        self.folder.write(&format!("{name}.pem"), &issued.certificate);
-        self.folder.write(&format!("{name}.key"), &issued.key);
+        // Both are complete before either is renamed: a busy machine would else show one without the other for longer than the
+        // gateway waits for a pair.
+        let parts = [("pem", &issued.certificate), ("key", &issued.key)];
+        let ready = parts.map(|(end, text)| (self.folder.write(&format!("{name}.{end}.ready"), text), end));
+        for (path, end) in ready {
+            fs::rename(path, self.folder.path().join(format!("{name}.{end}"))).unwrap();
+        }
     }
 
     pub(super) fn path(&self, name: &str) -> String {

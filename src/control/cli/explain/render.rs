@@ -5,7 +5,7 @@ use super::{
         describe,
         terminal::{Stream, table},
     },
-    Answer, Asked, Explained, Routed, Verdict,
+    Answer, Asked, Explained, Refusal, Routed, Verdict,
 };
 use crate::{
     config::{
@@ -13,7 +13,7 @@ use crate::{
         unit::{show_duration, show_size},
     },
     http::head::Framing,
-    plan::{Plan, Route},
+    plan::{ApiKind, Plan, Route},
     route::{Step, Verdict as Tried},
 };
 use std::fmt::Write;
@@ -39,18 +39,38 @@ pub(super) fn human(plan: &Plan, asked: &Asked, explained: &Explained<'_>, out: 
     let asked_router = match &routed.verdict {
         Verdict::BadPath => false,
         Verdict::MethodNotAllowed(methods) => !methods.is_empty(),
-        Verdict::NotFound | Verdict::Found { .. } => true,
+        Verdict::NotFound | Verdict::Preflight { .. } | Verdict::Found { .. } => true,
     };
     if asked_router {
         rows.extend(considered(&routed.steps, plan, &asked.text(head.host_name)));
+        rows.extend(preferred(routed));
     }
     if let Verdict::Found { answer, route, .. } = &routed.verdict {
         rows.extend(answered(plan, answer, route));
     }
-    out.text(&table(&rows));
-    if let Verdict::Found { answer, .. } = &routed.verdict {
-        out.text(&message(answer));
+    if let Some(refusal) = &routed.refusal {
+        let (api, shown) = (refusal.api, refusal.shown);
+        let response = format!("{}, {}, of api {} ({})", shown.kind.name(), shown.status, api.name, api.kind().label());
+        rows.push(row("gateway response", response));
     }
+    out.text(&table(&rows));
+    match (&routed.verdict, &routed.refusal) {
+        (_, Some(Refusal { shown, fields, content, .. })) => {
+            let content = String::from_utf8_lossy(content);
+            out.text(&format!("\nsent to the client\n  {}\n{}\n  {content}\n", shown.status, indented(fields)));
+        }
+        (Verdict::Preflight { told, .. }, None) => {
+            out.text(&format!("\nsent to the client\n  204\n{}", indented(told)));
+        }
+        (Verdict::Found { answer, .. }, None) => out.text(&message(answer)),
+        _ => {}
+    }
+}
+
+/// Lines as part of a message.
+fn indented(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.lines().filter(|line| !line.is_empty()).fold(String::new(), |all, line| all + "  " + line + "\n")
 }
 
 fn row(name: &str, value: impl Into<String>) -> Vec<String> {
@@ -58,12 +78,18 @@ fn row(name: &str, value: impl Into<String>) -> Vec<String> {
 }
 
 fn verdict(plan: &Plan, routed: &Routed<'_>, out: &Stream) -> Vec<Vec<String>> {
+    let status = |plain: u16| routed.refusal.as_ref().map_or(plain, |refusal| refusal.shown.status);
     let refused = |what: &str| vec![row("route", format!("{}: {what}", out.red("none")))];
     let mut rows = match &routed.verdict {
-        Verdict::BadPath => refused("400, the path is malformed or leads out of the root"),
-        Verdict::NotFound => refused("404, no route has this host and path"),
-        Verdict::MethodNotAllowed(methods) if methods.is_empty() => refused("405, this method is never forwarded"),
-        Verdict::MethodNotAllowed(methods) => refused(&format!("405, only {methods} are answered here")),
+        Verdict::BadPath => refused(&format!("{}, the path is malformed or leads out of the root", status(400))),
+        Verdict::NotFound => refused(&format!("{}, no route has this host and path", status(404))),
+        Verdict::MethodNotAllowed(methods) if methods.is_empty() => {
+            refused(&format!("{}, this method is never forwarded", status(405)))
+        }
+        Verdict::MethodNotAllowed(methods) => refused(&format!("{}, only {methods} are answered here", status(405))),
+        Verdict::Preflight { api, .. } => {
+            vec![row("route", format!("none: 204, a preflight that api {} answers by itself (`cors`)", api.name))]
+        }
         Verdict::Found { route, parameters, .. } => {
             let mut rows = vec![row("route", named(plan, route))];
             rows.extend(parameters.iter().map(|(name, value)| row("parameter", format!("{name} = {value}"))));
@@ -84,8 +110,9 @@ fn verdict(plan: &Plan, routed: &Routed<'_>, out: &Stream) -> Vec<Vec<String>> {
 }
 
 fn named(plan: &Plan, route: &Route) -> String {
-    let api = &plan.apis[route.api.index()].name;
-    format!("{} {} of api {api}, {}", route.methods, route.path, route.origin)
+    let api = &plan.apis[route.api.index()];
+    let kind = if api.kind() == ApiKind::Plain { String::new() } else { format!(" ({})", api.kind().label()) };
+    format!("{} {} of api {}{kind}, {}", route.methods, route.path, api.name, route.origin)
 }
 
 /// What the router tried, a line each.
@@ -98,6 +125,17 @@ fn considered(steps: &[Step], plan: &Plan, host: &str) -> Vec<Vec<String>> {
         return vec![row("tried", format!("nothing: no route is for host {host}{known}"))];
     }
     steps.iter().map(|step| row("tried", format!("{}: {}", place(step), tried(step, plan)))).collect()
+}
+
+/// Why another route answers than the one that the router came to first.
+fn preferred(routed: &Routed<'_>) -> Option<Vec<String>> {
+    let Verdict::Found { route, .. } = &routed.verdict else { return None };
+    let chosen = routed.steps.iter().find_map(|step| match step.verdict {
+        Tried::Chosen { route, .. } => Some(route),
+        _ => None,
+    });
+    let why = format!("{}: it has fewer parameters, which counts in an HTTP API", route.path);
+    (chosen != Some(route.id)).then(|| row("preferred", why))
 }
 
 fn place(step: &Step) -> String {
@@ -122,9 +160,20 @@ fn tried(step: &Step, plan: &Plan) -> String {
 
 fn answered(plan: &Plan, answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>> {
     let mut rows = vec![row("answered by", describe::integration(plan, route))];
+    let invalid = matches!(answer, Answer::TooLarge | Answer::Invalid { .. });
+    if route.validator.is_some() && !invalid {
+        rows.push(row("validated", "what is checked of it is as the route describes"));
+    }
     match answer {
         Answer::TooLarge => rows.push(row("refused", "413, the body is larger than the route takes")),
         Answer::BadPath(why) => rows.push(row("refused", format!("400, the path to ask for cannot be made: {why}"))),
+        Answer::Invalid { reason, problem } => {
+            let status = reason.status();
+            rows.push(row("refused", format!("{status}, {}", String::from_utf8_lossy(&problem.message))));
+            if !problem.validation.is_empty() {
+                rows.push(row("because", String::from_utf8_lossy(&problem.validation)));
+            }
+        }
         Answer::Fixed(_) | Answer::Redirected { .. } => {}
         Answer::Forwarded { proxy, .. } => {
             let upstream = &plan.upstreams[proxy.upstream.index()];
@@ -142,12 +191,8 @@ fn answered(plan: &Plan, answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>>
 
 /// The message that goes out, upstream or to the client.
 fn message(answer: &Answer<'_>) -> String {
-    let indented = |bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes);
-        text.lines().filter(|line| !line.is_empty()).fold(String::new(), |all, line| all + "  " + line + "\n")
-    };
     match answer {
-        Answer::TooLarge | Answer::BadPath(_) => String::new(),
+        Answer::TooLarge | Answer::BadPath(_) | Answer::Invalid { .. } => String::new(),
         Answer::Forwarded { head, .. } => format!("\nsent upstream\n{}", indented(head)),
         Answer::Fixed(fixed) => {
             let length = fixed.body.len();
@@ -180,13 +225,20 @@ pub(super) fn json(plan: &Plan, asked: &Asked, explained: &Explained<'_>) -> Jso
         ("target", Json::text(asked.text(routed.head.target))),
         ("host", Json::text(asked.text(routed.head.host))),
     ]);
+    let status = |plain: u16| routed.refusal.as_ref().map_or(plain, |refusal| refusal.shown.status);
     let tried = routed.steps.iter().map(|step| Json::text(format!("{}: {}", place(step), tried(step, plan))));
     object.put("tried", Json::List(tried.collect()));
     match &routed.verdict {
-        Verdict::BadPath => object.put("status", Json::number(400)),
-        Verdict::NotFound => object.put("status", Json::number(404)),
+        Verdict::BadPath => object.put("status", Json::number(status(400))),
+        Verdict::NotFound => object.put("status", Json::number(status(404))),
+        Verdict::Preflight { api, told } => {
+            object.put("status", Json::number(204));
+            object.put("api", Json::text(&api.name));
+            let told = String::from_utf8_lossy(told);
+            object.put("headers", Json::texts(told.lines()));
+        }
         Verdict::MethodNotAllowed(methods) => {
-            object.put("status", Json::number(405));
+            object.put("status", Json::number(status(405)));
             object.put("allow", Json::texts(methods.iter().map(crate::http::method::Method::name)));
         }
         Verdict::Found { route, parameters, answer } => {
@@ -196,6 +248,18 @@ pub(super) fn json(plan: &Plan, asked: &Asked, explained: &Explained<'_>) -> Jso
             answer_json(plan, answer, &mut object);
         }
     }
+    if let Some(Refusal { api, shown, fields, content }) = &routed.refusal {
+        let fields = String::from_utf8_lossy(fields);
+        let response = Json::object([
+            ("type", Json::text(shown.kind.name())),
+            ("status", Json::number(shown.status)),
+            ("api", Json::text(&api.name)),
+            ("kind", Json::text(api.kind().label())),
+            ("headers", Json::texts(fields.lines())),
+            ("body", Json::text(String::from_utf8_lossy(content))),
+        ]);
+        object.put("gateway_response", response);
+    }
     object
 }
 
@@ -204,6 +268,7 @@ fn route_json(plan: &Plan, route: &Route) -> Json {
         ("methods", Json::texts(route.methods.split(','))),
         ("path", Json::text(&route.path)),
         ("api", Json::text(&plan.apis[route.api.index()].name)),
+        ("kind", Json::text(plan.apis[route.api.index()].kind().label())),
         ("integration", Json::text(describe::kind(route))),
         ("origin", Json::text(&route.origin)),
     ])
@@ -213,6 +278,11 @@ fn answer_json(plan: &Plan, answer: &Answer<'_>, object: &mut Json) {
     match answer {
         Answer::TooLarge => object.put("status", Json::number(413)),
         Answer::BadPath(_) => object.put("status", Json::number(400)),
+        Answer::Invalid { reason, problem } => {
+            object.put("status", Json::number(reason.status()));
+            object.put("message", Json::text(String::from_utf8_lossy(&problem.message)));
+            object.put("validation", Json::text(String::from_utf8_lossy(&problem.validation)));
+        }
         Answer::Fixed(fixed) => object.put("status", Json::number(fixed.status)),
         Answer::Redirected { redirect, location } => {
             object.put("status", Json::number(redirect.status));

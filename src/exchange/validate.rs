@@ -1,0 +1,135 @@
+//! Phase 3: whether the request is what its route describes: parameters, then the body (reference, sections 0 and 7.8).
+
+use super::{Core, Opened, Rejection, Request, admit::Admitted};
+use crate::{
+    http::head::Framing,
+    observe::event::Reason,
+    plan::{Route, Validator},
+    route::Params,
+    upstream::body::RequestBody,
+    validate::{self, Body, Problem, Refusal, Schema},
+};
+
+/// Proof that a request is what its route describes: [`super::integrate`] demands it.
+#[derive(Debug)]
+pub struct Validated(Admitted);
+
+impl Validated {
+    /// The proof that went before.
+    #[must_use]
+    pub fn admitted(self) -> Admitted {
+        self.0
+    }
+}
+
+/// What validation came to.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is as it should be.
+    Valid(Validated),
+    /// Its body has to be had first: see [`collect`].
+    Collect(Admitted),
+}
+
+/// Validates `request`, as far as that takes no waiting. A route without a validator costs one branch.
+///
+/// # Errors
+/// 400 for what is not as described, 413 and 415 for a body that cannot be looked at.
+#[inline]
+pub fn validate(
+    core: &Core,
+    route: &Route,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    (parameters, normal): (&Params, &[u8]),
+    admitted: Admitted,
+    opened: &mut Opened,
+) -> Result<Verdict, Rejection> {
+    match &route.validator {
+        None => Ok(Verdict::Valid(Validated(admitted))),
+        Some(validator) => {
+            let is_there = look(core, validator, request, body, (parameters, normal), opened)?;
+            Ok(if is_there { Verdict::Valid(Validated(admitted)) } else { Verdict::Collect(admitted) })
+        }
+    }
+}
+
+/// Looks at what is there. False if the body is still to come.
+#[inline(never)]
+fn look(
+    core: &Core,
+    validator: &Validator,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    (parameters, normal): (&Params, &[u8]),
+    opened: &mut Opened,
+) -> Result<bool, Rejection> {
+    let matched = if normal.is_empty() { request.head.path.of(request.bytes) } else { normal };
+    let path = |index| parameters.get(index).map(|span| span.of(matched)).unwrap_or_default();
+    let asked = validate::Asked { head: request.head, bytes: request.bytes, path: &path };
+    let mut problem = core.problem.borrow_mut();
+    validate::parameters::check(&validator.parameters, &asked, &mut problem)
+        .map_err(|refusal| rejection(refusal, &problem, opened))?;
+    let Some(bodies) = &validator.bodies else { return Ok(true) };
+    let schema = match bodies.choose(request.head, request.bytes) {
+        Body::Passes => return Ok(true),
+        Body::Refused => {
+            problem.begin();
+            problem.end("Unsupported Media Type");
+            return Err(rejection(Refusal::MediaType, &problem, opened));
+        }
+        Body::Checked(schema) => schema,
+    };
+    body.limit = bodies.limit;
+    if request.head.content_length.is_some_and(|length| length > bodies.limit) {
+        return Err(Rejection::new(Reason::TooLarge));
+    }
+    let content = match body.framing {
+        Framing::None => Some(&b""[..]),
+        Framing::Length(length) => usize::try_from(length).ok().and_then(|length| body.prefix.get(..length)),
+        Framing::Chunked | Framing::UntilClose => None,
+    };
+    let Some(content) = content else { return Ok(false) };
+    judge(schema, content, &mut problem, opened).map(|()| true)
+}
+
+/// Receives the body and looks at it. From then on it is in memory, and is sent from there.
+///
+/// # Errors
+/// It did not come, is too large, or is not as described.
+pub async fn collect(
+    core: &Core,
+    opened: &mut Opened,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    admitted: Admitted,
+) -> Result<(Validated, Vec<u8>), Rejection> {
+    let epoch = opened.epoch();
+    let route = opened.route.and_then(|id| epoch.plan.routes.get(id.index()));
+    let content = body.collect(&core.net, request.alarm).await.map_err(|fault| {
+        let rejection = Rejection::from(fault);
+        if rejection.reason == Reason::BadRequest {
+            core.metrics.reject(rejection.detail);
+        }
+        if request.alarm.is_cut() { rejection.cut() } else { rejection }
+    })?;
+    let bodies = route.and_then(|route| route.validator.as_ref()).and_then(|validator| validator.bodies.as_ref());
+    if let Some(Body::Checked(schema)) = bodies.map(|bodies| bodies.choose(request.head, request.bytes)) {
+        judge(schema, &content, &mut core.problem.borrow_mut(), opened)?;
+    }
+    Ok((Validated(admitted), content))
+}
+
+fn judge(schema: &Schema, content: &[u8], problem: &mut Problem, opened: &mut Opened) -> Result<(), Rejection> {
+    validate::body::check(schema, content, problem).map_err(|refusal| rejection(refusal, problem, opened))
+}
+
+#[cold]
+fn rejection(refusal: Refusal, problem: &Problem, opened: &mut Opened) -> Rejection {
+    opened.problem = problem.number;
+    Rejection::told(match refusal {
+        Refusal::Parameters => Reason::BadParameters,
+        Refusal::Body => Reason::BadBody,
+        Refusal::MediaType => Reason::UnsupportedMedia,
+    })
+}

@@ -1,0 +1,135 @@
+//! JSON (RFC 8259) read with care: bounded in depth, no member twice, no number that is none.
+
+use crate::base::limits;
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use std::fmt;
+
+/// Reads one JSON text.
+///
+/// # Errors
+/// What is wrong with it, with line and column: not JSON, not UTF-8, deeper than [`limits::JSON_DEPTH_MAX`], a member twice.
+pub fn parse(bytes: &[u8]) -> Result<Value, String> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Careful { depth: 0 }.deserialize(&mut reader).map_err(|e| e.to_string())?;
+    reader.end().map_err(|e| e.to_string())?;
+    Ok(value)
+}
+
+/// Makes a value, looking at what the parser does not.
+#[derive(Clone, Copy)]
+struct Careful {
+    depth: usize,
+}
+
+impl Careful {
+    fn deeper<E: de::Error>(self) -> Result<Self, E> {
+        if self.depth == limits::JSON_DEPTH_MAX {
+            return Err(E::custom(format_args!("nested deeper than {}", limits::JSON_DEPTH_MAX)));
+        }
+        Ok(Self { depth: self.depth + 1 })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Careful {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Careful {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut values = Vec::new();
+        while let Some(value) = seq.next_element_seed(inner)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut members = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let value = map.next_value_seed(inner)?;
+            if members.insert(name, value).is_some() {
+                // Which of the two counts would be anyone's guess (RFC 8259 §4).
+                return Err(de::Error::custom("a member is there twice"));
+            }
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn what_is_ambiguous_or_too_deep_is_refused() {
+        let deep = |n: usize| format!("{}1{}", "[".repeat(n), "]".repeat(n));
+        for (text, good, why) in [
+            ("{}", true, "the empty object"),
+            ("{\"a\":[1,2.5,-3,true,null,\"x\"]}", true, "every type"),
+            (" 1 ", true, "a scalar with white space (RFC 8259 §2)"),
+            ("{\"a\":1,\"a\":1}", false, "a member twice"),
+            ("{\"a\":1,\"\\u0061\":1}", false, "a member twice, once escaped"),
+            ("{\"a\":{\"b\":1},\"b\":1}", true, "the same name at two levels"),
+            (&deep(64), true, "as deep as allowed"),
+            (&deep(65), false, "deeper"),
+            (&"[".repeat(100_000), false, "as deep as an attacker likes"),
+            ("1e400", false, "a number that no double holds"),
+            ("12345678901234567890123", true, "a large integer"),
+            ("01", false, "a leading zero"),
+            ("+1", false, "a plus sign"),
+            ("NaN", false, "not a number"),
+            ("{\"a\":1,}", false, "a comma too many"),
+            ("{} {}", false, "two texts"),
+            ("", false, "nothing"),
+            ("'a'", false, "the wrong quotes"),
+            ("\"\u{1}\"", false, "a control character in a string"),
+            ("\"\\ud800\"", false, "half of a surrogate pair"),
+            ("\u{feff}{}", false, "a byte order mark (RFC 8259 §8.1)"),
+            ("// c\n{}", false, "a comment"),
+        ] {
+            assert_eq!(parse(text.as_bytes()).is_ok(), good, "{why}: {:?}", parse(text.as_bytes()).err());
+        }
+        assert!(parse(b"\"\xff\"").is_err(), "not UTF-8");
+    }
+}
