@@ -7,6 +7,7 @@ pub mod exchange;
 
 pub mod h1;
 pub mod http;
+pub mod mapping;
 pub mod route;
 pub mod tls;
 pub mod upstream;

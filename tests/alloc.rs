@@ -114,6 +114,12 @@ fn a_warm_proxied_exchange_allocates_nothing() {
 }
 
 #[test]
+fn a_warm_mapped_exchange_allocates_nothing() {
+    check("mapped", b"GET /mapped/7?q=a%20b&q=c HTTP/1.1\r\nHost: h\r\nX-Q: 1\r\n\r\n", SMALL, "200", 0);
+    check("not to be mapped", b"GET /mapped/7 HTTP/1.1\r\nHost: h\r\n\r\n", b"", "400", 0);
+}
+
+#[test]
 fn a_warm_answer_of_our_own_allocates_nothing() {
     check("fixed", b"GET /fixed HTTP/1.1\r\nHost: h\r\n\r\n", b"", "200", 0);
     check("redirect", b"GET /old/17?a=b HTTP/1.1\r\nHost: h\r\n\r\n", b"", "302", 0);

@@ -1,6 +1,6 @@
 //! `[api.*]`: hosts, paths, methods, and the router over all of them.
 
-use super::{Sink, check_count, check_name, face, integration, validation};
+use super::{Sink, check_count, check_name, face, integration, mapping::Around, stage::Variables, validation};
 use crate::{
     base::{
         ids::{ApiId, RouteId, UpstreamId},
@@ -9,11 +9,11 @@ use crate::{
     config::{
         self, Config, Diagnostic,
         diagnostic::Code,
-        source::{Place, Text},
+        source::{At, Place, Text},
     },
     http::method::Method,
     plan::{
-        Api, ApiKind, Face, Route,
+        Api, ApiKind, Face, Route, Upstream,
         documentation::{Documentation, Told},
     },
     route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError, Router, Slash},
@@ -23,6 +23,8 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 /// All APIs with their routes.
 pub(super) struct Apis {
+    /// Upstreams that URIs made, whose ids are behind those that have tables.
+    pub(super) upstreams: Vec<Upstream>,
     pub(super) apis: Vec<Api>,
     pub(super) routes: Vec<Route>,
     pub(super) router: Builder,
@@ -40,7 +42,9 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
         sink,
         upstreams: upstreams.collect(),
         body_limit: config.server.limits.request_body.value,
+        uris: RefCell::default(),
         apis: Apis {
+            upstreams: Vec::new(),
             apis: Vec::with_capacity(config.apis.len()),
             routes: Vec::with_capacity(count),
             router: Builder::new(),
@@ -68,7 +72,11 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
     if sink.errors() == 0 {
         compiler.shadowed();
     }
-    compiler.apis
+    let mut apis = compiler.apis;
+    apis.upstreams = compiler.uris.into_inner().upstreams;
+    let count = config.upstreams.len() + apis.upstreams.len();
+    check_count(count, max, "upstreams", config.apis.last().map(|api| api.name.place), sink);
+    apis
 }
 
 /// Finds whose a request is that no route answers: each API has what is below its base path. `None` if no API has a face, so
@@ -109,16 +117,26 @@ pub(super) fn warn_empty(config: &Config, sink: &Sink) {
 pub(super) struct Compiler<'c> {
     pub(super) sink: &'c Sink,
     pub(super) upstreams: AHashMap<&'c str, UpstreamId>,
+    /// What URIs have made.
+    pub(super) uris: RefCell<Uris>,
     body_limit: u64,
     apis: Apis,
     /// Where the path of each route was written.
     places: Vec<Place>,
     /// Upstreams that are named but not defined, with the places that name them.
-    pub(super) dangling: RefCell<BTreeMap<&'c str, Vec<Place>>>,
+    pub(super) dangling: RefCell<BTreeMap<String, Vec<Place>>>,
     /// Routes that answer the root, too, unless another one does.
     catch_alls: Vec<CatchAll>,
     /// Where the `$default` of each API is.
     defaults: AHashMap<ApiId, Place>,
+}
+
+/// Upstreams that URIs have made.
+#[derive(Default)]
+pub(super) struct Uris {
+    pub(super) upstreams: Vec<Upstream>,
+    pub(super) by_name: AHashMap<String, UpstreamId>,
+    pub(super) tls: super::tls::Upstreams,
 }
 
 /// What the routes of one API have in common.
@@ -133,6 +151,7 @@ struct Common<'c> {
     /// What kind was meant could not be read.
     kind_unknown: bool,
     face: Option<Arc<Face>>,
+    variables: Variables,
 }
 
 impl<'c> Compiler<'c> {
@@ -142,16 +161,23 @@ impl<'c> Compiler<'c> {
         let base_path = api.base_path.as_ref().and_then(|text| self.base_path(text));
         let routable = hosts.is_some() && base_path.is_some();
         let (hosts, base_path) = (hosts.unwrap_or_default(), base_path.unwrap_or(""));
-        let (kind, face) = (face::kind(&api.face), face::compile(&api.name.value, &api.face, self.sink));
+        let variables = Variables::compile(&api.variables, self.sink);
+        let stage = api.stage.as_ref();
+        if let Some(stage) = stage {
+            check_name(&At { value: stage.value.clone(), place: stage.place }, "a stage", self.sink);
+        }
+        let stage = stage.map_or_else(String::new, |stage| stage.value.clone());
+        let (kind, face) = (face::kind(&api.face), face::compile(&api.name.value, &api.face, &variables, self.sink));
         let kind_unknown = api.face.typed && api.face.kind.is_none();
-        let common = Common { id, hosts: hosts.clone(), base_path, routable, models, kind, kind_unknown, face };
+        let hosts_of = hosts.clone();
+        let common = Common { id, hosts: hosts_of, base_path, routable, models, kind, kind_unknown, face, variables };
         for route in &api.routes {
             self.route(route, &common);
         }
         let base_path = if base_path.is_empty() { "/".into() } else { base_path.to_owned() };
         self.apis.documentation.apis.push(told(&api.told));
         let face = common.face.clone();
-        self.apis.apis.push(Api { name: api.name.value.clone(), hosts, base_path, face });
+        self.apis.apis.push(Api { name: api.name.value.clone(), hosts, base_path, face, stage });
     }
 
     /// Host names in lower case; `None` if one of them is wrong.
@@ -213,8 +239,8 @@ impl<'c> Compiler<'c> {
         let methods = self.methods(&route.methods, common.kind);
         let path = route.path.as_ref().and_then(|text| self.path(text, common));
         let parameters = path.as_ref().map(|(_, parameters)| parameters.as_slice());
-        let integration =
-            route.integration.as_ref().and_then(|i| integration::compile(i, parameters, common.kind, self));
+        let around = Around { parameters, kind: common.kind, variables: &common.variables, route };
+        let integration = route.integration.as_ref().and_then(|i| integration::compile(i, around, self));
         let validator = validation::compile(route, parameters, &common.models, self.body_limit, self.sink);
         let (Some((path, parameters)), Some((methods, names)), Some(text)) = (path, methods, &route.path) else {
             return;

@@ -1,6 +1,6 @@
 //! What an API's clients see besides what its routes say: its kind, ids, CORS and gateway responses.
 
-use super::{Sink, cors, headers};
+use super::{Sink, cors, headers, stage::Variables};
 use crate::{
     base::limits,
     config::{
@@ -18,7 +18,7 @@ use crate::{
 use std::sync::Arc;
 
 /// The face of the API `name`; `None` for a plain one that says nothing about it.
-pub(super) fn compile(name: &str, written: &Written, sink: &Sink) -> Option<Arc<Face>> {
+pub(super) fn compile(name: &str, written: &Written, variables: &Variables, sink: &Sink) -> Option<Arc<Face>> {
     let kind = kind(written);
     let amazon = kind != ApiKind::Plain;
     let cors = written.cors.as_ref().and_then(|cors| cors::compile(cors, sink));
@@ -38,7 +38,7 @@ pub(super) fn compile(name: &str, written: &Written, sink: &Sink) -> Option<Arc<
         manners: manners(name, kind).filter(|_| written.aws_headers.is_none_or(|given| given.value)),
         cors,
         responses: GatewayResponses::new(responses),
-        variables: Vec::new(),
+        variables: variables.pairs().to_vec(),
     };
     let plain =
         !amazon && !face.problem_details && !face.request_ids && face.cors.is_none() && face.responses.is_empty();

@@ -1,6 +1,12 @@
 //! What answers: references to upstreams, templates, fixed answers.
 
-use super::{api::Compiler, headers, template, upstream::is_host};
+use super::{
+    api::Compiler,
+    headers,
+    mapping::{self, Around, Parts},
+    template::{self, Names},
+    upstream::{is_host, of_uri},
+};
 use crate::{
     base::ids::UpstreamId,
     config::{
@@ -13,49 +19,90 @@ use crate::{
 };
 use bytes::Bytes;
 
-/// Compiles an integration; `parameters` are those of the route's path, if that could be read.
+/// Compiles an integration.
 pub(super) fn compile<'c>(
     integration: &'c config::integration::Integration,
-    parameters: Option<&[String]>,
-    kind: plan::ApiKind,
+    around: Around<'_>,
     compiler: &Compiler<'c>,
 ) -> Option<plan::Integration> {
     use config::integration::Integration as Written;
+    if let (Some((name, _)), false) =
+        (around.route.request_parameters.first(), matches!(integration, Written::HttpProxy(_)))
+    {
+        let message = "`request_parameters` are for integrations that send requests on";
+        compiler.sink.add(Diagnostic::error(Code::BAD_MAPPING, name.place, message).help("remove them"));
+    }
     match integration {
-        Written::HttpProxy(proxy) => http_proxy(proxy, parameters, compiler),
+        Written::HttpProxy(proxy) => http_proxy(proxy, around, compiler),
         Written::Static(fixed) => self::fixed(fixed, compiler),
-        Written::Redirect(redirect) => self::redirect(redirect, parameters, compiler),
-        Written::Mock(mock) => self::mock(mock, kind, compiler),
+        Written::Redirect(redirect) => self::redirect(redirect, around.parameters, compiler),
+        Written::Mock(mock) => self::mock(mock, around.kind, compiler),
     }
 }
 
-fn http_proxy<'c>(
-    proxy: &'c HttpProxy,
-    parameters: Option<&[String]>,
-    compiler: &Compiler<'c>,
-) -> Option<plan::Integration> {
-    let sink = compiler.sink;
-    let upstream = proxy.upstream.as_ref().and_then(|name| upstream(name, compiler));
-    let path = match &proxy.path {
-        Some(text) => Some(template::path(text, parameters, sink)?),
-        None => None,
+fn http_proxy<'c>(proxy: &'c HttpProxy, around: Around<'_>, compiler: &Compiler<'c>) -> Option<plan::Integration> {
+    let (sink, variables) = (compiler.sink, around.variables);
+    let parts = mapping::compile(proxy, around, sink);
+    let named = proxy.upstream.as_ref().and_then(|name| upstream(&*variables.text(name, sink)?, compiler));
+    let text = |text: &'c Option<Text>| text.as_ref().map(|text| variables.text(text, sink));
+    let (uri, path, host) = (text(&proxy.uri), text(&proxy.path), text(&proxy.host));
+    let host = host.map(|host| forward_host(&*host?, compiler));
+    let Parts { mut mapped, mut places } = parts?;
+    let mut names = Names { parameters: around.parameters, places: &mut places, values: &mut mapped.pieces };
+    let (upstream, path, host) = match (uri, path) {
+        (Some(uri), _) => {
+            let uri = uri?;
+            let (upstream, own_host, rest) = self::uri(&uri, proxy, compiler)?;
+            let path = template::uri(&uri, rest, &mut names, sink)?;
+            (Some(upstream), Some(path), host.unwrap_or_else(|| Some(own_host.into_bytes().into())))
+        }
+        (None, path) => {
+            let path = match path {
+                Some(path) => Some(template::path(&*path?, &mut names, sink)?),
+                None => None,
+            };
+            let host = match host {
+                Some(host) => Some(host?),
+                None => None,
+            };
+            (named, path, host)
+        }
     };
-    let host = match &proxy.host {
-        Some(text) => Some(forward_host(text, compiler)?),
-        None => None,
-    };
+    for (_, source) in places.iter().filter(|(_, source)| !source.used) {
+        let message = format!("`{}` goes nowhere: there is no such place in the path", source.name.value);
+        let diagnostic = Diagnostic::error(Code::BAD_MAPPING, source.name.place, message);
+        sink.add(diagnostic.help("write `{name}` into `uri` or `path`"));
+    }
+    let idle = mapped.rules == plan::Rules::default()
+        && mapped.pieces.is_empty()
+        && mapped.query.is_empty()
+        && mapped.headers.is_empty();
     Some(plan::Integration::HttpProxy(plan::HttpProxy {
         upstream: upstream?,
         path,
         host,
         timeout: proxy.timeout.value,
+        mapped: (!idle).then(|| Box::new(mapped)),
     }))
 }
 
-fn upstream<'c>(name: &'c Text, compiler: &Compiler<'c>) -> Option<UpstreamId> {
+/// The upstream of a URI, one for each server however many routes name it; the host to send, and where the path begins.
+fn uri(uri: &Text, proxy: &HttpProxy, compiler: &Compiler<'_>) -> Option<(UpstreamId, String, usize)> {
+    let mut uris = compiler.uris.borrow_mut();
+    let made = of_uri(uri, proxy.tls.as_ref(), &uris.tls, compiler.sink)?;
+    if let Some(known) = uris.by_name.get(&made.upstream.name) {
+        return Some((*known, made.host, made.rest));
+    }
+    let id = UpstreamId(u16::try_from(compiler.upstreams.len() + uris.upstreams.len()).unwrap_or(u16::MAX));
+    uris.by_name.insert(made.upstream.name.clone(), id);
+    uris.upstreams.push(made.upstream);
+    Some((id, made.host, made.rest))
+}
+
+fn upstream(name: &Text, compiler: &Compiler<'_>) -> Option<UpstreamId> {
     let found = compiler.upstreams.get(name.value.as_str()).copied();
     if found.is_none() {
-        compiler.dangling.borrow_mut().entry(&name.value).or_default().push(name.place);
+        compiler.dangling.borrow_mut().entry(name.value.clone()).or_default().push(name.place);
     }
     found
 }

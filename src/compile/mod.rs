@@ -11,7 +11,9 @@ mod headers;
 mod integration;
 mod locate;
 mod log;
+mod mapping;
 mod server;
+mod stage;
 mod summary;
 mod template;
 pub mod tls;
@@ -47,10 +49,11 @@ pub struct Compiled {
 /// Everything that is wrong with it, warnings not among it.
 pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
     let sink = Sink { broken: config.broken, all: RefCell::default() };
-    let upstreams = upstream::compile(&config.upstreams, &sink);
+    let mut upstreams = upstream::compile(&config.upstreams, &sink);
     let (server, listeners, acme) = server::compile(&config.server, &sink);
     let admin = server::admin(config.admin.as_ref(), &listeners, &sink);
-    let apis = api::compile(config, &sink);
+    let mut apis = api::compile(config, &sink);
+    upstreams.append(&mut apis.upstreams);
     let access_log = log::access(config.access_log.as_ref(), &sink);
     if sink.errors() == 0 {
         upstream::warn_unused(&config.upstreams, &apis.routes, &sink);

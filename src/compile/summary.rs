@@ -166,7 +166,9 @@ fn route(out: &mut String, plan: &Plan, route: &Route) {
             let path = proxy.path.as_ref().map_or_else(String::new, |path| format!(" {}", template(path)));
             let host =
                 proxy.host.as_ref().map_or_else(String::new, |host| format!(" as {}", String::from_utf8_lossy(host)));
-            writeln!(out, "to {upstream}{path}{host} within {}", unit::show_duration(proxy.timeout))
+            let within = unit::show_duration(proxy.timeout);
+            let mapped = proxy.mapped.as_ref().map_or_else(String::new, |mapped| format!(", {mapped:?}"));
+            writeln!(out, "to {upstream}{path}{host} within {within}{mapped}")
         }
         Integration::Fixed(fixed) => {
             let fields = String::from_utf8_lossy(&fixed.fields);
@@ -186,6 +188,9 @@ fn template(template: &PathTemplate, parameters: &[String]) -> String {
             Piece::Literal(bytes) => out.push_str(&String::from_utf8_lossy(bytes)),
             Piece::Parameter(index) => {
                 let _ = write!(out, "{{{}}}", parameters.get(*index).map_or("?", String::as_str));
+            }
+            Piece::Mapped(index, _) => {
+                let _ = write!(out, "{{#{index}}}");
             }
         }
     }

@@ -1,14 +1,59 @@
 //! Paths and locations with path parameters in them.
 
-use super::Sink;
+use super::{Sink, mapping::Places};
 use crate::{
     config::{self, Diagnostic, diagnostic::Code, source::Text},
-    plan::{PathTemplate, Piece},
+    mapping::percent::Zone,
+    plan::{PathTemplate, Piece, mapped::Value},
 };
 use std::ops::Range;
 
+/// What `{name}` may stand for.
+pub(super) struct Names<'n, 'c> {
+    /// The route's path parameters, if its path could be read.
+    pub(super) parameters: Option<&'n [String]>,
+    /// What is mapped to places of the path.
+    pub(super) places: &'n mut Places<'c>,
+    /// The mapped values that are used, in the order of [`Piece::Mapped`].
+    pub(super) values: &'n mut Vec<Value>,
+}
+
+impl Names<'_, '_> {
+    /// The piece for `name`: what is mapped counts before what the path has.
+    fn piece(&mut self, name: &str, zone: Zone) -> Option<Piece> {
+        let value = match self.places.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, source)) => {
+                source.used = true;
+                source.value.clone().encoded(zone)
+            }
+            None => {
+                let index = self.parameters?.iter().position(|known| known == name)?;
+                match zone {
+                    Zone::Path => return Some(Piece::Parameter(index)),
+                    Zone::Query => Value::Path(index),
+                }
+            }
+        };
+        self.values.push(value);
+        Some(Piece::Mapped(self.values.len() - 1, zone))
+    }
+}
+
+/// What a `uri` has behind its authority: a path and perhaps a query, or nothing, which is `/`.
+pub(super) fn uri(text: &Text, from: usize, names: &mut Names<'_, '_>, sink: &Sink) -> Option<PathTemplate> {
+    if let Some(at) = text.value[from..].find('#').map(|at| from + at) {
+        wrong(text, at..text.value.len(), "expected no fragment: it is never sent", None, sink);
+        return None;
+    }
+    let mut template = parse(text, from, names, sink)?;
+    if !text.value[from..].starts_with('/') {
+        template.pieces.insert(0, Piece::Literal((*b"/").into()));
+    }
+    Some(template)
+}
+
 /// An integration's `path`: begins with `/`, no query, no fragment.
-pub(super) fn path(text: &Text, parameters: Option<&[String]>, sink: &Sink) -> Option<PathTemplate> {
+pub(super) fn path(text: &Text, names: &mut Names<'_, '_>, sink: &Sink) -> Option<PathTemplate> {
     if !text.value.starts_with('/') {
         let help = (!text.value.is_empty()).then(|| format!("write \"/{}\"", text.value));
         wrong(text, 0..text.value.len(), "expected a path that begins with `/`", help, sink);
@@ -19,7 +64,7 @@ pub(super) fn path(text: &Text, parameters: Option<&[String]>, sink: &Sink) -> O
         wrong(text, at..text.value.len(), what, None, sink);
         return None;
     }
-    parse(text, parameters, sink)
+    parse(text, 0, names, sink)
 }
 
 /// A redirect's `location`: a path or an absolute URL, its beginning not left to the client.
@@ -33,7 +78,16 @@ pub(super) fn location(text: &Text, parameters: Option<&[String]>, sink: &Sink) 
         wrong(text, 0..text.value.len(), what, None, sink);
         return None;
     }
-    parse(text, parameters, sink)
+    // As it always was: what is put behind a `?` of a location is what the path has.
+    let mut pieces = parse_with(
+        text,
+        0,
+        parameters,
+        |name, _| parameters?.iter().position(|known| known == name).map(Piece::Parameter),
+        sink,
+    )?;
+    pieces.shrink_to_fit();
+    Some(PathTemplate { pieces })
 }
 
 fn wrong(text: &Text, range: Range<usize>, expected: &str, help: Option<String>, sink: &Sink) {
@@ -42,10 +96,23 @@ fn wrong(text: &Text, range: Range<usize>, expected: &str, help: Option<String>,
     sink.add(diagnostic.expected(expected).maybe_help(help));
 }
 
+fn parse(text: &Text, from: usize, names: &mut Names<'_, '_>, sink: &Sink) -> Option<PathTemplate> {
+    let parameters = names.parameters;
+    let pieces = parse_with(text, from, parameters, |name, zone| names.piece(name, zone), sink)?;
+    Some(PathTemplate { pieces })
+}
+
 /// Splits at `{name}`. Parameters are not looked up if the route's path could not be read.
-fn parse(text: &Text, parameters: Option<&[String]>, sink: &Sink) -> Option<PathTemplate> {
+fn parse_with(
+    text: &Text,
+    from: usize,
+    parameters: Option<&[String]>,
+    mut named: impl FnMut(&str, Zone) -> Option<Piece>,
+    sink: &Sink,
+) -> Option<Vec<Piece>> {
     let value = text.value.as_str();
-    let (mut pieces, mut good, mut at) = (Vec::new(), true, 0);
+    let query = value[from..].find('?').map_or(value.len(), |at| from + at);
+    let (mut pieces, mut good, mut at) = (Vec::new(), true, from);
     while let Some(open) = value[at..].find('{').map(|open| at + open) {
         good &= literal(text, at..open, &mut pieces, sink);
         let Some(close) = value[open..].find('}').map(|close| open + close) else {
@@ -53,9 +120,9 @@ fn parse(text: &Text, parameters: Option<&[String]>, sink: &Sink) -> Option<Path
             return None;
         };
         let name = &value[open + 1..close];
-        match parameters.map(|all| all.iter().position(|other| other == name)) {
-            Some(Some(index)) => pieces.push(Piece::Parameter(index)),
-            Some(None) => {
+        match named(name, if open < query { Zone::Path } else { Zone::Query }) {
+            Some(piece) => pieces.push(piece),
+            None if parameters.is_some() => {
                 unknown(text, open..close + 1, name, parameters.unwrap_or_default(), sink);
                 good = false;
             }
@@ -64,7 +131,7 @@ fn parse(text: &Text, parameters: Option<&[String]>, sink: &Sink) -> Option<Path
         at = close + 1;
     }
     good &= literal(text, at..value.len(), &mut pieces, sink);
-    (good && parameters.is_some()).then_some(PathTemplate { pieces })
+    (good && parameters.is_some()).then_some(pieces)
 }
 
 /// Adds what stands between parameters; it must be able to stand in a request target (RFC 3986 §2).
@@ -92,7 +159,8 @@ fn literal(text: &Text, range: Range<usize>, pieces: &mut Vec<Piece>, sink: &Sin
     true
 }
 
-fn unknown(text: &Text, range: Range<usize>, name: &str, parameters: &[String], sink: &Sink) {
+/// Reports a parameter that the route's path does not have.
+pub(super) fn unknown(text: &Text, range: Range<usize>, name: &str, parameters: &[String], sink: &Sink) {
     let message = format!("the route's path has no parameter `{{{name}}}`");
     let known: Vec<String> = parameters.iter().map(|name| format!("{{{name}}}")).collect();
     let expected = match known.as_slice() {

@@ -2,6 +2,7 @@
 
 use super::{Sink, check_count, check_name, server::unix_path, tls};
 use crate::{
+    base::limits,
     config::{self, Diagnostic, diagnostic::Code, source::Text, upstream::Server},
     plan::{Balance, Integration, Retry, Route, ServerTarget, Upstream, UpstreamServer},
     tls::Client,
@@ -67,6 +68,78 @@ struct Located {
     name: String,
     target: ServerTarget,
     secure: Option<String>,
+}
+
+/// The upstream of a `uri`: what every other one is by default, and where the URI's path begins.
+pub(super) struct FromUri {
+    pub(super) upstream: Upstream,
+    /// As it goes into the Host field.
+    pub(super) host: String,
+    pub(super) rest: usize,
+}
+
+/// Reads the scheme and authority of a `uri` and makes an upstream of its own for it. It is called what it is, which no upstream
+/// that has a table can be.
+pub(super) fn of_uri(
+    uri: &Text,
+    written: Option<&config::tls::Upstream>,
+    tls: &tls::Upstreams,
+    sink: &Sink,
+) -> Option<FromUri> {
+    let start = uri.value.find("://").map_or(0, |at| at + 3);
+    let rest = uri.value[start..].find(['/', '?', '#']).map_or(uri.value.len(), |at| start + at);
+    let wrong = |range: std::ops::Range<usize>, expected: String, help: Option<String>| {
+        let message = format!("`{}` is not a URI that requests can be sent to", uri.value);
+        let diagnostic = Diagnostic::error(Code::BAD_SERVER, uri.part(range), message).expected(expected);
+        sink.add(diagnostic.maybe_help(help));
+    };
+    let authority = &uri.value[..rest];
+    if let Some(brace) = authority.find('{') {
+        let help = "whom requests are sent to is not left to requests; `${stageVariables.NAME}` is possible";
+        wrong(brace..rest, "expected no parameter in the host".to_owned(), Some(help.to_owned()));
+        return None;
+    }
+    let (secure, host, port) = match parse_url(authority) {
+        Ok(parsed) => parsed,
+        Err(Wrong(range, what, help)) => {
+            wrong(range, what.replace(" or `unix:/path`", ""), help);
+            return None;
+        }
+    };
+    let default = if secure { 443 } else { 80 };
+    let host_field = if port == default { host.clone() } else { format!("{host}:{port}") };
+    let Located { name, target, secure } = located(secure, host, port);
+    let mut called = name.clone();
+    let encrypted = match (&secure, written) {
+        (Some(host), _) => {
+            for (key, value) in [
+                ("server_name", written.and_then(|tls| tls.server_name.as_ref()).map(|name| name.value.as_str())),
+                ("insecure", written.filter(|tls| tls.insecure.value).map(|_| "yes")),
+            ] {
+                if let Some(value) = value {
+                    called.push_str(&format!(";{key}={value}"));
+                }
+            }
+            let client = tls.client(written, uri.place, sink)?;
+            Some(tls::target(&client, written, host, uri.place, sink)?)
+        }
+        (None, Some(written)) => {
+            let message = "`tls` is never used: the URI is not `https://`";
+            sink.add(Diagnostic::warning(Code::TLS_COMBINATION, written.place, message));
+            None
+        }
+        (None, None) => None,
+    };
+    let upstream = Upstream {
+        name: called,
+        servers: vec![UpstreamServer { name, target, weight: 1, tls: encrypted }],
+        balance: Balance::RoundRobin,
+        connect_timeout: limits::CONNECT_TIMEOUT_DEFAULT,
+        max_idle: limits::KEEPALIVE_MAX_IDLE_DEFAULT as usize,
+        idle_timeout: limits::KEEPALIVE_IDLE_TIMEOUT_DEFAULT,
+        retry: Retry { attempts: 2, on_connect: true, on_statuses: Vec::new(), budget: limits::RETRY_BUDGET_DEFAULT },
+    };
+    Some(FromUri { upstream, host: host_field, rest })
 }
 
 fn target(url: &Text, sink: &Sink) -> Option<Located> {

@@ -26,6 +26,10 @@ pub struct Api {
     pub models: Vec<Model>,
     /// What its clients see besides what its routes say.
     pub face: Face,
+    /// `stage`, not yet checked.
+    pub stage: Option<Text>,
+    /// `variables`: names and values, not yet checked.
+    pub variables: Vec<(At<String>, Vec<Text>)>,
     /// `[[api.NAME.route]]`
     pub routes: Vec<Route>,
 }
@@ -62,6 +66,8 @@ pub struct Route {
     pub request_body: Option<At<u64>>,
     /// `operation_id`, `summary`, `description`, `tags`, `documentation`
     pub told: Told,
+    /// `request_parameters`: targets and sources, not yet parsed.
+    pub request_parameters: Vec<(At<String>, Vec<Text>)>,
     /// `request_validator`, if it is given.
     pub validation: Option<Validation>,
     /// `models`
@@ -90,6 +96,8 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         },
         models: validation::models(table),
         face: face::read(table),
+        stage: table.text("stage"),
+        variables: table.map("variables"),
         routes: table.tables("route").iter().map(route).collect(),
     }
 }
@@ -110,6 +118,7 @@ fn route(table: &Reader<'_>) -> Route {
             tags: table.texts("tags"),
             documentation: documentation(table),
         },
+        request_parameters: table.map("request_parameters"),
         validation: validation::validation(table),
         models: validation::media(table, "models"),
         parameters: validation::parameters(table),

@@ -192,6 +192,18 @@ codes! {
         "Origins are written as browsers write them, `https://shop.example.com` or `http://localhost:3000`: no path, no slash at \
          the end; `https://*` is every origin of that scheme, `*` every origin. Browsers take no `*` for an origin beside \
          credentials, so the two together are refused.";
+    BAD_MAPPING = 360, "A parameter mapping is malformed",
+        "`request_parameters` says what an integration gets: the name is integration.request.header.NAME, \
+         integration.request.querystring.NAME or integration.request.path.NAME; the value is method.request.header.NAME, \
+         .multivalueheader.NAME, .querystring.NAME, .multivaluequerystring.NAME or .path.NAME, context.NAME, \
+         stageVariables.NAME, or text in single quotes. Headers that frame a message, that end at this hop or that the gateway \
+         writes itself cannot be mapped: Amazon's gateway accepts them and then fails every request.";
+    UNSET_VARIABLE = 361, "A stage variable is not set",
+        "`stageVariables.NAME` is replaced when the configuration is loaded, by the value in `variables` of the API. Without \
+         a value the integration would lead nowhere.";
+    BAD_VARIABLE = 362, "A stage variable is malformed",
+        "Names have 1 to 64 letters, digits and `_`. Values have letters, digits and `-._~:/?#&=,`, so that they can stand in a \
+         URI as they are.";
     BAD_SCHEMA = 370, "A JSON Schema cannot be used",
         "The schema is not JSON, breaks a rule of its dialect, has a pattern that does not compile, or refers to something that \
          is not among the models. Nothing is ever fetched: a schema of another place becomes a `[model.NAME]` \

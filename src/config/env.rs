@@ -1,4 +1,4 @@
-//! `${NAME}` and `${NAME:-default}` in strings, `$${` for a literal `${`.
+//! `${NAME}` and `${NAME:-default}` in strings, `$${` for a literal `${`. `${stageVariables.NAME}` stays: it is an API's.
 
 use std::ops::Range;
 
@@ -37,6 +37,11 @@ pub fn substitute(
             rest = text.len();
             break;
         };
+        if text[at..].starts_with("${stageVariables.") {
+            out.push_str(&text[at..=end]);
+            rest = end + 1;
+            continue;
+        }
         match variable(&text[at + 2..end], env) {
             Ok(value) => out.push_str(&value),
             Err(problem) => problems.push((at..end + 1, problem)),
@@ -44,7 +49,7 @@ pub fn substitute(
         rest = end + 1;
     }
     out.push_str(&text[rest..]);
-    if problems.is_empty() { Ok(Some(out)) } else { Err(problems) }
+    if problems.is_empty() { Ok((out != text).then_some(out)) } else { Err(problems) }
 }
 
 /// The value for what stands between the braces. As in a shell's `:-`, an empty variable counts as unset when there is a default.
@@ -83,6 +88,8 @@ mod tests {
             ("a${EMPTY}b${EMPTY:-c}", Some("abc")),
             ("$${HOST}", Some("${HOST}")),
             ("${NONE:-}", Some("")),
+            ("http://${stageVariables.host}/", None),
+            ("${HOST}/${stageVariables.host}", Some("h/${stageVariables.host}")),
             ("${NONE:-a:-b}", Some("a:-b")),
         ];
         for (text, expected) in cases {

@@ -4,6 +4,7 @@ use super::{
     diagnostic::{Code, Diagnostic},
     reader::{FileValue, Reader},
     source::{At, Text},
+    tls,
 };
 use crate::base::limits;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub enum Integration {
     /// `http_proxy`
-    HttpProxy(HttpProxy),
+    HttpProxy(Box<HttpProxy>),
     /// `static`
     Static(Static),
     /// `redirect`
@@ -32,6 +33,12 @@ pub struct HttpProxy {
     pub host: Option<Text>,
     /// `timeout`
     pub timeout: At<Duration>,
+    /// `uri`, instead of `upstream` and `path`; not yet parsed.
+    pub uri: Option<Text>,
+    /// `method`, not yet looked up.
+    pub method: Option<Text>,
+    /// `tls`, for the server of `uri`.
+    pub tls: Option<tls::Upstream>,
 }
 
 /// `{ type = "static" }`
@@ -70,12 +77,7 @@ pub struct Mock {
 pub(super) fn read(route: &Reader<'_>) -> Option<Integration> {
     let (tag, table) = route.tagged("integration")?;
     Some(match tag {
-        "http_proxy" => Integration::HttpProxy(HttpProxy {
-            upstream: table.text("upstream"),
-            path: table.text("path"),
-            host: table.text("host"),
-            timeout: table.duration("timeout"),
-        }),
+        "http_proxy" => Integration::HttpProxy(Box::new(proxy(&table))),
         "static" => Integration::Static(fixed(&table)),
         "redirect" => Integration::Redirect(Redirect {
             status: table.integer("status"),
@@ -84,6 +86,33 @@ pub(super) fn read(route: &Reader<'_>) -> Option<Integration> {
         }),
         _ => Integration::Mock(Mock { status: table.integer("status"), headers: table.map("headers") }),
     })
+}
+
+fn proxy(table: &Reader<'_>) -> HttpProxy {
+    if let Some(uri) = table.key_place("uri") {
+        for key in ["upstream", "path"] {
+            if let Some(place) = table.key_place(key) {
+                let message = format!("`uri` and `{key}` exclude each other");
+                let diagnostic = Diagnostic::error(Code::EXCLUSIVE, place, message).also(uri, "`uri` is given here");
+                table.add(diagnostic.help("`uri` says all of it; for several servers write `upstream` and `path`"));
+            }
+        }
+    } else if let Some(place) = table.key_place("tls") {
+        let diagnostic = Diagnostic::error(Code::EXCLUSIVE, place, "`tls` is for the server of a `uri`");
+        table.add(diagnostic.help("write it into the table of the upstream: `[upstream.NAME.tls]`"));
+    }
+    if table.key_place("uri").is_none() && table.key_place("upstream").is_none() {
+        let _: Option<()> = table.missing("upstream");
+    }
+    HttpProxy {
+        upstream: table.text("upstream"),
+        path: table.text("path"),
+        host: table.text("host"),
+        timeout: table.duration("timeout"),
+        uri: table.text("uri"),
+        method: table.text("method"),
+        tls: tls::read_integration(table),
+    }
 }
 
 fn fixed(table: &Reader<'_>) -> Static {

@@ -499,7 +499,8 @@ impl<'a> Reader<'a> {
         entry
     }
 
-    fn missing<T>(&self, key: &'static str) -> Option<T> {
+    /// Reports a key that is needed and is not there.
+    pub(super) fn missing<T>(&self, key: &'static str) -> Option<T> {
         // One that is there but misspelt has been reported as unknown.
         let misspelt = |e: &&Entry| self.keys.get(&e.key).is_none() && nearest(&e.key, self.names()) == Some(key);
         if !self.context.broken && !self.table.entries.iter().any(|e| misspelt(&e)) {

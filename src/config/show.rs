@@ -65,6 +65,8 @@ fn document(config: &Config) -> Json {
             put_told(&mut shown, &api.told);
             validation::api(&mut shown, api);
             put_face(&mut shown, &api.face);
+            put_text(&mut shown, "stage", api.stage.as_ref());
+            put_map(&mut shown, "variables", &api.variables);
             shown.put("route", Json::List(api.routes.iter().map(route).collect()));
             (api.name.value.clone(), shown)
         });
@@ -221,6 +223,7 @@ fn route(route: &Route) -> Json {
         shown.put("request_body", size(limit.value));
     }
     validation::route(&mut shown, route);
+    put_map(&mut shown, "request_parameters", &route.request_parameters);
     if let Some(integration) = &route.integration {
         shown.put("integration", self::integration(integration));
     }
@@ -305,8 +308,16 @@ fn integration(integration: &Integration) -> Json {
             shown.put("type", Json::text("http_proxy"));
             put_text(&mut shown, "upstream", proxy.upstream.as_ref());
             put_text(&mut shown, "path", proxy.path.as_ref());
+            put_text(&mut shown, "uri", proxy.uri.as_ref());
+            put_text(&mut shown, "method", proxy.method.as_ref());
             put_text(&mut shown, "host", proxy.host.as_ref());
             shown.put("timeout", duration(&proxy.timeout));
+            if let Some(tls) = &proxy.tls {
+                let mut inner = Json::object([]);
+                put_text(&mut inner, "server_name", tls.server_name.as_ref());
+                inner.put("insecure_skip_verification", Json::Bool(tls.insecure.value));
+                shown.put("tls", inner);
+            }
         }
         Integration::Static(fixed) => {
             shown.put("type", Json::text("static"));
@@ -335,6 +346,11 @@ fn integration(integration: &Integration) -> Json {
 }
 
 fn put_headers(shown: &mut Json, headers: &[(At<String>, Vec<Text>)]) {
+    put_map(shown, "headers", headers);
+}
+
+/// Names and what is written for them, one value or several.
+fn put_map(shown: &mut Json, key: &str, headers: &[(At<String>, Vec<Text>)]) {
     if headers.is_empty() {
         return;
     }
@@ -343,7 +359,7 @@ fn put_headers(shown: &mut Json, headers: &[(At<String>, Vec<Text>)]) {
         all => Json::List(all.iter().map(masked).collect()),
     };
     let headers = headers.iter().map(|(name, texts)| (name.value.clone(), values(texts)));
-    shown.put("headers", Json::Object(headers.collect()));
+    shown.put(key, Json::Object(headers.collect()));
 }
 
 /// A value that is sent to clients; what comes from the environment may be a secret.
@@ -393,6 +409,8 @@ fn table(out: &mut String, path: &str, members: &[(String, Json)]) {
                 | "headers"
                 | "templates"
                 | "cors"
+                | "variables"
+                | "request_parameters"
                 | "schema"
                 | "request_validator"
                 | "models"

@@ -143,6 +143,19 @@ pub(super) fn read_upstream(upstream: &Reader<'_>) -> Option<Upstream> {
     })
 }
 
+/// The `tls` of an integration: what matters for one server of a URI.
+pub(super) fn read_integration(integration: &Reader<'_>) -> Option<Upstream> {
+    let table = integration.table("tls")?;
+    Some(Upstream {
+        place: table.place,
+        ca: None,
+        server_name: table.text("server_name"),
+        certificate: None,
+        key: None,
+        insecure: table.bool("insecure_skip_verification"),
+    })
+}
+
 impl Listener {
     /// Every file that it names.
     pub fn files(&self) -> impl Iterator<Item = &FileValue> {

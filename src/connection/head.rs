@@ -187,7 +187,7 @@ fn landed(
 ) -> Result<Delivered, Unwritten> {
     let core = &*context.client.core;
     let mut response = core.response.borrow_mut();
-    let answer = exchange::landed(core, opened, &context.request, flight, &mut response).map_err(Unwritten::Ask)?;
+    let answer = exchange::landed(core, opened, flight, &mut response).map_err(Unwritten::Ask)?;
     write::upstream(context, opened, body, &response, answer).map_err(Unwritten::Rest)
 }
 

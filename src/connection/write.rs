@@ -90,7 +90,10 @@ pub fn upstream(
     let received = buffer.get(head_start..filled).unwrap_or_default();
     let (head_bytes, first) = received.split_at_checked(head_end - head_start).unwrap_or((received, b""));
 
-    let shape = Shape::of(head, request.version);
+    let shape = match opened.method == request.method {
+        true => Shape::of(head, request.version),
+        false => Shape::across(head, request.version, request.method),
+    };
     let mut transcoder = Transcoder::new(shape.framing, shape.sink, request.te_trailers).greedy();
     let fed = match transcoder.feed(first) {
         Ok(fed) => fed,
@@ -113,7 +116,7 @@ pub fn upstream(
     }
     let total = out.len() + fed.bytes.len();
     let sent = send_with(client, &mut out, &fed.bytes);
-    let upstream_keep = head.keep_alive && complete && !shape.tunnel && fed.used == first.len();
+    let upstream_keep = head.keep_alive && complete && !shape.tunnel && !shape.dropped && fed.used == first.len();
     drop(fed);
     core.net.buffers.give(buffer);
     if transcoder.is_done() && complete && matches!(sent, Ok(n) if n == total) {
@@ -153,6 +156,10 @@ struct Shape {
     /// Only the connection's end tells the client where the body ends: it is too old for chunks (RFC 9112 §6.1).
     until_close: bool,
     tunnel: bool,
+    /// There is content that the client does not get: the connection that brings it is of no more use.
+    dropped: bool,
+    /// What `Content-Length` says, if not what the upstream's said.
+    length: Option<u64>,
 }
 
 impl Shape {
@@ -162,7 +169,21 @@ impl Shape {
         let framing = if tunnel { Framing::UntilClose } else { head.framing };
         let open_ended = matches!(framing, Framing::Chunked | Framing::UntilClose) && !tunnel;
         let sink = if open_ended && client == Version::Http11 { Sink::Chunked } else { Sink::Raw };
-        Self { framing, sink, until_close: open_ended && sink == Sink::Raw, tunnel }
+        let until_close = open_ended && sink == Sink::Raw;
+        Self { framing, sink, until_close, tunnel, dropped: false, length: None }
+    }
+
+    /// The same where the upstream was asked with another method than the client's: content that answers HEAD is dropped, and
+    /// where there can be none for one of the two it has to be said.
+    #[cold]
+    fn across(head: &ResponseHead, client: Version, method: Method) -> Self {
+        let whole = Self::of(head, client);
+        let content = head.framing != Framing::None;
+        if content && method != Method::Head {
+            return whole;
+        }
+        let length = (method != Method::Head && !matches!(head.status.0, 204 | 304)).then_some(0);
+        Self { framing: Framing::None, sink: Sink::Raw, until_close: false, dropped: content, length, ..whole }
     }
 }
 
@@ -181,7 +202,7 @@ fn encode_upstream(
         _ => otherwise,
     };
     let date = |out: &mut Vec<u8>| core.date(core.net.recent(), out);
-    let manner = Manner { chunked: shape.sink == Sink::Chunked, connection, date: &date, worn };
+    let manner = Manner { chunked: shape.sink == Sink::Chunked, length: shape.length, connection, date: &date, worn };
     response::encode(out, head, head_bytes, &manner);
 }
 

@@ -10,6 +10,7 @@ use crate::{
     http::{
         field::Known,
         head::{RequestHead, Version},
+        method::Method,
     },
     observe::event::{ClientCertificate, ExchangeRecord, IdForm, Reason},
     plan::{ApiKind, Face},
@@ -28,6 +29,8 @@ pub struct Opened {
     pub route: Option<RouteId>,
     /// The upstream that was asked.
     pub upstream: Option<UpstreamId>,
+    /// With this method.
+    pub method: Method,
     /// What it answered.
     pub upstream_status: u16,
     /// Which of its core's problems is its own; zero if none is.
@@ -64,6 +67,7 @@ impl Opened {
             served: request.served,
             route: None,
             upstream: None,
+            method: request.head.method,
             upstream_status: 0,
             problem: 0,
             notes: Notes::default(),
@@ -234,7 +238,7 @@ pub(super) fn full_record<'a>(
         api: api.map_or("", |api| &api.name),
         route_methods: route.map_or("", |r| &r.methods),
         route_path: route.map_or("", |r| &r.path),
-        stage: "",
+        stage: api.map_or("", |api| &api.stage),
         method: head.method_token.of(bytes),
         path: head.path.of(bytes),
         query: head.query.of(bytes),

@@ -26,7 +26,8 @@ pub fn core(net: Rc<Net>, server: SocketAddr) -> Core {
 }
 
 fn plan(server: SocketAddr) -> Plan {
-    let proxy = HttpProxy { upstream: UpstreamId(0), path: None, host: None, timeout: Duration::from_secs(4) };
+    let proxy =
+        HttpProxy { upstream: UpstreamId(0), path: None, host: None, timeout: Duration::from_secs(4), mapped: None };
     let fixed =
         Fixed { status: 200, fields: Bytes::from_static(b"X-Fixed: yes\r\n"), body: Bytes::from_static(b"fixed") };
     let routes = vec![
@@ -45,7 +46,13 @@ fn plan(server: SocketAddr) -> Plan {
         listeners: Vec::new(),
         acme: Vec::new(),
         upstreams: vec![upstream(server)],
-        apis: vec![Api { name: "fuzz".to_owned(), hosts: Vec::new(), base_path: "/".to_owned(), face: None }],
+        apis: vec![Api {
+            name: "fuzz".to_owned(),
+            hosts: Vec::new(),
+            base_path: "/".to_owned(),
+            face: None,
+            stage: String::new(),
+        }],
         routes,
         router: router.build(),
         owners: None,

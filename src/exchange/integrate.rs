@@ -1,6 +1,12 @@
 //! Phase 4: the answer, from the plan or from an upstream.
 
-use super::{Core, Epoch, Opened, Rejection, Reply, Request, admit::Admitted, context::Asking, validate::Validated};
+use super::{
+    Core, Epoch, Opened, Rejection, Reply, Request,
+    admit::Admitted,
+    context::Asking,
+    map::{self, Made},
+    validate::Validated,
+};
 use crate::{
     base::bug,
     http::head::ResponseHead,
@@ -40,9 +46,20 @@ pub fn begin(
     let Integration::HttpProxy(proxy) = &route.integration else { return Ok(Reply::Local) };
     let Some(upstream) = epoch.upstreams.get(proxy.upstream.index()) else { return Err(nobody()) };
     opened.upstream = Some(proxy.upstream);
-    let target = rewritten(proxy, request, parameters, path, target);
+    let made = match &proxy.mapped {
+        None => Made {
+            target: rewritten(proxy, request, parameters, path, target),
+            host: proxy.host.as_deref(),
+            shape: None,
+        },
+        Some(mapped) => {
+            opened.method = mapped.rules.method.unwrap_or(request.head.method);
+            body.interim &= !mapped.rules.bare;
+            map::make(core, opened, (proxy, mapped), request, parameters, path, target)?
+        }
+    };
     let special = (polite(core, opened, route, request), body.held());
-    Ok(match call(core, upstream, proxy, request, target, special).begin(body) {
+    Ok(match call(core, upstream, proxy, request, made, special).begin(body) {
         Begun::Sent(flight) => Reply::Asked(flight),
         Begun::Start(start) => Reply::Ask(Ask(start)),
     })
@@ -53,17 +70,11 @@ pub fn begin(
 /// # Errors
 /// What else there is to do about it.
 #[inline]
-pub fn landed(
-    core: &Core,
-    opened: &mut Opened,
-    request: &Request<'_>,
-    flight: Flight,
-    response: &mut ResponseHead,
-) -> Result<Answer, Ask> {
+pub fn landed(core: &Core, opened: &mut Opened, flight: Flight, response: &mut ResponseHead) -> Result<Answer, Ask> {
     let epoch = opened.epoch();
     let asked = opened.upstream.and_then(|id| epoch.upstreams.get(id.index()));
     let Some(upstream) = asked else { return Err(Ask::later(flight)) };
-    match flight.land(&core.net, upstream, request.head.method, response) {
+    match flight.land(&core.net, upstream, opened.method, response) {
         Ok(answer) => {
             opened.notes = answer.notes;
             opened.upstream_status = response.status.0;
@@ -101,9 +112,16 @@ pub async fn ask(
     };
     let Some(upstream) = epoch.upstreams.get(proxy.upstream.index()) else { return Err(nobody()) };
     let Asking { response, parameters, path, target } = work;
-    let target = rewritten(proxy, request, parameters, path, target);
+    let made = match &proxy.mapped {
+        None => Made {
+            target: rewritten(proxy, request, parameters, path, target),
+            host: proxy.host.as_deref(),
+            shape: None,
+        },
+        Some(mapped) => map::make(core, opened, (proxy, mapped), request, parameters, path, target)?,
+    };
     let special = (polite(core, opened, route, request), body.held());
-    match call(core, upstream, proxy, request, target, special).answer(body, response, ask.0).await {
+    match call(core, upstream, proxy, request, made, special).answer(body, response, ask.0).await {
         Ok(answer) => {
             opened.notes = answer.notes;
             opened.upstream_status = response.status.0;
@@ -126,7 +144,7 @@ fn call<'a>(
     upstream: &'a Upstream,
     proxy: &'a HttpProxy,
     request: &Request<'a>,
-    target: Option<&'a [u8]>,
+    made: Made<'a>,
     (polite, held): (Option<Polite<'a>>, Option<u64>),
 ) -> Call<'a> {
     Call {
@@ -139,13 +157,14 @@ fn call<'a>(
         outgoing: Outgoing {
             head: request.head,
             bytes: request.bytes,
-            target,
+            target: made.target,
             held,
-            host: proxy.host.as_deref(),
+            host: made.host,
             client: request.client.text(),
             trusted: request.client.trusted,
             secure: request.tls.is_some(),
             polite,
+            shape: made.shape,
         },
         timeout: proxy.timeout,
     }
@@ -193,6 +212,7 @@ pub fn fill(template: &PathTemplate, request: &Request<'_>, parameters: &Params,
             Piece::Parameter(index) => {
                 out.extend_from_slice(parameters.get(*index).map(|span| span.of(matched)).unwrap_or_default());
             }
+            Piece::Mapped(..) => bug::noticed("a template without a mapping has a mapped value"),
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod finish;
 pub mod fuzz;
 pub mod integrate;
 pub mod local;
+pub mod map;
 pub mod reject;
 pub mod route;
 pub mod validate;

@@ -7,19 +7,23 @@ pub mod documentation;
 pub mod face;
 mod find;
 pub mod gateway_response;
+pub mod mapped;
 pub mod message;
 
 use crate::{
     base::ids::{ApiId, RouteId, UpstreamId},
+    mapping::percent::Zone,
     route::Router,
 };
 use bytes::Bytes;
 pub use face::{ApiKind, Face};
+pub use mapped::Mapped;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 pub use crate::observe::access_log::Format;
 pub use crate::tls::{certificate::Summary, challenge, server as tls};
 pub use crate::upstream::manners::{Kind as MannersKind, Manners};
+pub use crate::upstream::request::Rules;
 pub use crate::upstream::settings::{Balance, Retry, ServerTarget, Upstream, UpstreamServer};
 pub use crate::validate::Validator;
 
@@ -190,6 +194,8 @@ pub struct Api {
     pub base_path: String,
     /// What its clients see besides what its routes say, if that is not what those of any API see.
     pub face: Option<Arc<Face>>,
+    /// `stage`; empty if it has none.
+    pub stage: String,
 }
 
 impl Api {
@@ -247,6 +253,8 @@ pub struct HttpProxy {
     pub host: Option<Box<[u8]>>,
     /// From the first attempt until the response head is complete.
     pub timeout: Duration,
+    /// What is made of requests, if they do not just go on.
+    pub mapped: Option<Box<Mapped>>,
 }
 
 /// An answer that is the same for everyone.
@@ -285,6 +293,8 @@ pub enum Piece {
     Literal(Box<[u8]>),
     /// The route's path parameter of that index.
     Parameter(usize),
+    /// The mapped value of that index, in the path or in the query.
+    Mapped(usize, Zone),
 }
 
 /// `[admin]`

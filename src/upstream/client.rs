@@ -341,7 +341,7 @@ impl Call<'_> {
         let retry = &self.upstream.settings.retry;
         !retry.on_statuses.is_empty()
             && retry.on_statuses.contains(&status.0)
-            && self.outgoing.head.method.is_idempotent()
+            && self.outgoing.method().is_idempotent()
             && body.is_replayable()
     }
 
@@ -424,7 +424,7 @@ impl Call<'_> {
         mut sent: Instant,
         mut arrived: Arrived,
     ) -> Attempt {
-        let method = self.outgoing.head.method;
+        let method = self.outgoing.method();
         if !body.is_complete() {
             if let Err(fault) = self.upload(lease, body).await {
                 return self.give_up(arrived, fault, false);
@@ -612,7 +612,7 @@ impl Call<'_> {
                 tell(self.net, self.alarm, body.client, &out).await?;
             }
             arrived.drop_head(head_end);
-            match arrived.parse(self.outgoing.head.method, response)? {
+            match arrived.parse(self.outgoing.method(), response)? {
                 Some(end) if is_interim(response) => head_end = end,
                 found => return Ok(found),
             }

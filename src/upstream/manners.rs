@@ -10,7 +10,7 @@
 //!   place, which says whatever the client likes.
 //! - Several lines of one name stay several lines, which means the same (RFC 9110 §5.3).
 
-use super::request::Run;
+use super::request::{Rules, Run};
 use crate::{
     base::ids::RequestId,
     h1::encode,
@@ -92,14 +92,34 @@ impl Polite<'_> {
         secure: bool,
         out: &mut Vec<u8>,
     ) {
+        self.add_beside(fields, None, bytes, client, host, secure, out);
+    }
+
+    /// The same beside mapped headers.
+    #[expect(clippy::too_many_arguments, reason = "what may be added names all that it is made of")]
+    pub(super) fn add_beside(
+        &self,
+        fields: &[FieldLine],
+        rules: Option<&Rules>,
+        bytes: &[u8],
+        client: &[u8],
+        host: &[u8],
+        secure: bool,
+        out: &mut Vec<u8>,
+    ) {
+        let mapped = |name: &[u8]| rules.is_some_and(|rules| rules.replaces(name));
         if self.manners.kind == Kind::Http {
-            return forwarded(client, host, secure, out);
+            if !mapped(b"forwarded") {
+                forwarded(client, host, secure, out);
+            }
+            return;
         }
-        let has = |name: &[u8]| fields.iter().any(|line| line.name.of(bytes).eq_ignore_ascii_case(name));
+        let has =
+            |name: &[u8]| mapped(name) || fields.iter().any(|line| line.name.of(bytes).eq_ignore_ascii_case(name));
         if !has(b"accept") {
             out.extend_from_slice(b"Accept: application/json\r\n");
         }
-        if !fields.iter().any(|line| line.known == Known::UserAgent) {
+        if !mapped(b"user-agent") && !fields.iter().any(|line| line.known == Known::UserAgent) {
             out.extend_from_slice(&self.manners.agent_line);
         }
         if !has(b"x-amzn-trace-id") {

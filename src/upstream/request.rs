@@ -8,6 +8,7 @@ use crate::{
         field::Known,
         head::{FieldLine, Framing, RequestHead, Version},
         hop::{self, Fate},
+        method::Method,
     },
 };
 
@@ -32,12 +33,45 @@ pub struct Outgoing<'a> {
     pub secure: bool,
     /// The API behaves like one of Amazon's.
     pub polite: Option<Polite<'a>>,
+    /// The integration maps requests.
+    pub shape: Option<Shape<'a>>,
+}
+
+/// What an integration makes of every request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// The method to ask with, instead of the client's.
+    pub method: Option<Method>,
+    /// Names of the headers that are mapped: the client's own do not go along.
+    pub replaced: Vec<Box<str>>,
+    /// No header of the client's goes along but those that say what the body is.
+    pub bare: bool,
+}
+
+/// What was made of one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape<'a> {
+    /// By these rules.
+    pub rules: &'a Rules,
+    /// Field lines that were made for it.
+    pub lines: &'a [u8],
+}
+
+impl Rules {
+    /// Whether the client's header of that name does not go along.
+    #[must_use]
+    pub fn replaces(&self, name: &[u8]) -> bool {
+        self.replaced.iter().any(|mapped| mapped.as_bytes().eq_ignore_ascii_case(name))
+    }
 }
 
 impl Outgoing<'_> {
     /// Appends the head, its blank line included.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let head = self.head;
+        if let Some(shape) = &self.shape {
+            return self.encode_shaped(shape, out);
+        }
         out.extend_from_slice(head.method_token.of(self.bytes));
         out.push(b' ');
         self.target(out);
@@ -72,8 +106,73 @@ impl Outgoing<'_> {
         out.extend_from_slice(b"\r\n");
     }
 
+    /// The same for an integration that maps requests: mapped headers stand in the place of the client's.
+    #[cold]
+    fn encode_shaped(&self, shape: &Shape<'_>, out: &mut Vec<u8>) {
+        let (head, rules) = (self.head, shape.rules);
+        out.extend_from_slice(
+            rules.method.map_or_else(|| head.method_token.of(self.bytes), |method| method.name().as_bytes()),
+        );
+        out.push(b' ');
+        self.target(out);
+        out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+        out.extend_from_slice(self.host.unwrap_or_else(|| head.host.of(self.bytes)));
+        out.extend_from_slice(b"\r\n");
+        let mut forwarded_for = Span::EMPTY;
+        let (mut proto, mut host) = (Span::EMPTY, Span::EMPTY);
+        for line in &head.fields {
+            let name = line.name.of(self.bytes);
+            match line.known {
+                Known::XForwardedFor if self.trusted => forwarded_for = last_of(forwarded_for, line),
+                Known::XForwardedProto if self.trusted => proto = line.value,
+                Known::XForwardedHost if self.trusted => host = line.value,
+                _ if rules.replaces(name) || rules.bare && !self.describes_body(name) => {}
+                _ if self.passes(line) => encode::field(out, name, line.value.of(self.bytes)),
+                _ => {}
+            }
+        }
+        out.extend_from_slice(shape.lines);
+        self.framing(out);
+        self.forwarded(out, forwarded_for, proto, host);
+        let own: &[FieldLine] = if rules.bare { &[] } else { &head.fields };
+        match &self.polite {
+            Some(polite) => {
+                let host = head.host.of(self.bytes);
+                polite.add_beside(own, Some(rules), self.bytes, self.client, host, self.secure, out);
+            }
+            // Reference 4.4 [S]: an integration that gets none of the client's headers is told what it may answer with.
+            None if rules.bare && !rules.replaces(b"accept") => {
+                out.extend_from_slice(b"Accept: application/json\r\n");
+            }
+            None => {}
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Whether a header says what the body is that goes along (reference 4.4 [S], and what reading it takes).
+    fn describes_body(&self, name: &[u8]) -> bool {
+        let word = |lower: &[u8]| name.eq_ignore_ascii_case(lower);
+        let bodiless = matches!(self.method(), Method::Get | Method::Head | Method::Options);
+        word(b"content-type") && !bodiless || word(b"content-encoding") && self.head.framing != Framing::None
+    }
+
+    /// The method that the upstream is asked with.
+    #[inline]
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.shape.and_then(|shape| shape.rules.method).unwrap_or(self.head.method)
+    }
+
+    /// Whether a forwarding field is mapped.
+    fn maps(&self, name: &[u8]) -> bool {
+        self.shape.is_some_and(|shape| shape.rules.replaces(name))
+    }
+
     /// The protocol that the upstream is asked to switch to.
     pub(super) fn upgrade(&self) -> Option<Span> {
+        if self.shape.is_some_and(|shape| shape.rules.bare || shape.rules.method.is_some()) {
+            return None;
+        }
         self.head.upgrade.filter(|_| self.polite.is_none_or(|polite| polite.manners.passes_upgrades()))
     }
 
@@ -114,6 +213,9 @@ impl Outgoing<'_> {
                     out.extend_from_slice(b"Content-Length: ");
                     encode::decimal(out, length);
                     out.extend_from_slice(b"\r\n");
+                } else if self.shape.is_some() && matches!(self.method(), Method::Post | Method::Put | Method::Patch) {
+                    // RFC 9110 §8.6: the client may have asked with a method that has none.
+                    out.extend_from_slice(b"Content-Length: 0\r\n");
                 }
             }
         }
@@ -126,21 +228,27 @@ impl Outgoing<'_> {
     }
 
     fn forwarded(&self, out: &mut Vec<u8>, before: Span, proto: Span, host: Span) {
-        out.extend_from_slice(b"X-Forwarded-For: ");
-        if !before.is_empty() {
-            self.all_of(Known::XForwardedFor, out);
-            out.extend_from_slice(b", ");
+        if !self.maps(b"x-forwarded-for") {
+            out.extend_from_slice(b"X-Forwarded-For: ");
+            if !before.is_empty() {
+                self.all_of(Known::XForwardedFor, out);
+                out.extend_from_slice(b", ");
+            }
+            out.extend_from_slice(self.client);
+            out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(self.client);
-        out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
-        let own: &[u8] = if self.secure { b"https" } else { b"http" };
-        out.extend_from_slice(if proto.is_empty() { own } else { proto.of(self.bytes) });
+        if !self.maps(b"x-forwarded-proto") {
+            out.extend_from_slice(b"X-Forwarded-Proto: ");
+            let own: &[u8] = if self.secure { b"https" } else { b"http" };
+            out.extend_from_slice(if proto.is_empty() { own } else { proto.of(self.bytes) });
+            out.extend_from_slice(b"\r\n");
+        }
         let host = if host.is_empty() { self.head.host.of(self.bytes) } else { host.of(self.bytes) };
-        if !host.is_empty() {
-            out.extend_from_slice(b"\r\nX-Forwarded-Host: ");
+        if !host.is_empty() && !self.maps(b"x-forwarded-host") {
+            out.extend_from_slice(b"X-Forwarded-Host: ");
             out.extend_from_slice(host);
+            out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(b"\r\n");
     }
 
     /// All values of a list field, joined as RFC 9110 §5.3 allows.

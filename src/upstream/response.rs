@@ -14,6 +14,8 @@ use crate::{
 pub struct Manner<'a> {
     /// `Transfer-Encoding: chunked` towards the client.
     pub chunked: bool,
+    /// What `Content-Length` says, where that is not what the upstream says.
+    pub length: Option<u64>,
     /// What the `Connection` field says.
     pub connection: Connection<'a>,
     /// Appends the value of the `Date` to add where the upstream sent none (RFC 9110 §6.6.1).
@@ -72,7 +74,7 @@ pub fn encode(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], manner: &Man
     }
     if manner.chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-    } else if let Some(length) = head.content_length {
+    } else if let Some(length) = manner.length.or(head.content_length) {
         out.extend_from_slice(b"Content-Length: ");
         encode::decimal(out, length);
         out.extend_from_slice(b"\r\n");

@@ -47,8 +47,12 @@ fn integer(text: &str) -> Option<bool> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is =
         !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
-    // With an exponent a number may be whole, and larger than 64 bits: what draft 4 makes of it is not for here.
-    if text.contains(['e', 'E']) && text.parse::<f64>().is_ok() {
+    // With an exponent a number may be whole, and from 2^53 on a double has no room for the fraction that was written: what
+    // draft 4 makes of either is not for here.
+    let exponent = text.contains(['e', 'E']);
+    if text.contains(['e', 'E', '.'])
+        && text.parse::<f64>().is_ok_and(|n| exponent || n.abs() >= 9_007_199_254_740_992.0)
+    {
         return None;
     }
     // Minus nothing is a float.

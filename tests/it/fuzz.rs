@@ -21,6 +21,7 @@ const TARGETS: &[Target] = &[
     ("toml", ringgate::compile::fuzz::fuzz_toml),
     ("openapi", ringgate::config::openapi::fuzz::fuzz_openapi),
     ("tls", ringgate::tls::fuzz::fuzz_tls),
+    ("mapping", ringgate::mapping::fuzz::fuzz_mapping),
     ("validate", ringgate::validate::fuzz::fuzz_validate),
     ("exchange", ringgate::connection::fuzz::fuzz_exchange),
 ];

@@ -170,6 +170,18 @@ integration = { type = "static", status = 200, headers = { cache-control = "no-c
 method = "ANY"
 path = "/old/{x}"
 integration = { type = "redirect", status = 302, location = "/new/{x}", keep_query = true }
+[[api.a.route]]
+method = "ANY"
+path = "/mapped/{x}"
+integration = { type = "http_proxy", uri = "http://10.0.0.1/m/{x}/{q}?a={b}" }
+[api.a.route.request_parameters]
+"integration.request.path.q" = "method.request.querystring.q"
+"integration.request.path.b" = "method.request.header.host"
+"integration.request.querystring.id" = "context.requestId"
+"integration.request.querystring.all" = "method.request.multivaluequerystring.q"
+"integration.request.header.x-ip" = "context.identity.sourceIp"
+"integration.request.header.x-host" = "method.request.header.host"
+"integration.request.header.x-q" = "method.request.querystring.q"
 "#,
     );
     for n in 0..routes {

@@ -507,8 +507,13 @@ pub static API: Table = Table {
             Default::Bool(false),
             "Describe what is wrong with a request that fails validation as RFC 9457 has it.",
         ),
-        later("stage", "stages", "The name of its stage."),
-        later("variables", "stages", "Stage variables."),
+        key("stage", Kind::Text("a name"), Default::Nothing, "The name of its stage: `$context.stage`."),
+        key(
+            "variables",
+            Kind::Map(&Kind::OneOrMore(&Kind::Text("letters, digits and -._~:/?#&=,"))),
+            Default::Nothing,
+            "Stage variables by name: `${stageVariables.NAME}` in uri, upstream, path and host, stageVariables.NAME in mappings.",
+        ),
         later("binary_media_types", "mapped integrations", "Media types that are not text."),
         later("minimum_compression_size", "compression", "From which size answers are compressed."),
         later("api_key_source", "usage plans", "Where the API key is read from."),
@@ -640,7 +645,14 @@ pub static ROUTE: Table = Table {
             Default::Nothing,
             "Parameters in the path, the query, headers and cookies, and what they may be.",
         ),
-        later("request_parameters", "mapped integrations", "What is sent upstream in place of what."),
+        key(
+            "request_parameters",
+            Kind::Map(&Kind::OneOrMore(&Kind::Text(
+                "method.request.{header,querystring,path}.NAME, context.NAME, stageVariables.NAME or `'text'`",
+            ))),
+            Default::Nothing,
+            "What is sent where: integration.request.header.NAME, .querystring.NAME or .path.NAME, and from where it comes.",
+        ),
         later("request_templates", "mapped integrations", "Templates for request bodies."),
         later("passthrough_behavior", "mapped integrations", "What happens without a template."),
         later("response", "mapped integrations", "How answers are mapped."),
@@ -669,26 +681,59 @@ pub static HTTP_PROXY: Table = Table {
         key(
             "upstream",
             Kind::Text("the name of an upstream"),
-            Default::Required,
-            "The upstream that requests are sent to.",
+            Default::Words("none: `uri` says where to"),
+            "The upstream that requests are sent to; ${stageVariables.NAME} may be in it.",
+        ),
+        key(
+            "uri",
+            Kind::Text("`http://host:port/path/{name}?query={name}`"),
+            Default::Words("none: `upstream` and `path` say where to"),
+            "All that requests are sent to; {name} is what integration.request.path.name is mapped from, or the path parameter.",
+        ),
+        key(
+            "method",
+            Kind::Text("a method or \"ANY\""),
+            Default::Words("the request's method"),
+            "The method that the upstream is asked with; ANY is the request's.",
         ),
         key(
             "path",
             Kind::Text("a path with `{name}`"),
             Default::Words("the request's path"),
-            "The path to send; {name} is replaced by the route's path parameter; the request's query follows.",
+            "The path to send; {name} is replaced as in `uri`; the request's query follows.",
         ),
         key(
             "host",
             Kind::Text("a host, with `:port` if needed"),
-            Default::Words("the request's host"),
+            Default::Words("the request's host, or that of `uri`"),
             "The Host header to send.",
         ),
+        key("tls", Kind::Table(&INTEGRATION_TLS), Default::Nothing, "How the `https://` server of `uri` is verified."),
         key(
             "timeout",
             TIMEOUT,
             Default::Duration(limits::INTEGRATION_TIMEOUT_DEFAULT),
             "Time until the answer's head is there, all attempts together.",
+        ),
+    ],
+};
+
+/// The keys of `api.<name>.route[].integration.tls`.
+pub static INTEGRATION_TLS: Table = Table {
+    path: "api.<name>.route[].integration.tls",
+    doc: "How the server of a `uri` is verified.",
+    keys: &[
+        key(
+            "server_name",
+            Kind::Text("a host name"),
+            Default::Words("the URI's host"),
+            "The name that the certificate must be for, and that the server is told.",
+        ),
+        key(
+            "insecure_skip_verification",
+            Kind::Bool,
+            Default::Bool(false),
+            "Believe every certificate: whoever is in between can read and change everything. For tests only.",
         ),
     ],
 };

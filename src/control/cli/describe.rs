@@ -37,6 +37,7 @@ pub(super) fn template(template: &PathTemplate, parameters: &[String]) -> String
     let piece = |piece: &Piece| match piece {
         Piece::Literal(text) => String::from_utf8_lossy(text).into_owned(),
         Piece::Parameter(index) => format!("{{{}}}", parameters.get(*index).map_or("?", String::as_str)),
+        Piece::Mapped(..) => "{…}".to_owned(),
     };
     template.pieces.iter().map(piece).collect()
 }

@@ -17,10 +17,13 @@ use crate::{
         parse::{self, HeadLimits, Parsed},
     },
     http::{head::RequestHead, method::Method},
-    observe::event::Reason,
-    plan::{Api, Fixed, HttpProxy, Integration, PathTemplate, Piece, Plan, Redirect, Route},
+    observe::event::{ExchangeRecord, Reason},
+    plan::{Api, Fixed, HttpProxy, Integration, PathTemplate, Piece, Plan, Redirect, Route, mapped},
     route::{MethodSet, Outcome, Params, Step, normalise},
-    upstream::{manners::Polite, request::Outgoing},
+    upstream::{
+        manners::Polite,
+        request::{Outgoing, Shape},
+    },
     validate::{self, Body, Problem},
 };
 use refusal::Refusal;
@@ -166,6 +169,8 @@ enum Verdict<'p> {
 enum Answer<'p> {
     /// The body is announced to be larger than the route takes.
     TooLarge,
+    /// The path to ask for cannot be made of what the request brings: why.
+    BadPath(&'static str),
     /// It is not what the route describes.
     Invalid {
         reason: Reason,
@@ -233,7 +238,7 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
             let named = route.parameters.iter().zip(&values);
             let parameters =
                 named.map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned())).collect();
-            Verdict::Found { route, parameters, answer: answer(plan, route, asked, &routed.head, &values) }
+            Verdict::Found { route, parameters, answer: answer(plan, route, asked, &routed.head, (&params, path)) }
         }
     };
     routed.refusal = Refusal::of(plan, asked, &routed, path, &params);
@@ -262,7 +267,15 @@ fn preflight<'p>(
     Some(Verdict::Preflight { api, told })
 }
 
-fn answer<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHead, values: &[&[u8]]) -> Answer<'p> {
+fn answer<'p>(
+    plan: &'p Plan,
+    route: &'p Route,
+    asked: &Asked,
+    head: &RequestHead,
+    (params, path): (&Params, &[u8]),
+) -> Answer<'p> {
+    let values: Vec<&[u8]> = params.as_slice().iter().map(|span| span.of(path)).collect();
+    let values = values.as_slice();
     if head.content_length.is_some_and(|length| length > route.request_body) {
         return Answer::TooLarge;
     }
@@ -279,11 +292,25 @@ fn answer<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHea
             Answer::Redirected { redirect, location }
         }
         Integration::HttpProxy(proxy) => {
-            let target = proxy.path.as_ref().map(|template| {
-                let mut target = fill(template, values);
-                add_query(&mut target, head, asked);
-                target
-            });
+            let (mut made, mut target) = (Vec::new(), None);
+            let (mut host, mut shape) = (proxy.host.as_deref(), None);
+            if let Some(mapped) = &proxy.mapped {
+                let record = known(plan, route, asked, head);
+                let request = mapped::Asked { record: &record, head, bytes: &asked.bytes, params, path };
+                match mapped.write(proxy.path.as_ref(), &request, &mut made) {
+                    Ok(written) => {
+                        let (mapped_target, mapped_host, lines) = written.split(&made);
+                        target = Some(mapped_target.to_vec());
+                        host = mapped_host.or(host);
+                        shape = Some(Shape { rules: &mapped.rules, lines });
+                    }
+                    Err(bad) => return Answer::BadPath(bad.0),
+                }
+            } else if let Some(template) = &proxy.path {
+                let mut filled = fill(template, values);
+                add_query(&mut filled, head, asked);
+                target = Some(filled);
+            }
             let client = asked.client.to_string();
             let polite = route.face.as_ref().and_then(|face| face.manners.as_ref());
             let outgoing = Outgoing {
@@ -291,16 +318,34 @@ fn answer<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHea
                 bytes: &asked.bytes,
                 target: target.as_deref(),
                 held: None,
-                host: proxy.host.as_deref(),
+                host,
                 client: client.as_bytes(),
                 trusted: plan.server.trusted_proxies.iter().any(|net| net.contains(&asked.client)),
                 secure: false,
                 polite: polite.map(|manners| Polite { manners, id: RequestId::default(), seconds: 0 }),
+                shape,
             };
             let mut sent = Vec::new();
             outgoing.encode(&mut sent);
             Answer::Forwarded { proxy, head: sent }
         }
+    }
+}
+
+/// What is known of a request that is not sent: enough for most `context.NAME`.
+fn known<'a>(plan: &'a Plan, route: &'a Route, asked: &'a Asked, head: &RequestHead) -> ExchangeRecord<'a> {
+    let api = &plan.apis[route.api.index()];
+    ExchangeRecord {
+        api: &api.name,
+        stage: &api.stage,
+        route_methods: &route.methods,
+        route_path: &route.path,
+        method: head.method_token.of(&asked.bytes),
+        path: head.path.of(&asked.bytes),
+        query: head.query.of(&asked.bytes),
+        host: head.host.of(&asked.bytes),
+        client: Some(asked.client),
+        ..ExchangeRecord::default()
     }
 }
 
@@ -333,6 +378,8 @@ fn fill(template: &PathTemplate, values: &[&[u8]]) -> Vec<u8> {
     let piece = |piece: &Piece| match piece {
         Piece::Literal(text) => text.to_vec(),
         Piece::Parameter(index) => values.get(*index).copied().unwrap_or_default().to_vec(),
+        // Templates with mapped values are filled by their mapping.
+        Piece::Mapped(..) => Vec::new(),
     };
     template.pieces.iter().flat_map(piece).collect()
 }

@@ -166,6 +166,7 @@ fn answered(plan: &Plan, answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>>
     }
     match answer {
         Answer::TooLarge => rows.push(row("refused", "413, the body is larger than the route takes")),
+        Answer::BadPath(why) => rows.push(row("refused", format!("400, the path to ask for cannot be made: {why}"))),
         Answer::Invalid { reason, problem } => {
             let status = reason.status();
             rows.push(row("refused", format!("{status}, {}", String::from_utf8_lossy(&problem.message))));
@@ -191,7 +192,7 @@ fn answered(plan: &Plan, answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>>
 /// The message that goes out, upstream or to the client.
 fn message(answer: &Answer<'_>) -> String {
     match answer {
-        Answer::TooLarge | Answer::Invalid { .. } => String::new(),
+        Answer::TooLarge | Answer::BadPath(_) | Answer::Invalid { .. } => String::new(),
         Answer::Forwarded { head, .. } => format!("\nsent upstream\n{}", indented(head)),
         Answer::Fixed(fixed) => {
             let length = fixed.body.len();
@@ -276,6 +277,7 @@ fn route_json(plan: &Plan, route: &Route) -> Json {
 fn answer_json(plan: &Plan, answer: &Answer<'_>, object: &mut Json) {
     match answer {
         Answer::TooLarge => object.put("status", Json::number(413)),
+        Answer::BadPath(_) => object.put("status", Json::number(400)),
         Answer::Invalid { reason, problem } => {
             object.put("status", Json::number(reason.status()));
             object.put("message", Json::text(String::from_utf8_lossy(&problem.message)));

@@ -1,0 +1,10 @@
+//! What goes where between a request and an integration: percent-encoding, queries, stage variables in texts, targets of
+//! parameter mappings, and which integration response a status chooses (reference, sections 4.1, 4.2, 4.4 and 5.2).
+//!
+//! Invariant: a value that is written into a path or a query cannot leave its place there.
+
+pub mod fuzz;
+pub mod percent;
+pub mod query;
+pub mod stage;
+pub mod target;
