@@ -151,6 +151,13 @@ pub fn export(
     let sink = Sink::default();
     let mut tree = load::load(path, files, env, &sink);
     openapi::expand(&mut tree, files, &sink);
+    let directories = std::mem::take(&mut tree.directories);
+    let read = |file: &source::Text| {
+        let directory = directories.get(usize::from(file.place.file.0))?;
+        let bytes = files.read(&directory.join(&file.value), crate::base::limits::SCHEMA_FILE_BYTES_MAX).ok()?;
+        String::from_utf8(bytes).ok()
+    };
+    openapi::inline_models(&mut tree.root, &read);
     openapi::export(&tree.root, api, options)
 }
 

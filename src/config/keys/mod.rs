@@ -6,6 +6,7 @@
 pub mod face;
 pub mod reference;
 pub mod table;
+pub mod tls;
 pub mod validation;
 
 use std::time::Duration;

@@ -1,11 +1,11 @@
 //! An API as an OpenAPI document that can be read back: the other direction of everything beside this file.
 
-use super::{extensions, parameters::path_parameters};
+use super::{emit, extensions, parameters::path_parameters};
 use crate::config::{
     document,
     json::Json,
-    source::FileId,
-    tree::{Sink, Table, Value},
+    source::{FileId, Text},
+    tree::{Node, Sink, Table, Value},
     unit,
 };
 use std::collections::BTreeMap;
@@ -37,13 +37,49 @@ pub(in crate::config) fn export(root: &Table, name: &str, options: &Export) -> O
     let Value::Table(apis) = &root.get("api")?.node.value else { return None };
     let api = Json::of(&apis.get(name)?.node);
     let upstreams = root.get("upstream").map_or_else(|| Json::object([]), |entry| Json::of(&entry.node));
-    let mut exporter = Exporter { options, upstreams, validators: BTreeMap::new() };
+    let models = root.get("model").map_or_else(|| Json::object([]), |entry| Json::of(&entry.node));
+    let models = members(Some(&models)).to_vec();
+    let mut exporter = Exporter { options, upstreams, models, validators: BTreeMap::new() };
     Some(exporter.document(name, &api))
+}
+
+/// Puts the content of the files that models name in place of their names; `read` gives it.
+pub(in crate::config) fn inline_models(root: &mut Table, read: &dyn Fn(&Text) -> Option<String>) {
+    let inline = |models: &mut Node| {
+        let Value::Table(models) = &mut models.value else { return };
+        for model in &mut models.entries {
+            let Value::Table(model) = &mut model.node.value else { continue };
+            for entry in model.entries.iter_mut().filter(|entry| entry.key == "schema_file") {
+                if let Value::Text(file) = &entry.node.value
+                    && let Some(content) = read(file)
+                {
+                    entry.key = "schema".to_owned();
+                    entry.node = emit::text(content, entry.place);
+                }
+            }
+        }
+    };
+    for entry in &mut root.entries {
+        match (entry.key.as_str(), &mut entry.node) {
+            ("model", models) => inline(models),
+            ("api", Node { value: Value::Table(apis), .. }) => {
+                for api in &mut apis.entries {
+                    if let Value::Table(api) = &mut api.node.value {
+                        let models = api.entries.iter_mut().filter(|entry| entry.key == "model");
+                        models.for_each(|entry| inline(&mut entry.node));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 struct Exporter<'a> {
     options: &'a Export,
     upstreams: Json,
+    /// `[model.*]`: those of all APIs.
+    models: Vec<(String, Json)>,
     /// Names of request validators, by what they check: body, parameters.
     validators: BTreeMap<(bool, bool), &'static str>,
 }
@@ -100,10 +136,10 @@ impl Exporter<'_> {
         copy(&mut out, "externalDocs", told, "external_docs");
         let paths = self.paths(api);
         out.put("paths", paths);
-        let schemas: Vec<(String, Json)> = members(api.get("model"))
-            .iter()
-            .filter_map(|(name, model)| Some((name.clone(), self.schema(model.get("schema")?))))
-            .collect();
+        let own = members(api.get("model"));
+        let shared = self.models.iter().filter(|(name, _)| own.iter().all(|(known, _)| known != name));
+        let schemas: Vec<(String, Json)> =
+            own.iter().chain(shared).filter_map(|(name, model)| Some((name.clone(), self.model(model)?))).collect();
         if !schemas.is_empty() {
             if self.is_swagger() {
                 out.put("definitions", Json::Object(schemas));
@@ -368,6 +404,23 @@ impl Exporter<'_> {
             out.put("produces", Json::texts(produces));
         }
         Json::Object(responses)
+    }
+
+    /// A model's schema, with its dialect where the document's is another.
+    fn model(&self, model: &Json) -> Option<Json> {
+        let mut schema = self.schema(model.get("schema")?);
+        let modern = text(model, "schema_dialect") == Some("2020-12");
+        if modern != (self.options.dialect == Dialect::Oas31) && schema.get("$schema").is_none() {
+            let said = if modern {
+                "https://json-schema.org/draft/2020-12/schema"
+            } else {
+                "http://json-schema.org/draft-04/schema#"
+            };
+            if let Json::Object(members) = &mut schema {
+                members.insert(0, ("$schema".to_owned(), Json::text(said)));
+            }
+        }
+        Some(schema)
     }
 
     /// A model's schema: a table, or JSON in a string.

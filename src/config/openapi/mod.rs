@@ -34,8 +34,8 @@ use super::{
     source::{Place, Text},
     tree::{Entry, Form, Node, Sink, Table, Value},
 };
-pub(super) use export::export;
 pub use export::{Dialect, Export};
+pub(super) use export::{export, inline_models};
 pub use import::Import;
 pub(super) use import::import;
 

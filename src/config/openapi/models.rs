@@ -14,6 +14,25 @@ use crate::{
     },
 };
 use ahash::{AHashMap, AHashSet};
+use std::collections::BTreeMap;
+
+/// The models that each of Amazon's APIs has without saying so.
+const BUILT_IN: [&str; 2] = ["Empty", "Error"];
+
+/// One of those models.
+fn built_in(name: &str, place: Place) -> Node {
+    let mut schema = Out::new(place);
+    schema.text("type", "object", place);
+    if name == "Error" {
+        let (mut message, mut properties) = (Out::new(place), Out::new(place));
+        message.text("type", "string", place);
+        properties.put("message", message.node());
+        schema.put("properties", properties.node());
+    }
+    let mut model = Out::new(place);
+    model.put("schema", schema.node());
+    model.node()
+}
 
 /// What schemas are called.
 #[derive(Default)]
@@ -22,6 +41,8 @@ pub(super) struct Models<'a> {
     taken: AHashSet<String>,
     /// In the order in which they were met: name, where it was given, the schema.
     all: Vec<(String, Place, &'a Node)>,
+    /// Those of [`BUILT_IN`] that were named, and where.
+    built_in: BTreeMap<&'static str, Place>,
     /// Values that were copied.
     copied: usize,
     /// It was said that there are too many.
@@ -51,7 +72,12 @@ impl<'a> Reading<'a> {
         let mut models = Out::new(place);
         let mut next = 0;
         loop {
-            let Some((name, place, node)) = self.models.borrow().all.get(next).cloned() else { return models };
+            let Some((name, place, node)) = self.models.borrow().all.get(next).cloned() else {
+                for (name, place) in &self.models.borrow().built_in {
+                    models.put(name, built_in(name, *place));
+                }
+                return models;
+            };
             if reference(node).is_some() && self.resolver.resolve(node).is_none() {
                 // It leads nowhere, or in a circle that nothing can be checked against.
                 next += 1;
@@ -108,13 +134,13 @@ impl<'a> Reading<'a> {
                 }
                 let copy = |entry: &'a Entry| {
                     let node = match &entry.node.value {
-                        Value::Text(text) if entry.key == "$ref" => self.renamed(text),
+                        Value::Text(text) if entry.key == "$ref" => self.renamed(text)?,
                         _ if !names && is_data(&entry.key) => self.raw(&entry.node),
                         _ => self.copy(&entry.node, depth + 1, !names && holds_names(&entry.key)),
                     };
-                    Entry { key: entry.key.clone(), place: entry.place, node }
+                    Some(Entry { key: entry.key.clone(), place: entry.place, node })
                 };
-                Value::Table(Table { entries: table.entries.iter().map(copy).collect(), form: table.form })
+                Value::Table(Table { entries: table.entries.iter().filter_map(copy).collect(), form: table.form })
             }
             Value::List(nodes) => Value::List(nodes.iter().map(|node| self.copy(node, depth + 1, false)).collect()),
             other => other.clone(),
@@ -139,21 +165,22 @@ impl<'a> Reading<'a> {
         good
     }
 
-    fn renamed(&self, text: &'a Text) -> Node {
-        match self.named(text) {
-            Some(name) => emit::text(format!("#/model/{name}"), text.place),
-            None => emit::text(text.value.clone(), text.place),
-        }
+    /// A reference to a schema; `None` if it leads nowhere, which was reported.
+    fn renamed(&self, text: &'a Text) -> Option<Node> {
+        self.named(text).map(|name| emit::text(format!("#/model/{name}"), text.place))
     }
 
     /// The model that a reference to a schema means.
     fn named(&self, text: &'a Text) -> Option<String> {
         if let Some((_, name)) = text.value.split_once("/models/").filter(|_| is_amazon(text)) {
-            let known = self.models.borrow().taken.contains(name);
-            // Each API has these two without saying so.
-            if !known && !matches!(name, "Empty" | "Error") {
-                let message = format!("there is no model `{name}`");
-                self.add(Diagnostic::error(Code::BAD_REFERENCE, text.place, message));
+            let mut models = self.models.borrow_mut();
+            if !models.taken.contains(name) {
+                let Some(known) = BUILT_IN.iter().find(|known| **known == name) else {
+                    let message = format!("there is no model `{name}`");
+                    self.add(Diagnostic::error(Code::BAD_REFERENCE, text.place, message));
+                    return None;
+                };
+                models.built_in.insert(known, text.place);
             }
             return Some(name.to_owned());
         }
