@@ -178,7 +178,7 @@ impl Parameter {
             // A schema without types says nothing about how to read a text: another reading may be the one that is meant.
             let other =
                 if self.is_open() { self.instances(&raw, Some(Types::ANY))?.into_iter().nth(index) } else { None };
-            if !other.is_some_and(|other| schema.check(other).is_ok()) {
+            if other.is_none_or(|other| schema.check(other).is_err()) {
                 return Err(Cow::Owned(schema.first(&invalid)));
             }
         }
