@@ -89,7 +89,10 @@ impl Library {
         let names: AHashMap<String, usize> =
             models.iter().enumerate().map(|(index, model)| (model.name.clone(), index)).collect();
         let mut broken = Vec::new();
-        let bundled: Vec<bool> = models.iter().map(|model| model.uri.is_none() && is_plain(&model.schema, 0)).collect();
+        let bundled: Vec<bool> = models
+            .iter()
+            .map(|model| model.uri.is_none() && !has_own_language(&model.schema) && is_plain(&model.schema, 0))
+            .collect();
         let address = |(index, model): (usize, &Source)| match bundled[index] {
             true => member(draft(model), &index.to_string()),
             false => model.address(),
@@ -129,8 +132,8 @@ impl Library {
             linked: false,
             broken: Vec::new(),
         };
-        let schema = finder.schema(schema, &mut String::new(), 0);
-        (schema, finder.linked, finder.broken)
+        let resolved = finder.schema(schema, &mut String::new(), 0);
+        (resolved, finder.linked || has_own_language(schema), finder.broken)
     }
 
     /// Whether there is a model called `name`.
@@ -185,7 +188,7 @@ impl Library {
             return Ok((compiled, source.schema));
         }
         let number = self.linking.borrow().inline.len();
-        let plain = is_plain(&source.schema, 0);
+        let plain = !has_own_language(&source.schema) && is_plain(&source.schema, 0);
         let address = if plain { member(draft(&source), &format!("i{number}")) } else { format!("{INLINE}:{number}") };
         let compiled = self.ask(&source, address.clone())?;
         let schema = source.schema.clone();
@@ -319,6 +322,12 @@ const BUNDLE: &str = "urn:ringgate:bundle:";
 /// The address of a schema in the document with all of its draft.
 fn member(draft: Draft, key: &str) -> String {
     format!("{BUNDLE}{draft:?}#/definitions/{key}")
+}
+
+/// Whether a schema is written in a language that one of the models defines.
+fn has_own_language(schema: &Value) -> bool {
+    let named = schema.get("$schema").and_then(Value::as_str);
+    named.is_some_and(|uri| Draft::from_schema_uri(uri) == Draft::Unknown)
 }
 
 /// Whether a schema names no part of itself, so that it means the same as a part of another document.
@@ -483,7 +492,10 @@ impl Finder<'_> {
         {
             return reference.to_owned();
         }
-        self.linked |= !reference.starts_with('#') || model_of(reference).is_some();
+        let document = reference.split('#').next().unwrap_or_default();
+        let meta = ["http://json-schema.org/", "https://json-schema.org/"];
+        let meta = meta.iter().any(|known| document.starts_with(known));
+        self.linked |= !meta && !document.is_empty() || model_of(reference).is_some();
         if let Some((name, rest)) = model_of(reference) {
             if let Some(address) = self.names.get(name).and_then(|index| self.addresses.get(*index)) {
                 let hash = if rest.is_empty() || address.contains('#') { "" } else { "#" };
@@ -492,9 +504,7 @@ impl Finder<'_> {
             self.broken.push(Broken::new(at, format!("there is no model `{name}`")));
             return reference.to_owned();
         }
-        let document = reference.split('#').next().unwrap_or_default();
-        let meta = ["http://json-schema.org/", "https://json-schema.org/"];
-        let absolute = document.contains("://") && !meta.iter().any(|known| document.starts_with(known));
+        let absolute = document.contains("://") && !meta;
         if absolute && self.known.iter().all(|id| id != document) && !self.is_below_an_id() {
             let message = format!("`{reference}` is not among the models, and nothing is fetched");
             self.broken.push(Broken::new(at, message));

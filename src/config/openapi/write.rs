@@ -141,7 +141,7 @@ impl Writer {
 fn inline(out: &mut String, node: &Node) {
     match &node.value {
         Value::Text(text) => {
-            quoted(out, &text.value.replace("${", "$${").replace("$${stageVariables.", "${stageVariables."))
+            quoted(out, &text.value.replace("${", "$${").replace("$${stageVariables.", "${stageVariables."));
         }
         Value::Integer(value) => drop(write!(out, "{value}")),
         Value::Float(value) => drop(write!(out, "{value:?}")),
