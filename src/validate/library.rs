@@ -142,6 +142,12 @@ impl Library {
         self.names.contains_key(name)
     }
 
+    /// Which model is called `name`.
+    #[must_use]
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied()
+    }
+
     /// The names of all models.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.keys().map(String::as_str)
@@ -198,8 +204,7 @@ impl Library {
 
     /// The schema at `address`, to be compiled with those that it refers to.
     fn ask(&self, source: &Source, address: String) -> Result<Schema, Broken> {
-        // What is wrong with it by itself is found here, where it is known whose it is.
-        alone(&Source { schema: without_others(&source.schema), ..source.clone() }, INLINE)?;
+        meta(source)?;
         let mut linking = self.linking.borrow_mut();
         let (addresses, group) = &mut linking.groups[usize::from(source.formats)];
         addresses.push(address);
@@ -234,16 +239,26 @@ impl Library {
         builder.prepare().map_err(|e| e.to_string())
     }
 
+    /// Those that cannot be compiled, whatever the others are.
+    fn wrong(&self, linking: &Linking) -> Vec<(Which, Broken)> {
+        let linked = self.linked.iter().zip(&self.models).enumerate().filter(|(_, (linked, _))| **linked);
+        let named = linked.map(|(index, (_, model))| (Which::Model(index), model));
+        let inline = linking.inline.iter().enumerate().map(|(number, (.., source))| (Which::Inline(number), source));
+        let broken =
+            |source: &Source| alone(&Source { schema: without_others(&source.schema), ..source.clone() }, INLINE).err();
+        named.chain(inline).filter_map(|(which, source)| Some((which, broken(source)?))).collect()
+    }
+
     /// Compiles what was asked for and refers to others.
     ///
     /// # Errors
-    /// Which schema does not fit the others, and why.
-    pub fn link(&self) -> Result<(), (Which, Broken)> {
+    /// Which schemas are wrong or do not fit the others, and why.
+    pub fn link(&self) -> Result<(), Vec<(Which, Broken)>> {
         let linking = self.linking.borrow();
         if linking.groups.iter().all(|(addresses, _)| addresses.is_empty()) {
             return Ok(());
         }
-        let elsewhere = |message: String| (Which::Model(0), Broken::new("", message));
+        let elsewhere = |message: String| vec![(Which::Model(0), Broken::new("", message))];
         let registry = self.registry(&linking.inline).map_err(elsewhere)?;
         for (formats, (addresses, group)) in [false, true].into_iter().zip(&linking.groups) {
             let build = |addresses: &[String]| {
@@ -256,11 +271,15 @@ impl Library {
             match build(addresses) {
                 Ok(validator) => drop(group.set(validator)),
                 Err(message) => {
+                    let wrong = self.wrong(&linking);
+                    if !wrong.is_empty() {
+                        return Err(wrong);
+                    }
                     let guilty = addresses.iter().find_map(|one| Some((one, build(std::slice::from_ref(one)).err()?)));
                     let Some((address, message)) = guilty else { return Err(elsewhere(message)) };
                     let inline = linking.inline.iter().position(|(known, ..)| known == address).map(Which::Inline);
                     let named = self.addresses.iter().position(|known| known == address).map(Which::Model);
-                    return Err((inline.or(named).unwrap_or(Which::Model(0)), Broken::new("", message)));
+                    return Err(vec![(inline.or(named).unwrap_or(Which::Model(0)), Broken::new("", message))]);
                 }
             }
         }
@@ -297,6 +316,18 @@ fn options(draft: Draft, formats: bool) -> ValidationOptions<'static> {
                 .size_limit(limits::PATTERN_BYTES_MAX)
                 .dfa_size_limit(limits::PATTERN_BYTES_MAX),
         )
+}
+
+/// Whether a schema is as the meta-schema of its dialect says.
+fn meta(source: &Source) -> Result<(), Broken> {
+    let found = match draft(source) {
+        Draft::Draft4 => jsonschema::draft4::meta::validate(&source.schema),
+        Draft::Draft6 => jsonschema::draft6::meta::validate(&source.schema),
+        Draft::Draft7 => jsonschema::draft7::meta::validate(&source.schema),
+        Draft::Draft201909 => jsonschema::draft201909::meta::validate(&source.schema),
+        _ => jsonschema::draft202012::meta::validate(&source.schema),
+    };
+    found.map_err(|error| Broken::new(error.instance_path().as_str(), error.to_string()))
 }
 
 /// A schema without what it refers to.
@@ -626,11 +657,16 @@ mod tests {
             (json!({ "$ref": "https://example.com/x.json" }), "/$ref", "nothing is fetched"),
             (json!({ "$ref": "#/nowhere" }), "", "nowhere"),
             (json!({ "$ref": "#/model/M/properties/x" }), "", "/properties/x"),
+            (
+                json!({ "items": { "$ref": "#/model/M" }, "properties": { "a": { "pattern": "(" } } }),
+                "/properties/a/pattern",
+                "regex",
+            ),
         ] {
             let (library, mut broken) = Library::new(vec![source("M", schema.clone())]);
             broken.extend(library.model(0).err().map(|found| (0, found)));
             if broken.is_empty() {
-                broken.extend(library.link().err().map(|(_, found)| (0, found)));
+                broken.extend(library.link().err().into_iter().flatten().map(|(_, found)| (0, found)));
             }
             let [(0, Broken { pointer: at, message: text })] = broken.as_slice() else {
                 panic!("{schema}: {broken:?}");
