@@ -203,6 +203,8 @@ pub const LOG_VALUE_BYTES_MAX: usize = 4096;
 pub const TEMPLATE_QUERY_BYTES_MAX: usize = 1024;
 /// Bytes of a gateway response's template.
 pub const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a pattern over the statuses of an integration's answers.
+pub const SELECTION_PATTERN_BYTES_MAX: usize = 512;
 /// Bytes of a log format.
 pub const LOG_FORMAT_BYTES_MAX: usize = 8 * 1024;
 

@@ -12,7 +12,7 @@ use crate::{
         source::{At, Place, Text},
     },
     http::method::Method,
-    plan::{Api, ApiKind, Face, Route, Upstream},
+    plan::{Api, ApiKind, Face, MannersKind, Route, Upstream},
     route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError, Router, Slash},
 };
 use ahash::AHashMap;
@@ -226,7 +226,9 @@ impl<'c> Compiler<'c> {
         let methods = self.methods(&route.methods, common.kind);
         let path = route.path.as_ref().and_then(|text| self.path(text, common));
         let parameters = path.as_ref().map(|(_, parameters)| parameters.as_slice());
-        let around = Around { parameters, kind: common.kind, variables: &common.variables, route };
+        let manners = common.face.as_ref().and_then(|face| face.manners.as_ref());
+        let remaps = manners.is_some_and(|manners| manners.kind == MannersKind::Rest);
+        let around = Around { parameters, kind: common.kind, variables: &common.variables, remaps, route };
         let integration = route.integration.as_ref().and_then(|i| integration::compile(i, around, self));
         let validator = validation::compile(route, parameters, &common.models, self.body_limit, self.sink);
         let (Some((path, parameters)), Some((methods, names)), Some(text)) = (path, methods, &route.path) else {

@@ -4,6 +4,7 @@ use super::{
     face::{self, Face},
     integration::{self, Integration},
     reader::Reader,
+    response::{self, Mapping},
     source::{At, Place, Text},
     validation::{self, MediaModel, Model, Parameter, Validation},
 };
@@ -44,8 +45,8 @@ pub struct Route {
     pub integration: Option<Integration>,
     /// `request_body`, if it is given; `u64::MAX` = no limit.
     pub request_body: Option<At<u64>>,
-    /// `request_parameters`: targets and sources, not yet parsed.
-    pub request_parameters: Vec<(At<String>, Vec<Text>)>,
+    /// What goes where on the way to the integration and back.
+    pub mapping: Mapping,
     /// `request_validator`, if it is given.
     pub validation: Option<Validation>,
     /// `models`
@@ -82,7 +83,7 @@ fn route(table: &Reader<'_>) -> Route {
         path: table.text("path"),
         integration: integration::read(table),
         request_body: table.optional_size("request_body"),
-        request_parameters: table.map("request_parameters"),
+        mapping: response::read(table),
         validation: validation::validation(table),
         models: validation::media(table, "models"),
         parameters: validation::parameters(table),

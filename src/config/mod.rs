@@ -19,6 +19,7 @@ mod load;
 pub mod log;
 mod reader;
 mod render;
+pub mod response;
 pub mod schema;
 pub mod server;
 pub mod show;

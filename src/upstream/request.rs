@@ -55,6 +55,8 @@ pub struct Shape<'a> {
     pub rules: &'a Rules,
     /// Field lines that were made for it.
     pub lines: &'a [u8],
+    /// Its body is not the client's.
+    pub own_body: bool,
 }
 
 impl Rules {
@@ -153,7 +155,10 @@ impl Outgoing<'_> {
     fn describes_body(&self, name: &[u8]) -> bool {
         let word = |lower: &[u8]| name.eq_ignore_ascii_case(lower);
         let bodiless = matches!(self.method(), Method::Get | Method::Head | Method::Options);
-        word(b"content-type") && !bodiless || word(b"content-encoding") && self.head.framing != Framing::None
+        word(b"content-type") && !bodiless
+            || word(b"content-encoding")
+                && self.head.framing != Framing::None
+                && !self.shape.is_some_and(|shape| shape.own_body)
     }
 
     /// The method that the upstream is asked with.
