@@ -212,6 +212,12 @@ pub const LOG_FORMAT_BYTES_MAX: usize = 8 * 1024;
 pub const CONFIG_FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Files of one configuration.
 pub const CONFIG_FILES_MAX: usize = 4096;
+/// Values in all documents of one configuration, aliases of YAML expanded: an 8 MB document has a few hundred thousand.
+pub const DOCUMENT_NODES_MAX: usize = 4_000_000;
+/// How deeply values of a document may nest: real ones stay below 30, and readers here recurse.
+pub const DOCUMENT_DEPTH_MAX: usize = 100;
+/// How long a chain of `$ref`s may be until something that is no `$ref`.
+pub const DOCUMENT_REFERENCES_MAX: usize = 64;
 /// How deeply `include` may nest.
 pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 16;
 /// Bytes of a file that a `static` integration answers with: it is held in memory.

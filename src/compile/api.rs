@@ -12,7 +12,10 @@ use crate::{
         source::{At, Place, Text},
     },
     http::method::Method,
-    plan::{Api, ApiKind, Face, MannersKind, Route, Upstream},
+    plan::{
+        Api, ApiKind, Face, MannersKind, Route, Upstream,
+        documentation::{Documentation, Told},
+    },
     route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError, Router, Slash},
 };
 use ahash::AHashMap;
@@ -25,6 +28,7 @@ pub(super) struct Apis {
     pub(super) apis: Vec<Api>,
     pub(super) routes: Vec<Route>,
     pub(super) router: Builder,
+    pub(super) documentation: Documentation,
 }
 
 /// Compiles all APIs; ids are indices in the order of the files.
@@ -44,6 +48,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
             apis: Vec::with_capacity(config.apis.len()),
             routes: Vec::with_capacity(count),
             router: Builder::new(),
+            documentation: Documentation::default(),
         },
         places: Vec::with_capacity(count),
         dangling: RefCell::default(),
@@ -56,10 +61,17 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
             [] => Rc::clone(&common),
             own => Rc::new(validation::Models::compile(&config.models, own, sink)),
         };
-        compiler.api(api, ApiId(id), models);
+        compiler.api(api, ApiId(id), Rc::clone(&models));
+        if !api.models.is_empty() {
+            models.link(sink);
+        }
     }
+    common.link(sink);
     integration::report_dangling(&compiler);
     compiler.roots();
+    if sink.errors() == 0 {
+        compiler.shadowed();
+    }
     let mut apis = compiler.apis;
     apis.upstreams = compiler.uris.into_inner().upstreams;
     let count = config.upstreams.len() + apis.upstreams.len();
@@ -163,6 +175,7 @@ impl<'c> Compiler<'c> {
             self.route(route, &common);
         }
         let base_path = if base_path.is_empty() { "/".into() } else { base_path.to_owned() };
+        self.apis.documentation.apis.push(told(&api.told));
         let face = common.face.clone();
         self.apis.apis.push(Api { name: api.name.value.clone(), hosts, base_path, face, stage });
     }
@@ -264,6 +277,7 @@ impl<'c> Compiler<'c> {
         let Some(integration) = integration else { return };
         let request_body = route.request_body.map_or(self.body_limit, |limit| limit.value);
         let origin = route.origin.clone();
+        self.apis.documentation.routes.push(told(&route.told));
         let (api, face) = (common.id, common.face.clone());
         self.apis.routes.push(Route {
             id,
@@ -314,6 +328,25 @@ impl<'c> Compiler<'c> {
                         let _ = self.apis.router.add(host, &everything, *set, id);
                     }
                 }
+            }
+        }
+    }
+
+    /// Warns about an ANY beside which every method that routes can name has a route of its own.
+    fn shadowed(&self) {
+        let mut named: AHashMap<(ApiId, String), MethodSet> = AHashMap::new();
+        let key = |route: &Route| (route.api, shape(&route.path));
+        for route in &self.apis.routes {
+            let set = named.entry(key(route)).or_insert(MethodSet::EMPTY);
+            let methods = route.methods.split(',').filter(|name| *name != "ANY").filter_map(method);
+            *set = methods.fold(*set, MethodSet::union);
+        }
+        for route in self.apis.routes.iter().filter(|route| route.methods == "ANY") {
+            let set = named.get(&key(route)).copied().unwrap_or(MethodSet::EMPTY);
+            if let (true, Some(place)) = (ROUTABLE.iter().all(|m| set.names(*m)), self.places.get(route.id.index())) {
+                let message = format!("`ANY {}` is reached only by methods that no route can name", route.path);
+                let diagnostic = Diagnostic::warning(Code::SHADOWED, *place, message);
+                self.sink.add(diagnostic.help("every other method has a route of its own at this path"));
             }
         }
     }
@@ -423,6 +456,18 @@ impl<'c> Compiler<'c> {
     }
 }
 
+/// What is only told.
+fn told(told: &config::api::Told) -> Told {
+    let text = |text: &Option<Text>| text.as_ref().map(|text| text.value.as_str().into());
+    Told {
+        operation_id: text(&told.operation_id),
+        summary: text(&told.summary),
+        description: text(&told.description),
+        tags: told.tags.iter().map(|tag| tag.value.as_str().into()).collect(),
+        more: told.documentation.as_ref().map(|more| more.compact().into()),
+    }
+}
+
 /// A route that takes everything below its API's root.
 struct CatchAll {
     hosts: Vec<String>,
@@ -431,6 +476,16 @@ struct CatchAll {
     id: RouteId,
     /// It is the `$default` of an HTTP API.
     is_default: bool,
+}
+
+/// A path without the names of its parameters.
+fn shape(path: &str) -> String {
+    let segment = |segment: &str| match segment.strip_prefix('{') {
+        Some(name) if name.ends_with("+}") => "{+}".to_owned(),
+        Some(_) => "{}".to_owned(),
+        None => segment.to_owned(),
+    };
+    path.trim_end_matches('/').split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
 /// The path of the route of an HTTP API that takes what no other one does (reference, section 11.2).

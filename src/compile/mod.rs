@@ -79,6 +79,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         access_log,
         error_log: log::error(&config.error_log),
         prometheus: config.prometheus.value,
+        documentation: Box::new(apis.documentation),
     };
     Ok((plan, diagnostics))
 }

@@ -4,6 +4,7 @@ use crate::{
     config::unit,
     plan::{
         self, Face, Integration, ListenAddress, LogOutput, PathTemplate, Piece, Plan, Route, ServerTarget, Upstream,
+        documentation::Told,
         gateway_response::Kind,
         respond::{Response, Responses},
     },
@@ -25,10 +26,28 @@ pub fn summary(plan: &Plan) -> String {
             self::face(&mut out, face);
         }
     }
-    for route in &plan.routes {
+    for told in &plan.documentation.apis {
+        self::told(&mut out, told);
+    }
+    for (index, route) in plan.routes.iter().enumerate() {
         self::route(&mut out, plan, route);
+        if let Some(told) = plan.documentation.routes.get(index) {
+            self::told(&mut out, told);
+        }
     }
     out
+}
+
+/// What is only told, if anything is.
+fn told(out: &mut String, told: &Told) {
+    if *told == Told::default() {
+        return;
+    }
+    let id = told.operation_id.as_deref().unwrap_or("-");
+    let summary = told.summary.as_deref().unwrap_or_default();
+    let _ =
+        write!(out, "  {id} {summary:?}, {:?}, tags {:?}", told.description.as_deref().unwrap_or_default(), told.tags);
+    let _ = writeln!(out, "{}", told.more.as_deref().map_or_else(String::new, |more| format!(", {more}")));
 }
 
 fn server(out: &mut String, plan: &Plan) {

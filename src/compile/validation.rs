@@ -12,17 +12,25 @@ use crate::{
         validation::{MediaModel, Model, Named, Parameter as Described, Schema as Source},
     },
     http::list::is_token,
-    validate::{self, Bodies, Broken, Dialect, Library, Parameter, Schema, Shape, Style, Validator, Where, media},
+    validate::{
+        self, Bodies, Broken, Dialect, Library, Parameter, Schema, Shape, Style, Validator, Where, Which, media,
+    },
 };
 use serde_json::Value;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::BTreeSet,
+    sync::Arc,
+};
 
 /// The models that the routes of an API can name, compiled.
 pub(super) struct Models<'c> {
     library: Library,
     written: Vec<&'c Model>,
-    /// By index; `None` where something is wrong, which has been reported.
-    compiled: Vec<Option<Arc<Schema>>>,
+    /// By index, once somebody wants it; `None` where something is wrong, which has been reported.
+    compiled: Vec<OnceCell<Option<Arc<Schema>>>>,
+    /// Schemas without a name that refer to models.
+    inline: RefCell<Vec<Source>>,
 }
 
 impl<'c> Models<'c> {
@@ -51,12 +59,34 @@ impl<'c> Models<'c> {
             good[index] = false;
             report(&broken, written[index].schema.as_ref(), sink);
         }
-        let compile = |(index, good): (usize, &bool)| {
-            let compiled = good.then(|| library.model(index))?;
-            compiled.map_err(|broken| report(&broken, written[index].schema.as_ref(), sink)).ok().map(Arc::new)
+        let broken = |good: &bool| if *good { OnceCell::new() } else { OnceCell::from(None) };
+        let models = Self { library, compiled: good.iter().map(broken).collect(), written, inline: RefCell::default() };
+        // What is shared by all is looked at once, by itself; another API takes of it what it uses.
+        let first = if own.is_empty() { 0 } else { models.written.len() - own.len() };
+        for index in first..models.written.len() {
+            models.at(index, sink);
+        }
+        models
+    }
+
+    /// Compiles together what refers to one another: after that, everything that was handed out can be used.
+    pub(super) fn link(&self, sink: &Sink) {
+        let Err((which, broken)) = self.library.link() else { return };
+        let inline = self.inline.borrow();
+        let schema = match which {
+            Which::Model(index) => self.written.get(index).and_then(|model| model.schema.as_ref()),
+            Which::Inline(number) => inline.get(number),
         };
-        let compiled = good.iter().enumerate().map(compile).collect();
-        Self { library, written, compiled }
+        report(&broken, schema, sink);
+    }
+
+    /// The model at `index`.
+    fn at(&self, index: usize, sink: &Sink) -> Option<Arc<Schema>> {
+        let compile = || {
+            let compiled = self.library.model(index);
+            compiled.map_err(|broken| report(&broken, self.written[index].schema.as_ref(), sink)).ok().map(Arc::new)
+        };
+        self.compiled.get(index)?.get_or_init(compile).clone()
     }
 
     /// The model called `name`.
@@ -68,7 +98,7 @@ impl<'c> Models<'c> {
             let help = help.or_else(|| Some(format!("define `[model.{}]`", name.value)));
             sink.add(Diagnostic::error(Code::UNKNOWN_MODEL, name.place, message).maybe_help(help));
         }
-        self.compiled.get(found?)?.clone()
+        self.at(found?, sink)
     }
 
     /// A schema without a name, and what its parameter's text is to be read as.
@@ -76,6 +106,9 @@ impl<'c> Models<'c> {
         let value = read(schema, sink)?;
         match self.library.inline(&value, Dialect::Draft4) {
             Ok((compiled, value)) => {
+                if compiled.is_linked() {
+                    self.inline.borrow_mut().push(schema.clone());
+                }
                 let look_up = |reference: &str| match reference.strip_prefix('#') {
                     Some(pointer) => value.pointer(pointer),
                     None => self.library.look_up(reference),

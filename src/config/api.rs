@@ -1,11 +1,14 @@
 //! `[api.*]` and its routes as written.
 
 use super::{
+    diagnostic::{Code, Diagnostic},
     face::{self, Face},
     integration::{self, Integration},
+    json::Json,
     reader::Reader,
     response::{self, Mapping},
     source::{At, Place, Text},
+    tree::Value,
     validation::{self, MediaModel, Model, Parameter, Validation},
 };
 
@@ -18,6 +21,8 @@ pub struct Api {
     pub hosts: Vec<Text>,
     /// `base_path`, not yet checked; `None` if it could not be read.
     pub base_path: Option<Text>,
+    /// `summary`, `description`, `documentation`
+    pub told: Told,
     /// `[api.NAME.model.*]`
     pub models: Vec<Model>,
     /// What its clients see besides what its routes say.
@@ -28,6 +33,21 @@ pub struct Api {
     pub variables: Vec<(At<String>, Vec<Text>)>,
     /// `[[api.NAME.route]]`
     pub routes: Vec<Route>,
+}
+
+/// What is only told, to people and their tools.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// `operation_id`; an API has none.
+    pub operation_id: Option<Text>,
+    /// `summary`
+    pub summary: Option<Text>,
+    /// `description`
+    pub description: Option<Text>,
+    /// `tags`; an API has none.
+    pub tags: Vec<Text>,
+    /// `documentation`, as it is.
+    pub documentation: Option<Json>,
 }
 
 /// `[[api.NAME.route]]`
@@ -47,6 +67,8 @@ pub struct Route {
     pub request_body: Option<At<u64>>,
     /// What goes where on the way to the integration and back.
     pub mapping: Mapping,
+    /// `operation_id`, `summary`, `description`, `tags`, `documentation`
+    pub told: Told,
     /// `request_validator`, if it is given.
     pub validation: Option<Validation>,
     /// `models`
@@ -66,6 +88,13 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         name,
         hosts: table.texts("host"),
         base_path: table.text("base_path"),
+        told: Told {
+            operation_id: None,
+            summary: table.text("summary"),
+            description: table.text("description"),
+            tags: Vec::new(),
+            documentation: documentation(table),
+        },
         models: validation::models(table),
         face: face::read(table),
         stage: table.text("stage"),
@@ -84,8 +113,26 @@ fn route(table: &Reader<'_>) -> Route {
         integration: integration::read(table),
         request_body: table.optional_size("request_body"),
         mapping: response::read(table),
+        told: Told {
+            operation_id: table.text("operation_id"),
+            summary: table.text("summary"),
+            description: table.text("description"),
+            tags: table.texts("tags"),
+            documentation: documentation(table),
+        },
         validation: validation::validation(table),
         models: validation::media(table, "models"),
         parameters: validation::parameters(table),
     }
+}
+
+/// `documentation`: any table.
+fn documentation(table: &Reader<'_>) -> Option<Json> {
+    let node = &table.entry("documentation")?.node;
+    if !matches!(node.value, Value::Table(_) | Value::Broken) {
+        let message = format!("`documentation` is {}", node.value.type_name());
+        table.add(Diagnostic::error(Code::WRONG_TYPE, node.place, message).expected("expected a table"));
+        return None;
+    }
+    Some(Json::of(node).without_null())
 }

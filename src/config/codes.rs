@@ -147,6 +147,42 @@ codes! {
         "To give a server a larger share, write `{ url = \"…\", weight = 2 }`.";
     BAD_RETRY = 305, "A retry condition is malformed",
         "`retry.on` takes \"connect\" (no connection could be made) and status codes from 400 to 599 as strings.";
+    DOCUMENT_SYNTAX = 330, "A document is neither JSON nor YAML",
+        "An OpenAPI document is JSON or YAML 1.2, one document per file. The file's ending (.json, .yaml, .yml) says which; \
+         another file is JSON if it begins with `{`. Nothing after the first mistake is read.";
+    DOCUMENT_BOUND = 331, "A document is too large or nests too deeply",
+        "Values of all documents are counted, aliases of YAML as often as they are used, so that a small file cannot become a \
+         large one in memory.";
+    NOT_OPENAPI = 332, "A file is no OpenAPI document that can be read",
+        "A document says what it is: `swagger: \"2.0\"`, `openapi: 3.0.x` or `openapi: 3.1.x` at its top, and has `paths`.";
+    BAD_REFERENCE = 333, "A reference leads nowhere",
+        "`$ref` names something in the same document (`#/components/schemas/Pet`) or in a file (`pets.yaml#/Pet`), relative to \
+         the file that it stands in. Nothing is ever fetched from the network. In schemas references may be circular.";
+    DUPLICATE_OPERATION = 334, "Two operations have the same id",
+        "`operationId` is what logs, tools and generated clients call an operation, so it must be unique in its API.";
+    UNKNOWN_EXTENSION = 335, "An x-amazon-apigateway key is unknown or in the wrong place",
+        "Keys that begin with x-amazon-apigateway- mean something to an API gateway; one that is misspelt would silently do \
+         nothing. Other keys that begin with x- are left alone.";
+    PATH_PARAMETERS = 336, "A path and its parameters differ",
+        "Every `{name}` of a path is declared as a parameter with `in: path`, and every such parameter occurs in the path. \
+         Operations with an x-amazon-apigateway-integration need not declare theirs, as Amazon API Gateway does not either.";
+    NO_INTEGRATION = 337, "An operation says not what answers it",
+        "An operation is answered by its x-amazon-apigateway-integration, by the `integration` of an inline route with its \
+         method and path, or, if it has neither, by the upstream that `openapi = { file = …, upstream = … }` names.";
+    UNKNOWN_SCHEME = 338, "A security scheme or validator is not defined",
+        "`security` names schemes of `components.securitySchemes` (Swagger: `securityDefinitions`), \
+         x-amazon-apigateway-request-validator one of x-amazon-apigateway-request-validators.";
+    BAD_OPERATION = 339, "Something of an operation cannot be what it is",
+        "A document says something that no gateway can do: an integration without a URL, a parameter in no known place, a \
+         status that is none.";
+    ANSWERED_501 = 345, "An operation is answered with 501",
+        "The operation needs something that this version does not have, and `unsupported = \"answer_501\"` was chosen: it is \
+         answered with 501 Not Implemented rather than served without what it asks for.";
+    WITHOUT_EFFECT = 346, "Something in a document has no effect",
+        "It is understood, but means nothing here, or means something elsewhere. The rest of the document is served.";
+    OVERRIDDEN = 347, "An inline route and the document differ",
+        "In `merge` mode what an inline route says replaces what the document says about the same method and path; the warning \
+         tells where that changes what clients were promised. In `overwrite` mode the document counts.";
     BAD_GATEWAY_RESPONSE = 350, "A gateway response is malformed",
         "`[api.NAME.gateway_response.TYPE]` says what refusals of one type look like. TYPE is one of Amazon API Gateway's names, \
          as THROTTLED or DEFAULT_4XX. Values of headers are expressions: text in single quotes, context.NAME, \
@@ -241,6 +277,9 @@ codes! {
          is `{name+}`.";
     NO_ROUTES = 491, "Nothing to serve",
         "The configuration, or an API in it, has no routes: every request to it will be answered 404.";
+    SHADOWED = 492, "A route is never reached",
+        "ANY takes the methods that no other route with its path names. Here every method that can be named is, so that only \
+         requests with others, like PROPFIND, reach it.";
 }
 
 #[cfg(test)]

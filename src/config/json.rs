@@ -1,10 +1,13 @@
 //! A JSON value whose members keep their order, for documents that people compare: the schema, `show`, findings.
 
+use super::tree::{Node, Value};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Json {
+    /// `null`
+    Null,
     /// `true` or `false`
     Bool(bool),
     /// A whole number.
@@ -20,6 +23,45 @@ pub enum Json {
 }
 
 impl Json {
+    /// A value of a configuration or document, places left out.
+    #[must_use]
+    pub fn of(node: &Node) -> Self {
+        match &node.value {
+            Value::Text(text) => Self::Text(text.value.clone()),
+            Value::Integer(value) => Self::Integer(*value),
+            Value::Float(value) if value.is_finite() => Self::Float(*value),
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Float(_) | Value::Null | Value::Broken | Value::Datetime => Self::Null,
+            Value::List(nodes) | Value::Tables(nodes) => Self::List(nodes.iter().map(Self::of).collect()),
+            Value::Table(table) => {
+                Self::Object(table.entries.iter().map(|entry| (entry.key.clone(), Self::of(&entry.node))).collect())
+            }
+        }
+    }
+
+    /// Without what is `null`, for TOML cannot say it.
+    #[must_use]
+    pub fn without_null(self) -> Self {
+        match self {
+            Self::List(values) => {
+                let some = values.into_iter().filter(|value| *value != Self::Null);
+                Self::List(some.map(Self::without_null).collect())
+            }
+            Self::Object(members) => {
+                let some = members.into_iter().filter(|(_, value)| *value != Self::Null);
+                Self::Object(some.map(|(name, value)| (name, value.without_null())).collect())
+            }
+            other => other,
+        }
+    }
+
+    /// The member of that name, if this is an object.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        let Self::Object(members) = self else { return None };
+        members.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
     /// A string.
     #[must_use]
     pub fn text(value: impl Into<String>) -> Self {
@@ -67,6 +109,7 @@ impl Json {
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
+            Self::Null => serializer.serialize_unit(),
             Self::Bool(value) => serializer.serialize_bool(*value),
             Self::Integer(value) => serializer.serialize_i64(*value),
             Self::Float(value) => serializer.serialize_f64(*value),

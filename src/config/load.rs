@@ -213,15 +213,15 @@ impl Loader<'_> {
 }
 
 /// Why bytes are no text.
-struct Wrong {
-    code: Code,
-    at: std::ops::Range<usize>,
-    message: String,
-    help: &'static str,
+pub(super) struct Wrong {
+    pub(super) code: Code,
+    pub(super) at: std::ops::Range<usize>,
+    pub(super) message: String,
+    pub(super) help: &'static str,
 }
 
 /// Bytes as text without a byte order mark; what can be shown of them where they are not text.
-fn decode(mut bytes: Vec<u8>) -> (Option<String>, Option<Wrong>) {
+pub(super) fn decode(mut bytes: Vec<u8>) -> (Option<String>, Option<Wrong>) {
     let wrong = |code, at, message, help| Some(Wrong { code, at, message, help });
     if bytes.len() > limits::CONFIG_FILE_BYTES_MAX {
         let message = format!("the file is larger than {} bytes", limits::CONFIG_FILE_BYTES_MAX);

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod api;
 pub mod codes;
 pub mod diagnostic;
+pub mod document;
 pub mod env;
 pub mod face;
 pub mod files;
@@ -17,6 +18,7 @@ pub mod json;
 pub mod keys;
 mod load;
 pub mod log;
+pub mod openapi;
 mod reader;
 mod render;
 pub mod response;
@@ -107,7 +109,8 @@ pub fn load_str(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) ->
 #[must_use]
 pub fn read(path: &Path, files: &dyn Files, env: &dyn Fn(&str) -> Option<String>) -> Read {
     let sink = Sink::default();
-    let tree = load::load(path, files, env, &sink);
+    let mut tree = load::load(path, files, env, &sink);
+    openapi::expand(&mut tree, files, &sink);
     let config = {
         let context =
             Context { sink: &sink, files, directories: &tree.directories, sources: &tree.sources, broken: tree.broken };
@@ -121,6 +124,42 @@ pub fn read(path: &Path, files: &dyn Files, env: &dyn Fn(&str) -> Option<String>
 pub fn read_str(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Read {
     let path = PathBuf::from(name);
     read(&path, &Memory(vec![(path.clone(), text.as_bytes().to_vec())]), env)
+}
+
+/// Reads a document alone: a configuration with its API and the upstreams that it names, and the same as TOML.
+#[must_use]
+pub fn import(path: &Path, options: &openapi::Import, files: &dyn Files) -> (Read, String) {
+    let sink = Sink::default();
+    let (tree, toml) = openapi::import(path, options, files, &sink);
+    let config = {
+        let context =
+            Context { sink: &sink, files, directories: &tree.directories, sources: &tree.sources, broken: tree.broken };
+        understand(&tree, &context)
+    };
+    (Read { config, diagnostics: sink.into_inner(), sources: tree.sources }, toml)
+}
+
+/// The API `api` of the configuration `path` as an OpenAPI document; `None` if there is no such API. What is wrong with the
+/// configuration is [`read`]'s business.
+#[must_use]
+pub fn export(
+    path: &Path,
+    api: &str,
+    options: &openapi::Export,
+    files: &dyn Files,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Option<json::Json> {
+    let sink = Sink::default();
+    let mut tree = load::load(path, files, env, &sink);
+    openapi::expand(&mut tree, files, &sink);
+    let directories = std::mem::take(&mut tree.directories);
+    let read = |file: &source::Text| {
+        let directory = directories.get(usize::from(file.place.file.0))?;
+        let bytes = files.read(&directory.join(&file.value), crate::base::limits::SCHEMA_FILE_BYTES_MAX).ok()?;
+        String::from_utf8(bytes).ok()
+    };
+    openapi::inline_models(&mut tree.root, &read);
+    openapi::export(&tree.root, api, options)
 }
 
 fn finish(read: Read) -> Result<Loaded, Report> {

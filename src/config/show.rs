@@ -6,7 +6,7 @@ mod validation;
 use super::{
     Config,
     acme::Acme,
-    api::Route,
+    api::{Route, Told},
     face::{Face, GatewayResponse},
     integration::Integration,
     json::Json,
@@ -64,6 +64,7 @@ fn document(config: &Config) -> Json {
                 shown.put("host", texts(&api.hosts));
             }
             put_text(&mut shown, "base_path", api.base_path.as_ref());
+            put_told(&mut shown, &api.told);
             validation::api(&mut shown, api);
             put_face(&mut shown, &api.face);
             put_text(&mut shown, "stage", api.stage.as_ref());
@@ -219,6 +220,7 @@ fn route(route: &Route) -> Json {
     };
     let mut shown = Json::object([("method", method)]);
     put_text(&mut shown, "path", route.path.as_ref());
+    put_told(&mut shown, &route.told);
     if let Some(limit) = route.request_body {
         shown.put("request_body", size(limit.value));
     }
@@ -228,6 +230,31 @@ fn route(route: &Route) -> Json {
         shown.put("integration", self::integration(integration, &route.mapping));
     }
     shown
+}
+
+/// What is only told.
+fn put_told(shown: &mut Json, told: &Told) {
+    put_text(shown, "operation_id", told.operation_id.as_ref());
+    put_text(shown, "summary", told.summary.as_ref());
+    put_text(shown, "description", told.description.as_ref());
+    if !told.tags.is_empty() {
+        shown.put("tags", texts(&told.tags));
+    }
+    if let Some(more) = &told.documentation {
+        shown.put("documentation", escaped(more));
+    }
+}
+
+/// A value as it must be written, so that `${` stays what it is.
+fn escaped(value: &Json) -> Json {
+    match value {
+        Json::Text(text) => Json::Text(text.replace("${", "$${")),
+        Json::List(values) => Json::List(values.iter().map(escaped).collect()),
+        Json::Object(members) => {
+            Json::Object(members.iter().map(|(name, value)| (name.clone(), escaped(value))).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// What is written of an API's face; what is left out depends on the kind.
@@ -389,6 +416,7 @@ fn table(out: &mut String, path: &str, members: &[(String, Json)]) {
                 | "schema"
                 | "request_validator"
                 | "models"
+                | "documentation"
         );
         matches!(value, Json::Object(_)) && !inline
     };
@@ -447,6 +475,7 @@ fn inline(out: &mut String, value: &Json) {
             out.push(']');
         }
         Json::Text(text) => quoted(out, text),
+        Json::Null => out.push_str("\"\""),
         Json::Bool(value) => drop(write!(out, "{value}")),
         Json::Integer(value) => drop(write!(out, "{value}")),
         Json::Float(value) => drop(write!(out, "{value:?}")),
@@ -454,7 +483,7 @@ fn inline(out: &mut String, value: &Json) {
 }
 
 /// A key, in quotes if it is not a bare one.
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     let bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     if bare {
         return name.to_owned();
@@ -465,7 +494,7 @@ fn key(name: &str) -> String {
 }
 
 /// A basic string (TOML 1.0, "String").
-fn quoted(out: &mut String, text: &str) {
+pub(super) fn quoted(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {

@@ -96,11 +96,18 @@ impl Source {
         Self { name, text, lines }
     }
 
+    /// The line of byte `at`, from 1. Cheap also where a document is one long line.
+    #[must_use]
+    pub fn line_of(&self, at: usize) -> usize {
+        let at = at.min(self.text.len());
+        self.lines.partition_point(|start| *start <= at)
+    }
+
     /// Where byte `at` is; past the end it is the end.
     #[must_use]
     pub fn line_column(&self, at: usize) -> LineColumn {
         let at = at.min(self.text.len());
-        let line = self.lines.partition_point(|start| *start <= at);
+        let line = self.line_of(at);
         let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
         let before = self.text.as_bytes().get(start..at).unwrap_or_default();
         // Continuation bytes do not begin a character.
@@ -146,9 +153,8 @@ impl Sources {
     /// `file:line` of a place, for `ringgate routes` and logs.
     #[must_use]
     pub fn origin(&self, place: Place) -> String {
-        self.get(place.file).map_or_else(String::new, |source| {
-            format!("{}:{}", source.name, source.line_column(place.span.start as usize).line)
-        })
+        self.get(place.file)
+            .map_or_else(String::new, |source| format!("{}:{}", source.name, source.line_of(place.span.start as usize)))
     }
 }
 

@@ -99,7 +99,7 @@ fn listener(table: &Reader<'_>) -> Listener {
         further: table
             .list("certificates")
             .iter()
-            .filter_map(|node| table.element(node, "certificates", &keys::table::CERTIFICATE))
+            .filter_map(|node| table.element(node, "certificates", &keys::tls::CERTIFICATE))
             .map(|table| certificate(&table))
             .collect(),
         clients: clients(table),

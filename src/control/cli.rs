@@ -6,7 +6,9 @@ mod check;
 mod completions;
 mod describe;
 mod explain;
+mod export;
 mod help;
+mod import;
 mod init;
 mod proxy;
 mod reload;
@@ -83,6 +85,8 @@ fn dispatch(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageErr
         "routes" => routes::run(matches, terminal),
         "certs" => certs::run(matches, terminal),
         "explain" => explain::run(matches, terminal),
+        "import" => import::run(matches, terminal),
+        "export" => export::run(matches, terminal),
         "show" => Ok(show::show(matches, terminal)),
         "schema" => Ok(show::schema(terminal)),
         "reload" => reload::run(matches, terminal),

@@ -61,6 +61,7 @@ fn plan(server: SocketAddr) -> Plan {
         access_log: None,
         error_log: ErrorLog { level: Level::Error, file: None },
         prometheus: false,
+        documentation: Box::default(),
     }
 }
 

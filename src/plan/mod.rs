@@ -3,6 +3,7 @@
 //! Invariant: nothing in a plan needs parsing, resolving or checking any more; every id in it is in range.
 
 pub mod cors;
+pub mod documentation;
 pub mod face;
 mod find;
 pub mod gateway_response;
@@ -59,6 +60,8 @@ pub struct Plan {
     pub error_log: ErrorLog,
     /// `[metrics]`
     pub prometheus: bool,
+    /// What APIs and routes tell about themselves.
+    pub documentation: Box<documentation::Documentation>,
 }
 
 /// `[server]`

@@ -56,12 +56,11 @@ impl Bodies {
 /// # Errors
 /// It is not as the schema says.
 pub fn check(schema: &Schema, content: &[u8], problem: &mut Problem) -> Result<(), Refusal> {
-    let found = json::parse(if content.is_empty() { b"{}" } else { content });
-    match found {
-        Ok(value) if schema.is_valid(&value) => return Ok(()),
-        Ok(value) => {
+    match json::parse(if content.is_empty() { b"{}" } else { content }).map(|value| schema.check(value)) {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(invalid)) => {
             problem.begin();
-            schema.tell(&value, content.len(), problem);
+            schema.tell(&invalid, content.len(), problem);
         }
         Err(why) => {
             problem.begin();

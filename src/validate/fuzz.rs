@@ -136,5 +136,7 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
         source("open", r#"{"enum":[1,"a",true]}"#),
     ]);
     let model = |index| library.model(index).expect("a schema");
-    (model(0), Arc::new(model(1)), Arc::new(model(2)), Arc::new(model(3)), Arc::new(model(4)))
+    let all = (model(0), Arc::new(model(1)), Arc::new(model(2)), Arc::new(model(3)), Arc::new(model(4)));
+    library.link().expect("schemas that fit together");
+    all
 });

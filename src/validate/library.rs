@@ -1,10 +1,11 @@
 //! The models of one API: JSON Schemas that may refer to one another, compiled when the configuration is.
 
-use super::{Schema, values};
+use super::{Schema, schema::Group, values};
 use crate::base::limits;
 use ahash::AHashMap;
 use jsonschema::{Draft, PatternOptions, Registry, Retrieve, Uri, ValidationOptions};
 use serde_json::{Map, Value};
+use std::{cell::RefCell, sync::Arc};
 
 /// The dialect of JSON Schema that a schema without `$schema` is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,11 +54,31 @@ impl Broken {
 }
 
 /// Models that may refer to one another.
+///
+/// A schema that refers to no other is compiled by itself. Those that do are compiled together, all of them once, by
+/// [`Library::link`]: each by itself would hold everything that it leads to, which in a circle is all of it.
 #[derive(Debug)]
 pub struct Library {
     models: Vec<Source>,
     names: AHashMap<String, usize>,
-    registry: Registry<'static>,
+    /// What each is called by the others.
+    addresses: Vec<String>,
+    /// By index: when it is linked it is a part of one document with all others of its draft.
+    bundled: Vec<bool>,
+    /// What they call themselves.
+    known: Vec<String>,
+    /// By index: it refers to others.
+    linked: Vec<bool>,
+    linking: RefCell<Linking>,
+}
+
+/// Schemas that refer to others, and that somebody has asked for.
+#[derive(Debug, Default)]
+struct Linking {
+    /// Those without a name.
+    inline: Vec<(String, bool, Source)>,
+    /// With `formats` and without: addresses, by the key of the schema; where they will be.
+    groups: [(Vec<String>, Group); 2],
 }
 
 impl Library {
@@ -68,32 +89,48 @@ impl Library {
         let names: AHashMap<String, usize> =
             models.iter().enumerate().map(|(index, model)| (model.name.clone(), index)).collect();
         let mut broken = Vec::new();
+        let bundled: Vec<bool> = models.iter().map(|model| model.uri.is_none() && is_plain(&model.schema, 0)).collect();
+        let address = |(index, model): (usize, &Source)| match bundled[index] {
+            true => member(draft(model), &index.to_string()),
+            false => model.address(),
+        };
+        let addresses: Vec<String> = models.iter().enumerate().map(address).collect();
         let known = ids(&models);
-        let addresses: Vec<String> = models.iter().map(Source::address).collect();
-        let models: Vec<Source> = models
-            .into_iter()
-            .enumerate()
-            .map(|(index, model)| {
-                let mut finder = Finder {
-                    names: &names,
-                    known: &known,
-                    addresses: &addresses,
-                    root: &model.schema,
-                    broken: Vec::new(),
-                };
-                let mut schema = finder.schema(&model.schema, &mut String::new(), 0);
-                if !finder.broken.is_empty() {
-                    broken.extend(finder.broken.into_iter().map(|found| (index, found)));
-                    schema = Value::Object(Map::new());
-                }
-                Source { schema, ..model }
-            })
-            .collect();
-        let registry = register(&models, &names).unwrap_or_else(|error| {
-            broken.push((0, Broken::new("", error)));
-            empty()
-        });
-        (Self { models, names, registry }, broken)
+        let mut library = Self {
+            models: Vec::new(),
+            names,
+            addresses,
+            bundled,
+            known,
+            linked: Vec::new(),
+            linking: RefCell::default(),
+        };
+        let mut taken = Vec::with_capacity(models.len());
+        for (index, model) in models.into_iter().enumerate() {
+            let (mut schema, linked, found) = library.resolve(&model.schema);
+            if !found.is_empty() {
+                broken.extend(found.into_iter().map(|found| (index, found)));
+                schema = Value::Object(Map::new());
+            }
+            taken.push(Source { schema, ..model });
+            library.linked.push(linked);
+        }
+        library.models = taken;
+        (library, broken)
+    }
+
+    /// `schema` with references as the registry knows them, whether it refers to another, and what is wrong with it.
+    fn resolve(&self, schema: &Value) -> (Value, bool, Vec<Broken>) {
+        let mut finder = Finder {
+            names: &self.names,
+            known: &self.known,
+            addresses: &self.addresses,
+            root: schema,
+            linked: false,
+            broken: Vec::new(),
+        };
+        let schema = finder.schema(schema, &mut String::new(), 0);
+        (schema, finder.linked, finder.broken)
     }
 
     /// Whether there is a model called `name`.
@@ -111,57 +148,224 @@ impl Library {
     #[must_use]
     pub fn look_up(&self, reference: &str) -> Option<&Value> {
         let named = model_of(reference).and_then(|(name, _)| self.models.get(*self.names.get(name)?));
-        let found = named.or_else(|| self.models.iter().find(|model| model.address() == reference));
+        let found = named.or_else(|| {
+            let index = self.addresses.iter().position(|address| address == reference)?;
+            self.models.get(index)
+        });
         found.map(|model| &model.schema)
     }
 
-    /// Compiles the model at `index`.
+    /// Compiles the model at `index`; if it refers to others, it can be used after [`Library::link`].
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn model(&self, index: usize) -> Result<Schema, Broken> {
-        let Some(model) = self.models.get(index) else { return Err(Broken::new("", "there is no such model")) };
-        self.compile(model, &model.address())
+        let (Some(model), Some(address)) = (self.models.get(index), self.addresses.get(index)) else {
+            return Err(Broken::new("", "there is no such model"));
+        };
+        if self.linked.get(index) == Some(&true) {
+            self.ask(model, address.clone())
+        } else {
+            alone(model, &model.address())
+        }
     }
 
-    /// Compiles a schema that has no name.
+    /// Compiles a schema that has no name; if it refers to others, it can be used after [`Library::link`].
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn inline(&self, schema: &Value, dialect: Dialect) -> Result<(Schema, Value), Broken> {
-        let known = ids(&self.models);
-        let addresses: Vec<String> = self.models.iter().map(Source::address).collect();
-        let mut finder =
-            Finder { names: &self.names, known: &known, addresses: &addresses, root: schema, broken: Vec::new() };
-        let schema = finder.schema(schema, &mut String::new(), 0);
-        if let Some(broken) = finder.broken.pop() {
+        let (schema, linked, mut broken) = self.resolve(schema);
+        if let Some(broken) = broken.pop() {
             return Err(broken);
         }
         let source = Source { name: String::new(), schema, dialect, uri: None, formats: true };
-        let compiled = self.compile(&source, "urn:ringgate:inline")?;
-        Ok((compiled, source.schema))
+        if !linked {
+            let compiled = alone(&source, INLINE)?;
+            return Ok((compiled, source.schema));
+        }
+        let number = self.linking.borrow().inline.len();
+        let plain = is_plain(&source.schema, 0);
+        let address = if plain { member(draft(&source), &format!("i{number}")) } else { format!("{INLINE}:{number}") };
+        let compiled = self.ask(&source, address.clone())?;
+        let schema = source.schema.clone();
+        self.linking.borrow_mut().inline.push((address, plain, source));
+        Ok((compiled, schema))
     }
 
-    fn compile(&self, source: &Source, uri: &str) -> Result<Schema, Broken> {
-        let options: ValidationOptions<'_> = jsonschema::options()
-            .with_draft(draft(source))
-            .with_registry(&self.registry)
-            .with_base_uri(uri)
-            .with_retriever(Nothing)
-            .should_validate_formats(source.formats)
-            .with_format("byte", is_base64)
-            .with_pattern_options(
-                PatternOptions::fancy_regex()
-                    .backtrack_limit(limits::PATTERN_STEPS_MAX)
-                    .size_limit(limits::PATTERN_BYTES_MAX)
-                    .dfa_size_limit(limits::PATTERN_BYTES_MAX),
-            );
-        match options.build(&source.schema) {
-            Ok(validator) => Ok(Schema::new(validator)),
-            Err(error) => Err(Broken::new(error.instance_path().as_str(), error.to_string())),
+    /// The schema at `address`, to be compiled with those that it refers to.
+    fn ask(&self, source: &Source, address: String) -> Result<Schema, Broken> {
+        // What is wrong with it by itself is found here, where it is known whose it is.
+        alone(&Source { schema: without_others(&source.schema), ..source.clone() }, INLINE)?;
+        let mut linking = self.linking.borrow_mut();
+        let (addresses, group) = &mut linking.groups[usize::from(source.formats)];
+        addresses.push(address);
+        Ok(Schema::linked(Arc::clone(group), addresses.len() - 1))
+    }
+
+    /// All models, and these schemas without a name, for those that refer to them.
+    fn registry(&self, inline: &[(String, bool, Source)]) -> Result<Registry<'static>, String> {
+        let named = self.names.values().filter_map(|&index| {
+            Some((self.addresses.get(index)?, *self.bundled.get(index)?, self.models.get(index)?))
+        });
+        let inline = inline.iter().map(|(address, bundled, source)| (address, *bundled, source));
+        // Parts of one document: what is in documents of their own is compiled anew for each way that leads there.
+        let mut bundles: AHashMap<&str, (Draft, Map<String, Value>)> = AHashMap::new();
+        let mut others = Vec::new();
+        for (address, bundled, source) in named.chain(inline) {
+            match address.split_once("#/definitions/") {
+                Some((document, key)) if bundled => {
+                    let (_, members) = bundles.entry(document).or_insert_with(|| (draft(source), Map::new()));
+                    members.insert(key.to_owned(), rebased(&source.schema, address));
+                }
+                _ => others.push((address.as_str(), draft(source), source.schema.clone())),
+            }
         }
+        let bundles = bundles.into_iter().map(|(address, (draft, members))| {
+            (address, draft, Value::Object(Map::from_iter([("definitions".to_owned(), Value::Object(members))])))
+        });
+        let mut builder = Registry::new().retriever(Nothing);
+        for (address, draft, schema) in bundles.chain(others) {
+            builder = builder.add(address, draft.create_resource(schema)).map_err(|e| e.to_string())?;
+        }
+        builder.prepare().map_err(|e| e.to_string())
+    }
+
+    /// Compiles what was asked for and refers to others.
+    ///
+    /// # Errors
+    /// Which schema does not fit the others, and why.
+    pub fn link(&self) -> Result<(), (Which, Broken)> {
+        let linking = self.linking.borrow();
+        if linking.groups.iter().all(|(addresses, _)| addresses.is_empty()) {
+            return Ok(());
+        }
+        let elsewhere = |message: String| (Which::Model(0), Broken::new("", message));
+        let registry = self.registry(&linking.inline).map_err(elsewhere)?;
+        for (formats, (addresses, group)) in [false, true].into_iter().zip(&linking.groups) {
+            let build = |addresses: &[String]| {
+                let keyed = addresses.iter().enumerate();
+                let members = keyed.map(|(key, address)| (key.to_string(), serde_json::json!({ "$ref": address })));
+                let root = serde_json::json!({ "properties": Value::Object(members.collect()) });
+                let options = options(Draft::Draft202012, formats);
+                options.with_registry(&registry).with_base_uri(LINKED).build(&root).map_err(|error| error.to_string())
+            };
+            match build(addresses) {
+                Ok(validator) => drop(group.set(validator)),
+                Err(message) => {
+                    let guilty = addresses.iter().find_map(|one| Some((one, build(std::slice::from_ref(one)).err()?)));
+                    let Some((address, message)) = guilty else { return Err(elsewhere(message)) };
+                    let inline = linking.inline.iter().position(|(known, ..)| known == address).map(Which::Inline);
+                    let named = self.addresses.iter().position(|known| known == address).map(Which::Model);
+                    return Err((inline.or(named).unwrap_or(Which::Model(0)), Broken::new("", message)));
+                }
+            }
+        }
+        Ok(())
     }
 }
+
+/// One of the schemas of a library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The model of this index.
+    Model(usize),
+    /// The one of this number among those without a name that refer to others.
+    Inline(usize),
+}
+
+/// Compiles a schema that refers to no other.
+fn alone(source: &Source, address: &str) -> Result<Schema, Broken> {
+    match options(draft(source), source.formats).with_base_uri(address).build(&source.schema) {
+        Ok(validator) => Ok(Schema::alone(validator)),
+        Err(error) => Err(Broken::new(error.instance_path().as_str(), error.to_string())),
+    }
+}
+
+fn options(draft: Draft, formats: bool) -> ValidationOptions<'static> {
+    jsonschema::options()
+        .with_draft(draft)
+        .with_retriever(Nothing)
+        .should_validate_formats(formats)
+        .with_format("byte", is_base64)
+        .with_pattern_options(
+            PatternOptions::fancy_regex()
+                .backtrack_limit(limits::PATTERN_STEPS_MAX)
+                .size_limit(limits::PATTERN_BYTES_MAX)
+                .dfa_size_limit(limits::PATTERN_BYTES_MAX),
+        )
+}
+
+/// A schema without what it refers to.
+fn without_others(schema: &Value) -> Value {
+    match schema {
+        Value::Object(members) => {
+            let other = |(key, value): &(&String, &Value)| {
+                *key == "$ref" && value.as_str().is_some_and(|reference| !reference.starts_with('#'))
+            };
+            let members = members.iter().filter(|member| !other(member));
+            Value::Object(members.map(|(key, value)| (key.clone(), without_others(value))).collect())
+        }
+        Value::Array(values) => Value::Array(values.iter().map(without_others).collect()),
+        other => other.clone(),
+    }
+}
+
+/// What schemas without a name are known by.
+const INLINE: &str = "urn:ringgate:inline";
+/// What the documents are known by that schemas are put into.
+const BUNDLE: &str = "urn:ringgate:bundle:";
+
+/// The address of a schema in the document with all of its draft.
+fn member(draft: Draft, key: &str) -> String {
+    format!("{BUNDLE}{draft:?}#/definitions/{key}")
+}
+
+/// Whether a schema names no part of itself, so that it means the same as a part of another document.
+fn is_plain(schema: &Value, depth: usize) -> bool {
+    const NAMES: [&str; 7] =
+        ["id", "$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef"];
+    match schema {
+        _ if depth > limits::SCHEMA_DEPTH_MAX => false,
+        Value::Object(members) => members.iter().all(|(key, value)| match value {
+            Value::Object(named) if NAMED.contains(&key.as_str()) => {
+                named.values().all(|value| is_plain(value, depth + 1))
+            }
+            Value::String(_) | Value::Bool(_) if NAMES.contains(&key.as_str()) => false,
+            Value::String(reference) if key == "$ref" => {
+                matches!(reference.strip_prefix('#'), None | Some("")) || reference.starts_with("#/")
+            }
+            _ => DATA.contains(&key.as_str()) || is_plain(value, depth + 1),
+        }),
+        Value::Array(values) => values.iter().all(|value| is_plain(value, depth + 1)),
+        _ => true,
+    }
+}
+
+/// A schema as a part of another document, at `address` there: what it says of itself is said from there.
+fn rebased(schema: &Value, address: &str) -> Value {
+    match schema {
+        Value::Object(members) => {
+            let member = |(key, value): (&String, &Value)| {
+                let value = match value {
+                    Value::String(reference) if key == "$ref" => match reference.strip_prefix('#') {
+                        Some(pointer) => Value::String(format!("{address}{pointer}")),
+                        None => value.clone(),
+                    },
+                    _ if DATA.contains(&key.as_str()) => value.clone(),
+                    _ => rebased(value, address),
+                };
+                (key.clone(), value)
+            };
+            Value::Object(members.iter().map(member).collect())
+        }
+        Value::Array(values) => Value::Array(values.iter().map(|value| rebased(value, address)).collect()),
+        other => other.clone(),
+    }
+}
+
+/// What those that are compiled together are in.
+const LINKED: &str = "urn:ringgate:linked";
 
 /// What a model is known by to the others.
 const PREFIX: &str = "urn:ringgate:model:";
@@ -184,20 +388,6 @@ fn draft(source: &Source) -> Draft {
             Dialect::Draft202012 => Draft::Draft202012,
         },
     }
-}
-
-fn register(models: &[Source], names: &AHashMap<String, usize>) -> Result<Registry<'static>, String> {
-    let mut builder = Registry::new().retriever(Nothing);
-    for model in names.values().filter_map(|index| models.get(*index)) {
-        let resource = draft(model).create_resource(model.schema.clone());
-        builder = builder.add(model.address(), resource).map_err(|e| e.to_string())?;
-    }
-    builder.prepare().map_err(|e| e.to_string())
-}
-
-#[expect(clippy::expect_used, reason = "an empty registry has nothing that could be wrong")]
-fn empty() -> Registry<'static> {
-    Registry::new().prepare().expect("nothing")
 }
 
 /// What the models call themselves.
@@ -229,6 +419,7 @@ struct Finder<'a> {
     known: &'a [String],
     addresses: &'a [String],
     root: &'a Value,
+    linked: bool,
     broken: Vec<Broken>,
 }
 
@@ -246,7 +437,11 @@ impl Finder<'_> {
                     push(at, key);
                     let value = match (key.as_str(), value) {
                         ("$ref", Value::String(reference)) => Value::String(self.reference(reference, at)),
-                        ("enum" | "const" | "default" | "example" | "examples", _) => value.clone(),
+                        ("$dynamicRef" | "$recursiveRef", Value::String(reference)) => {
+                            self.linked |= !reference.starts_with('#');
+                            value.clone()
+                        }
+                        (key, _) if DATA.contains(&key) => value.clone(),
                         (_, Value::Object(named)) if NAMED.contains(&key.as_str()) => {
                             let mut out = Map::new();
                             for (name, value) in named {
@@ -288,9 +483,11 @@ impl Finder<'_> {
         {
             return reference.to_owned();
         }
+        self.linked |= !reference.starts_with('#') || model_of(reference).is_some();
         if let Some((name, rest)) = model_of(reference) {
             if let Some(address) = self.names.get(name).and_then(|index| self.addresses.get(*index)) {
-                return if rest.is_empty() { address.clone() } else { format!("{address}#{rest}") };
+                let hash = if rest.is_empty() || address.contains('#') { "" } else { "#" };
+                return format!("{address}{hash}{rest}");
             }
             self.broken.push(Broken::new(at, format!("there is no model `{name}`")));
             return reference.to_owned();
@@ -344,6 +541,9 @@ fn is_base64(text: &str) -> bool {
     bytes.len().is_multiple_of(4) && data.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
 }
 
+/// Keywords whose values are data and no schemas.
+const DATA: [&str; 5] = ["enum", "const", "default", "example", "examples"];
+
 /// Keywords whose members have free names.
 const NAMED: [&str; 6] =
     ["properties", "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies"];
@@ -381,9 +581,20 @@ mod tests {
             let node = json!({ "type": "object", "required": ["n"], "properties": { "n": { "type": "integer" }, "next": { "$ref": "#/definitions/Tree" } } });
             let (library, broken) = Library::new(vec![source("Tree", tree), source("Node", node)]);
             assert_eq!(broken, [], "{reference}");
-            let schema = library.model(0).unwrap();
-            assert!(schema.is_valid(&json!([{ "n": 1, "next": [{ "n": 2 }] }])), "{reference}");
-            assert!(!schema.is_valid(&json!([{ "n": 1, "next": [{ "m": 2 }] }])), "{reference}");
+            let (tree, (list, _)) = (
+                library.model(0).unwrap(),
+                library.inline(&json!({ "items": { "$ref": reference } }), Dialect::Draft4).unwrap(),
+            );
+            assert_eq!(library.link(), Ok(()), "{reference}");
+            for schema in [tree, list] {
+                assert!(schema.check(json!([{ "n": 1, "next": [{ "n": 2 }] }])).is_ok(), "{reference}");
+                let invalid = schema.check(json!([{ "n": 1, "next": [{ "m": 2 }] }])).unwrap_err();
+                let mut problem = crate::validate::Problem::default();
+                problem.begin();
+                schema.tell(&invalid, 100, &mut problem);
+                let errors = String::from_utf8_lossy(&problem.errors);
+                assert!(errors.contains("\"pointer\":\"#/0/next/0\""), "{reference}: {errors}");
+            }
         }
     }
 
@@ -392,7 +603,7 @@ mod tests {
         let own = json!({ "$ref": "#/definitions/A", "definitions": { "A": { "type": "string" } } });
         let (library, broken) = Library::new(vec![source("X", own), source("A", json!({ "type": "integer" }))]);
         assert_eq!(broken, []);
-        assert!(library.model(0).unwrap().is_valid(&json!("x")));
+        assert!(library.model(0).unwrap().check(json!("x")).is_ok());
     }
 
     #[test]
@@ -404,9 +615,13 @@ mod tests {
             (json!({ "items": { "$ref": "#/definitions/None" } }), "/items/$ref", "no model `None`"),
             (json!({ "$ref": "https://example.com/x.json" }), "/$ref", "nothing is fetched"),
             (json!({ "$ref": "#/nowhere" }), "", "nowhere"),
+            (json!({ "$ref": "#/model/M/properties/x" }), "", "/properties/x"),
         ] {
             let (library, mut broken) = Library::new(vec![source("M", schema.clone())]);
             broken.extend(library.model(0).err().map(|found| (0, found)));
+            if broken.is_empty() {
+                broken.extend(library.link().err().map(|(_, found)| (0, found)));
+            }
             let [(0, Broken { pointer: at, message: text })] = broken.as_slice() else {
                 panic!("{schema}: {broken:?}");
             };
@@ -426,7 +641,7 @@ mod tests {
             (json!({ "b": "aGk=" }), true),
             (json!({ "b": "aGk" }), false),
         ] {
-            assert_eq!(schema.is_valid(&value), good, "{value}");
+            assert_eq!(schema.check(value.clone()).is_ok(), good, "{value}");
         }
     }
 
@@ -441,10 +656,12 @@ mod tests {
         for _ in 0..60 {
             value = json!({ "a": value });
         }
-        assert!(!library.model(0).unwrap().is_valid(&value));
+        let schema = library.model(0).unwrap();
+        assert_eq!(library.link(), Ok(()));
+        let invalid = schema.check(value).unwrap_err();
         let mut problem = crate::validate::Problem::default();
         problem.begin();
-        library.model(0).unwrap().tell(&value, 1000, &mut problem);
+        schema.tell(&invalid, 1000, &mut problem);
         assert!(!problem.errors.is_empty());
     }
 
@@ -452,12 +669,32 @@ mod tests {
     fn a_long_list_of_different_things_is_seen_to_be_so() {
         let (library, _) = Library::new(vec![source("M", json!({ "uniqueItems": true }))]);
         let items: Vec<Value> = (0..50_000).map(|n| json!([n])).collect();
-        assert!(library.model(0).unwrap().is_valid(&Value::Array(items)));
+        assert!(library.model(0).unwrap().check(Value::Array(items)).is_ok());
     }
 
     #[test]
     fn a_pattern_that_never_ends_ends() {
         let (library, _) = Library::new(vec![source("M", json!({ "pattern": "^(a+)+\\1$" }))]);
-        assert!(!library.model(0).unwrap().is_valid(&json!("a".repeat(60) + "!")));
+        assert!(library.model(0).unwrap().check(json!("a".repeat(60) + "!")).is_err());
+    }
+
+    /// Models that lead to one another are compiled once, not once for each: a thousand in a circle
+    /// would take 24 GB.
+    #[test]
+    fn a_large_circle_is_compiled_once() {
+        let model = |n: usize| {
+            let next = format!("#/model/M{}", (n + 1) % 1000);
+            let properties =
+                json!({ "next": { "$ref": next }, "a": { "type": "integer" }, "b": { "pattern": "^b+$" } });
+            source(&format!("M{n}"), json!({ "type": "object", "properties": properties }))
+        };
+        let (library, broken) = Library::new((0..1000).map(model).collect());
+        assert_eq!(broken, []);
+        let all: Vec<_> = (0..1000).map(|index| library.model(index).unwrap()).collect();
+        assert_eq!(library.link(), Ok(()));
+        for schema in all {
+            assert!(schema.check(json!({ "next": { "next": { "a": 1 } } })).is_ok());
+            assert!(schema.check(json!({ "next": { "next": { "a": "1" } } })).is_err());
+        }
     }
 }

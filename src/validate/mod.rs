@@ -16,7 +16,7 @@ pub mod shape;
 pub mod values;
 
 pub use body::{Bodies, Body};
-pub use library::{Broken, Dialect, Library, Source};
+pub use library::{Broken, Dialect, Library, Source, Which};
 pub use parameters::{Asked, Parameter, Style, Where};
 pub use problem::Problem;
 pub use schema::Schema;

@@ -168,20 +168,18 @@ impl Parameter {
             for (_, value) in &raw {
                 let text = self.text(value).ok_or(MALFORMED)?;
                 let value = json::parse(text.as_bytes()).map_err(Cow::Owned)?;
-                judge(schema, &value)?;
+                judge(schema, value)?;
             }
             return Ok(());
         }
         let declared = self.instances(&raw, None)?;
-        for (index, value) in declared.iter().enumerate() {
-            if schema.is_valid(value) {
-                continue;
-            }
+        for (index, value) in declared.into_iter().enumerate() {
+            let Err(invalid) = schema.check(value) else { continue };
             // A schema without types says nothing about how to read a text: another reading may be the one that is meant.
             let other =
                 if self.is_open() { self.instances(&raw, Some(Types::ANY))?.into_iter().nth(index) } else { None };
-            if !other.is_some_and(|other| schema.is_valid(&other)) {
-                judge(schema, value)?;
+            if other.is_none_or(|other| schema.check(other).is_err()) {
+                return Err(Cow::Owned(schema.first(&invalid)));
             }
         }
         Ok(())
@@ -367,8 +365,8 @@ impl Parameter {
     }
 }
 
-fn judge(schema: &Schema, value: &Value) -> Result<(), Wrong> {
-    if schema.is_valid(value) { Ok(()) } else { Err(Cow::Owned(schema.first(value))) }
+fn judge(schema: &Schema, value: Value) -> Result<(), Wrong> {
+    schema.check(value).map_err(|invalid| Cow::Owned(schema.first(&invalid)))
 }
 
 /// `b` of `a[b]`.

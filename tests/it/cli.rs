@@ -79,6 +79,8 @@ fn help_pages_are_as_reviewed() {
         "check",
         "routes",
         "explain",
+        "import",
+        "export",
         "certs",
         "show",
         "init",
@@ -208,6 +210,32 @@ fn routes_are_listed_as_they_win() {
     check("routes", &[("ringgate.toml", SHOP)], &["routes"]);
     check("routes-json", &[("shop.toml", SHOP)], &["routes", "--config", "shop.toml", "--format", "json"]);
     check("routes-wrong", &[("wrong.toml", WRONG)], &["routes", "-c", "wrong.toml"]);
+}
+
+#[test]
+fn documents_are_imported_and_apis_exported() {
+    let pets = "openapi: 3.0.0\ninfo: {title: Pets, version: '1'}\nservers: [{url: 'https://pets.example.com/v1'}]\npaths:\n  \
+                /pets/{id}:\n    get:\n      operationId: getPet\n      parameters: [{name: id, in: path, required: true}]\n      \
+                responses: {'200': {description: the pet}}\n";
+    let config = "[upstream.pets]\nservers = [\"http://127.0.0.1:1\"]\n[api.pets]\nopenapi = { file = \"pets.yaml\", upstream = \"pets\" }\n";
+    let files = [("pets.yaml", pets), ("ringgate.toml", config)];
+    check("import", &files, &["import", "pets.yaml"]);
+    check(
+        "import-upstream",
+        &files,
+        &["import", "pets.yaml", "--upstream", "backend", "--base-path", "prepend", "--api", "p"],
+    );
+    check("import-documentation", &files, &["import", "pets.yaml", "--documentation"]);
+    check("import-missing", &files, &["import", "pet.yaml"]);
+    check("import-nothing", &files, &["import"]);
+    check("import-wrong", &[("a.yaml", "openapi: 3.0.0\npaths: {/a: {gett: {}}}\n")], &["import", "a.yaml"]);
+    check("export", &files, &["export", "--api", "pets"]);
+    check("export-swagger", &files, &["export", "--api", "pets", "--format", "swagger", "--json"]);
+    check("export-bare", &files, &["export", "--api", "pets", "--extensions", "none", "--yaml"]);
+    check("export-no-api", &files, &["export", "--api", "pet"]);
+    check("export-extensions", &files, &["export", "--api", "pets", "--extensions", "integration"]);
+    check("export-stage", &files, &["export", "--api", "pets", "--stage", "prod"]);
+    check("routes-document", &files, &["routes"]);
 }
 
 #[test]

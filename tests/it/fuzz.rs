@@ -19,6 +19,7 @@ const TARGETS: &[Target] = &[
     ("route", ringgate::route::fuzz::fuzz_route),
     ("template", ringgate::plan::message::fuzz_template),
     ("toml", ringgate::compile::fuzz::fuzz_toml),
+    ("openapi", ringgate::config::openapi::fuzz::fuzz_openapi),
     ("tls", ringgate::tls::fuzz::fuzz_tls),
     ("mapping", ringgate::mapping::fuzz::fuzz_mapping),
     ("validate", ringgate::validate::fuzz::fuzz_validate),
@@ -33,6 +34,11 @@ fn every_seed_and_every_past_finding_keeps_the_properties() {
                 println!("{}", file.display());
                 target(&fs::read(file).unwrap());
             }
+        }
+    }
+    for folder in ["documents", "wrong"] {
+        for file in files(&root().join("tests/data/openapi").join(folder)) {
+            ringgate::config::openapi::fuzz::fuzz_openapi(&fs::read(file).unwrap());
         }
     }
     // Examples and wrong files alike.

@@ -22,6 +22,7 @@ mod config;
 mod fuzz;
 mod json_schema_suite;
 mod kinds;
+mod openapi;
 mod readme;
 mod real;
 #[allow(dead_code, reason = "a kit: not every module uses all of it")]

@@ -15,7 +15,20 @@ fn files() -> Vec<(PathBuf, Vec<u8>)> {
         files.push((format!("{name}.pem"), issued.certificate));
         files.push((format!("{name}.key"), issued.key));
     }
-    files.into_iter().map(|(name, text)| (Path::new("tls").join(name), text.into_bytes())).collect()
+    let mut files: Vec<(PathBuf, Vec<u8>)> =
+        files.into_iter().map(|(name, text)| (Path::new("tls").join(name), text.into_bytes())).collect();
+    let document = "tests/data/openapi/documents/petstore.yaml";
+    files.push((PathBuf::from("petstore.yaml"), std::fs::read(document).unwrap()));
+    files
+}
+
+#[test]
+fn the_second_example_imports_a_document_in_at_most_ten_lines() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let second = text.split("```toml\n").skip(1).find(|block| block.contains("openapi")).unwrap();
+    let block = second.split("```").next().unwrap();
+    assert!(block.lines().count() <= 10, "{block}");
+    assert!(text.find("openapi = {") < text.find("A larger example"), "it comes before the larger example");
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub mod face;
 pub mod integration;
 pub mod reference;
 pub mod table;
+pub mod tls;
 pub mod validation;
 
 use std::time::Duration;

@@ -1,23 +1,24 @@
 //! The table itself, in the order of the reference.
 
 use super::{
-    Default, Key, Kind, Table,
+    Default, Kind, Table,
     face::{CORS, GATEWAY_RESPONSE},
     integration::{INTEGRATIONS, RESPONSE},
     key, later, later_word,
+    tls::TLS,
     validation::{API_MODEL, MODEL, PARAMETER, REQUEST_VALIDATOR},
     word,
 };
 use crate::base::limits;
 use std::time::Duration;
 
-const MILLISECOND: Duration = Duration::from_millis(1);
-const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
 /// A timeout: never zero, so that nothing waits forever or not at all.
 pub(super) const TIMEOUT: Kind = Kind::Duration { min: MILLISECOND, max: HOUR };
-const COUNT: Kind = Kind::Integer { min: 0, max: 10_000_000 };
+pub(super) const COUNT: Kind = Kind::Integer { min: 0, max: 10_000_000 };
 const REQUEST_BODY: Kind = Kind::Size { min: 1, max: 1 << 50, unlimited: true };
 pub(super) const STATUS: Kind = Kind::Integer { min: 200, max: 599 };
 pub(super) const HEADERS: Kind = Kind::Map(&Kind::OneOrMore(&Kind::Text("a header value")));
@@ -101,157 +102,6 @@ pub static SERVER: Table = Table {
         key("tls", Kind::Tables(&TLS), Default::Nothing, "Listeners that speak HTTPS, and their certificates."),
     ],
 };
-
-/// The keys of `server.tls[]`.
-pub static TLS: Table = Table {
-    path: "server.tls[]",
-    doc: "A listener that speaks HTTPS.",
-    keys: &[
-        key(
-            "listen",
-            Kind::OneOrMore(&Kind::Text("`IP:PORT`, `[IPv6]:PORT` or `unix:/path`")),
-            Default::Required,
-            "Where clients connect.",
-        ),
-        key(
-            "certificate",
-            Kind::File,
-            Default::Nothing,
-            "The certificate and its chain, PEM; this one answers for names that no certificate has.",
-        ),
-        key("key", Kind::File, Default::Nothing, "Its private key, PEM."),
-        key("ocsp", Kind::File, Default::Nothing, "An OCSP response for it, DER, that is stapled."),
-        key(
-            "certificates",
-            Kind::List(&Kind::Table(&CERTIFICATE)),
-            Default::List(&[]),
-            "Further certificates; the name that a client asks for (SNI) chooses: exact, wildcard, then the first one.",
-        ),
-        CLIENT_CA,
-        CLIENT_AUTH,
-        CRL,
-        key(
-            "min_version",
-            Kind::Choice(&[word("1.2"), word("1.3")]),
-            Default::Text("1.2"),
-            "The oldest version of TLS that is spoken.",
-        ),
-        key(
-            "security_policy",
-            Kind::Choice(&[
-                word("default"),
-                word("TLS_1_2"),
-                word("SecurityPolicy_TLS13_1_3_2025_09"),
-                word("SecurityPolicy_TLS13_1_3_FIPS_2025_09"),
-                word("SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09"),
-                word("SecurityPolicy_TLS13_1_2_FIPS_PQ_2025_09"),
-                word("SecurityPolicy_TLS13_1_2_FIPS_PFS_PQ_2025_09"),
-                word("SecurityPolicy_TLS13_1_2_PQ_2025_09"),
-                word("SecurityPolicy_TLS13_1_2_2021_06"),
-                word("SecurityPolicy_TLS13_2025_EDGE"),
-                word("SecurityPolicy_TLS12_PFS_2025_EDGE"),
-                word("SecurityPolicy_TLS12_2018_EDGE"),
-            ]),
-            Default::Text("default"),
-            "Versions, cipher suites and groups under Amazon API Gateway's names; what is out of date is never offered.",
-        ),
-        key(
-            "strict_sni",
-            Kind::Bool,
-            Default::Bool(false),
-            "The handshake must name (SNI) a host that a certificate is for, and requests that same host, else 421.",
-        ),
-        key(
-            "handshake_timeout",
-            TIMEOUT,
-            Default::Duration(limits::TLS_HANDSHAKE_TIMEOUT_DEFAULT),
-            "Time for a handshake.",
-        ),
-        key(
-            "acme",
-            Kind::Table(&ACME),
-            Default::Nothing,
-            "Instead of `certificate` and `key`: one that is obtained and renewed by itself.",
-        ),
-    ],
-};
-
-/// The keys of `server.tls[].acme`.
-pub static ACME: Table = Table {
-    path: "server.tls[].acme",
-    doc: "A certificate that is obtained from an ACME authority and renewed by itself.",
-    keys: &[
-        key(
-            "domains",
-            Kind::List(&Kind::Text("a domain name")),
-            Default::Required,
-            "The names that the certificate is for; each must lead to this gateway.",
-        ),
-        key(
-            "email",
-            Kind::Text("an e-mail address"),
-            Default::Nothing,
-            "Where the authority may write to about the account.",
-        ),
-        key(
-            "directory",
-            Kind::Text("a URL that begins with `https://`"),
-            Default::Text("https://acme-v02.api.letsencrypt.org/directory"),
-            "The authority; to name it is to agree to its terms of service. `http://` only on loopback, for tests.",
-        ),
-        key(
-            "directory_ca",
-            Kind::File,
-            Default::Words("what the operating system trusts"),
-            "Authorities that may have issued the certificate of a private `directory`, PEM.",
-        ),
-        key(
-            "cache",
-            Kind::Text("a folder"),
-            Default::Text("acme/"),
-            "Where the account and certificates with their keys are kept, readable by the gateway's user only.",
-        ),
-        key(
-            "challenge",
-            Kind::Choice(&[word("auto"), word("http-01"), word("tls-alpn-01")]),
-            Default::Text("auto"),
-            "How names are proved: http-01 at port 80 of a plain listener, tls-alpn-01 at port 443 of this one, auto either.",
-        ),
-    ],
-};
-
-/// The keys of `server.tls[].certificates[]`.
-pub static CERTIFICATE: Table = Table {
-    path: "server.tls[].certificates[]",
-    doc: "A certificate for the names that it holds; RSA and ECDSA may stand side by side for one name.",
-    keys: &[
-        key("certificate", Kind::File, Default::Required, "The certificate and its chain, PEM."),
-        key("key", Kind::File, Default::Required, "Its private key, PEM."),
-        key("ocsp", Kind::File, Default::Nothing, "An OCSP response for it, DER, that is stapled."),
-        CLIENT_CA,
-        CLIENT_AUTH,
-        CRL,
-    ],
-};
-
-const CLIENT_CA: Key = key(
-    "client_ca",
-    Kind::File,
-    Default::Nothing,
-    "Clients show a certificate that one of these authorities has issued, PEM (mutual TLS).",
-);
-const CLIENT_AUTH: Key = key(
-    "client_auth",
-    Kind::Choice(&[word("required"), word("optional")]),
-    Default::Text("required"),
-    "Whether a client without a certificate is refused.",
-);
-const CRL: Key = key(
-    "crl",
-    Kind::File,
-    Default::Nothing,
-    "Revocation lists of all those authorities, PEM; certificates in them, and those that no list is for, are refused.",
-);
 
 /// The keys of `server.limits`.
 pub static LIMITS: Table = Table {
@@ -471,12 +321,25 @@ pub static API: Table = Table {
         key("base_path", Kind::Text("a path"), Default::Text("/"), "What every path of its routes begins with."),
         key("route", Kind::Tables(&ROUTE), Default::Nothing, "What it serves: one table per route."),
         key(
+            "openapi",
+            Kind::Either(&Kind::File, &Kind::Table(&OPENAPI)),
+            Default::Nothing,
+            "The OpenAPI or Swagger document that its routes come from: a file, or a table that says more.",
+        ),
+        key("summary", Kind::Text("a line"), Default::Nothing, "What it is called; a document's title."),
+        key("description", Kind::Text("any text"), Default::Nothing, "What it is for; may be Markdown."),
+        key(
+            "documentation",
+            Kind::Any,
+            Default::Nothing,
+            "What else there is to tell about it: version, contact, tags, documentation parts; serves nobody's request.",
+        ),
+        key(
             "model",
             Kind::Named(&API_MODEL),
             Default::Nothing,
             "JSON Schemas of bodies, for the routes of this API; they come before those of `[model]`.",
         ),
-        later("openapi", "OpenAPI", "A document that its routes come from."),
         key(
             "type",
             Kind::Choice(&[word("rest"), word("http"), later_word("websocket", "WebSocket APIs")]),
@@ -530,6 +393,46 @@ pub static API: Table = Table {
     ],
 };
 
+/// The keys of `api.<name>.openapi`.
+pub static OPENAPI: Table = Table {
+    path: "api.<name>.openapi",
+    doc: "The document that an API's routes come from.",
+    keys: &[
+        key("file", Kind::File, Default::Required, "An OpenAPI 3.0 or 3.1 or Swagger 2.0 document, JSON or YAML."),
+        key(
+            "upstream",
+            Kind::Text("the name of an upstream"),
+            Default::Nothing,
+            "Where operations go that have no integration of their own.",
+        ),
+        key(
+            "mode",
+            Kind::Choice(&[word("merge"), word("overwrite")]),
+            Default::Text("merge"),
+            "Who counts where an inline route has an operation's method and path: merge, the route, key by key; overwrite, the document.",
+        ),
+        key(
+            "base_path",
+            Kind::Choice(&[word("ignore"), word("prepend"), word("split")]),
+            Default::Text("ignore"),
+            "The document's own base path: left out, put before every path, or put there without its first segment.",
+        ),
+        key(
+            "unsupported",
+            Kind::Choice(&[word("refuse"), word("answer_501")]),
+            Default::Text("refuse"),
+            "What becomes of operations that need what this version does not have: the document is refused, or they answer 501.",
+        ),
+        key(
+            "security",
+            Kind::Choice(&[word("gateway"), word("upstream")]),
+            Default::Text("gateway"),
+            "Who enforces what the document says about security; upstream: credentials are passed on, and nothing is checked here.",
+        ),
+        key("fail_on_warnings", Kind::Bool, Default::Bool(false), "Warnings about the document are errors."),
+    ],
+};
+
 /// The keys of `api.<name>.route[]`.
 pub static ROUTE: Table = Table {
     path: "api.<name>.route[]",
@@ -553,6 +456,21 @@ pub static ROUTE: Table = Table {
             REQUEST_BODY,
             Default::Words("that of `[server.limits]`"),
             "Size of a request's body; past it 413 is answered; 0 is no limit.",
+        ),
+        key("operation_id", Kind::Text("a name"), Default::Nothing, "What tools call it; unique in its API."),
+        key("summary", Kind::Text("a line"), Default::Nothing, "What it does, in a line."),
+        key("description", Kind::Text("any text"), Default::Nothing, "What it does; may be Markdown."),
+        key(
+            "tags",
+            Kind::List(&Kind::Text("a tag")),
+            Default::List(&[]),
+            "What it belongs to; documentation is grouped by them.",
+        ),
+        key(
+            "documentation",
+            Kind::Any,
+            Default::Nothing,
+            "What else there is to tell about it: responses, examples; serves nobody's request.",
         ),
         later("authorizer", "authorizers", "Who may call."),
         later("scopes", "authorizers", "Scopes that the caller needs."),

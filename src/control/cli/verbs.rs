@@ -147,6 +147,103 @@ is asked: the files are read and checked as `run` would.
 Exit codes: 0 all can be used, 1 the configuration or a certificate is wrong, 2 usage.",
     },
     Verb {
+        name: "import",
+        aliases: &[],
+        about: "print an OpenAPI or Swagger document as a configuration",
+        usage: "DOCUMENT [--api NAME] [--upstream NAME] [--base-path MODE] [--answer-501] [--security WHO] [--documentation]",
+        positionals: 1,
+        options: &[
+            Opt {
+                long: "api",
+                short: Some('a'),
+                value: Some("NAME"),
+                choices: &[],
+                about: "what the API is called (default: the name of the file)",
+            },
+            Opt {
+                long: "upstream",
+                short: Some('u'),
+                value: Some("NAME"),
+                choices: &[],
+                about: "who answers what has no integration (default: the document's server)",
+            },
+            Opt {
+                long: "base-path",
+                short: None,
+                value: Some("MODE"),
+                choices: &["ignore", "prepend", "split"],
+                about: "the document's base path: ignore (default), prepend, or split (without its first segment)",
+            },
+            Opt {
+                long: "answer-501",
+                short: None,
+                value: None,
+                choices: &[],
+                about: "what is not supported yet answers 501 instead of being refused",
+            },
+            Opt {
+                long: "security",
+                short: None,
+                value: Some("WHO"),
+                choices: &["gateway", "upstream"],
+                about: "who enforces the document's security: gateway (default), or upstream, which checks callers itself",
+            },
+            Opt {
+                long: "documentation",
+                short: None,
+                value: None,
+                choices: &[],
+                about: "keep responses, examples and the like, too",
+            },
+        ],
+        notes: "\
+Reads OpenAPI 3.0 and 3.1 and Swagger 2.0, JSON or YAML, with the files that it refers to, and prints TOML
+to go on from. To serve a document as it is, name it instead: `[api.shop]` with `openapi = \"shop.yaml\"`.
+
+  ringgate import shop.yaml > ringgate.toml
+
+Exit codes: 0 printed, 1 the document is wrong, 2 usage.",
+    },
+    Verb {
+        name: "export",
+        aliases: &[],
+        about: "print an API as an OpenAPI or Swagger document",
+        usage: "--api NAME [--config FILE] [--format oas30|oas31|swagger] [--extensions LIST] [--json|--yaml]",
+        positionals: 0,
+        options: &[
+            CONFIG,
+            Opt { long: "api", short: Some('a'), value: Some("NAME"), choices: &[], about: "which API" },
+            Opt {
+                long: "stage",
+                short: None,
+                value: Some("STAGE"),
+                choices: &[],
+                about: "which stage (not supported yet: comes with stages)",
+            },
+            Opt {
+                long: "format",
+                short: None,
+                value: Some("FORMAT"),
+                choices: &["oas30", "oas31", "swagger"],
+                about: "oas30 (default), oas31 or swagger",
+            },
+            Opt {
+                long: "extensions",
+                short: None,
+                value: Some("LIST"),
+                choices: &[],
+                about: "integrations, apigateway, authorizers, with commas; none (default: integrations,apigateway)",
+            },
+            Opt { long: "json", short: None, value: None, choices: &[], about: "as JSON" },
+            Opt { long: "yaml", short: None, value: None, choices: &[], about: "as YAML (default)" },
+        ],
+        notes: "\
+With integrations and apigateway the document can be imported again and serves the same. What Amazon API
+Gateway has no words for stands in x-ringgate-integration, which it ignores.
+
+Exit codes: 0 printed, 1 the configuration is wrong or has no such API, 2 usage.",
+    },
+    Verb {
         name: "show",
         aliases: &[],
         about: "print the effective configuration, defaults filled in, secrets masked",
