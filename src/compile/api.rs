@@ -1,6 +1,9 @@
 //! `[api.*]`: hosts, paths, methods, and the router over all of them.
 
-use super::{Sink, check_count, check_name, face, integration, mapping::Around, stage::Variables, validation};
+use super::{
+    Sink, check_count, check_name, face, integration, mapping::Around, respond::Selections, stage::Variables,
+    validation,
+};
 use crate::{
     base::{
         ids::{ApiId, RouteId, UpstreamId},
@@ -43,6 +46,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
         upstreams: upstreams.collect(),
         body_limit: config.server.limits.request_body.value,
         uris: RefCell::default(),
+        selections: Selections::default(),
         apis: Apis {
             upstreams: Vec::new(),
             apis: Vec::with_capacity(config.apis.len()),
@@ -119,6 +123,8 @@ pub(super) struct Compiler<'c> {
     pub(super) upstreams: AHashMap<&'c str, UpstreamId>,
     /// What URIs have made.
     pub(super) uris: RefCell<Uris>,
+    /// Which response is for which status.
+    pub(super) selections: Selections,
     body_limit: u64,
     apis: Apis,
     /// Where the path of each route was written.

@@ -1,7 +1,6 @@
 //! What answers: references to upstreams, templates, fixed answers.
 
 use super::{
-    Sink,
     api::Compiler,
     headers,
     mapping::{self, Around, Parts},
@@ -66,7 +65,7 @@ fn http_proxy<'c>(
 ) -> Option<plan::Integration> {
     let (sink, variables) = (compiler.sink, around.variables);
     let parts = mapping::compile(proxy, around, sink);
-    let custom = custom.then(|| self::custom(proxy, around, sink));
+    let custom = custom.then(|| self::custom(proxy, around, compiler));
     let named = proxy.upstream.as_ref().and_then(|name| upstream(&*variables.text(name, sink)?, compiler));
     let text = |text: &'c Option<Text>| text.as_ref().map(|text| variables.text(text, sink));
     let (uri, path, host) = (text(&proxy.uri), text(&proxy.path), text(&proxy.host));
@@ -115,8 +114,10 @@ fn http_proxy<'c>(
 }
 
 /// What an `http` integration makes of bodies and answers.
-fn custom(proxy: &HttpProxy, around: Around<'_>, sink: &Sink) -> Option<Custom> {
-    let (requests, responses) = (respond::requests(around, sink), respond::responses(around, true, sink));
+fn custom(proxy: &HttpProxy, around: Around<'_>, compiler: &Compiler<'_>) -> Option<Custom> {
+    let sink = compiler.sink;
+    let responses = respond::responses(around, true, &compiler.selections, sink);
+    let requests = respond::requests(around, sink);
     let (requests, responses) = (requests?, responses?);
     let place = around.route.mapping.responses.first().map_or(proxy.timeout.place, |response| response.pattern.place);
     respond::warn_uncovered(&responses, place, sink);
@@ -218,7 +219,8 @@ fn mock(mock: &Mock, around: Around<'_>, compiler: &Compiler<'_>) -> Option<plan
                 .sink
                 .add(diagnostic.help("status and headers of a mock with templates are those of its `response`"));
         }
-        return respond::mock(around, compiler.sink).map(|mock| plan::Integration::Mock(Box::new(mock)));
+        return respond::mock(around, &compiler.selections, compiler.sink)
+            .map(|mock| plan::Integration::Mock(Box::new(mock)));
     }
     respond::without_effect("a mock without templates answers the same to every request", around, false, compiler.sink);
     // Reference 8.2: answers of REST APIs always have a type.

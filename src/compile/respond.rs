@@ -19,8 +19,10 @@ use crate::{
         respond::{Content, FIRST, LAST, Mock, Passthrough, Requests, Response, Responses, Value},
     },
 };
+use ahash::AHashMap;
 use bytes::Bytes;
-use fancy_regex::{Regex, RegexBuilder};
+use fancy_regex::RegexBuilder;
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 /// `passthrough_behavior` as a value.
 fn passthrough(around: Around<'_>) -> Passthrough {
@@ -38,9 +40,10 @@ pub(super) fn requests(around: Around<'_>, sink: &Sink) -> Option<Requests<Bytes
 }
 
 /// A mock with templates.
-pub(super) fn mock(around: Around<'_>, sink: &Sink) -> Option<Mock> {
+pub(super) fn mock(around: Around<'_>, selections: &Selections, sink: &Sink) -> Option<Mock> {
     let written = &around.route.mapping.request_templates;
-    let (responses, templates) = (responses(around, false, sink), templates(written, true, around.variables, sink));
+    let (responses, templates) =
+        (responses(around, false, selections, sink), templates(written, true, around.variables, sink));
     let (responses, templates) = (responses?, templates?);
     let mut all = Vec::with_capacity(templates.len());
     for ((media, text), (name, _)) in templates.into_iter().zip(written) {
@@ -67,8 +70,58 @@ pub(super) fn mock(around: Around<'_>, sink: &Sink) -> Option<Mock> {
     Some(Mock { requests: Requests { all, passthrough: passthrough(around) }, responses })
 }
 
+/// Which response is for which status, worked out once for all routes that have the same patterns: documents say the same
+/// of every operation.
+#[derive(Default)]
+pub(super) struct Selections {
+    /// By pattern: the statuses that it matches.
+    patterns: RefCell<AHashMap<String, Rc<[bool]>>>,
+    /// By the patterns of a route, in order.
+    chosen: RefCell<AHashMap<Vec<String>, Arc<[u8]>>>,
+}
+
+impl Selections {
+    /// The statuses that a pattern matches as a whole.
+    ///
+    /// # Errors
+    /// It is no regular expression.
+    fn matched(&self, pattern: &str) -> Result<Rc<[bool]>, Box<fancy_regex::Error>> {
+        if let Some(known) = self.patterns.borrow().get(pattern) {
+            return Ok(Rc::clone(known));
+        }
+        let plain = pattern.len() == 3 && pattern.bytes().all(|b| b.is_ascii_digit());
+        let found: Rc<[bool]> = if plain {
+            (FIRST..=LAST).map(|status| status.to_string() == pattern).collect()
+        } else {
+            let mut builder = RegexBuilder::new(&format!("\\A(?:{pattern})\\z"));
+            builder.backtrack_limit(limits::SELECTION_STEPS_MAX);
+            builder.delegate_size_limit(limits::PATTERN_BYTES_MAX).delegate_dfa_size_limit(limits::PATTERN_BYTES_MAX);
+            let regex = builder.build()?;
+            (FIRST..=LAST).map(|status| regex.is_match(&status.to_string()).unwrap_or(false)).collect()
+        };
+        self.patterns.borrow_mut().insert(pattern.to_owned(), Rc::clone(&found));
+        Ok(found)
+    }
+
+    /// The first whose pattern is the whole status, otherwise the one that has no pattern (reference, section 5.2), from 1.
+    fn chosen(&self, patterns: &[Option<Rc<[bool]>>], names: Vec<String>) -> Arc<[u8]> {
+        if let Some(known) = self.chosen.borrow().get(&names) {
+            return Arc::clone(known);
+        }
+        let takes = |pattern: &Option<Rc<[bool]>>, at: usize| pattern.as_ref().is_some_and(|statuses| statuses[at]);
+        let one = |at: usize| {
+            let found = patterns.iter().position(|pattern| takes(pattern, at));
+            let found = found.or_else(|| patterns.iter().position(Option::is_none));
+            found.and_then(|index| u8::try_from(index + 1).ok()).unwrap_or(0)
+        };
+        let all: Arc<[u8]> = (0..usize::from(LAST - FIRST) + 1).map(one).collect();
+        self.chosen.borrow_mut().insert(names, Arc::clone(&all));
+        all
+    }
+}
+
 /// The integration responses of a route; `custom` if they are for `http`.
-pub(super) fn responses(around: Around<'_>, custom: bool, sink: &Sink) -> Option<Responses> {
+pub(super) fn responses(around: Around<'_>, custom: bool, selections: &Selections, sink: &Sink) -> Option<Responses> {
     let written = &around.route.mapping.responses;
     let mut good = written.len() < usize::from(u8::MAX);
     if let (Some(last), false) = (written.last(), good) {
@@ -78,7 +131,7 @@ pub(super) fn responses(around: Around<'_>, custom: bool, sink: &Sink) -> Option
     }
     let (mut all, mut patterns) = (Vec::with_capacity(written.len()), Vec::with_capacity(written.len()));
     for one in written {
-        let (pattern, response) = (pattern(&one.pattern, sink), response(one, around, custom, sink));
+        let (pattern, response) = (pattern(&one.pattern, selections, sink), response(one, around, custom, sink));
         let (Some(pattern), Some(response)) = (pattern, response) else {
             good = false;
             continue;
@@ -86,19 +139,12 @@ pub(super) fn responses(around: Around<'_>, custom: bool, sink: &Sink) -> Option
         patterns.push(pattern);
         all.push(response);
     }
-    good.then(|| Responses { by_status: (FIRST..=LAST).map(|status| chosen(&patterns, status)).collect(), all })
+    let names = written.iter().map(|one| one.pattern.value.clone()).collect();
+    good.then(|| Responses { by_status: selections.chosen(&patterns, names), all })
 }
 
-/// The first whose pattern is the whole status, otherwise the one that has no pattern (reference, section 5.2), from 1.
-fn chosen(patterns: &[Option<Regex>], status: u16) -> u8 {
-    let text = status.to_string();
-    let takes = |pattern: &Option<Regex>| pattern.as_ref().is_some_and(|regex| regex.is_match(&text).unwrap_or(false));
-    let found = patterns.iter().position(takes).or_else(|| patterns.iter().position(Option::is_none));
-    found.and_then(|at| u8::try_from(at + 1).ok()).unwrap_or(0)
-}
-
-/// A pattern, if it is not `default`. Nothing if it is wrong.
-fn pattern(text: &At<String>, sink: &Sink) -> Option<Option<Regex>> {
+/// The statuses of a pattern; nothing inside for `default`. Nothing if it is wrong.
+fn pattern(text: &At<String>, selections: &Selections, sink: &Sink) -> Option<Option<Rc<[bool]>>> {
     if text.value.is_empty() || text.value == "default" {
         return Some(None);
     }
@@ -108,11 +154,8 @@ fn pattern(text: &At<String>, sink: &Sink) -> Option<Option<Regex>> {
         sink.add(diagnostic.expected(format!("expected at most {}", limits::SELECTION_PATTERN_BYTES_MAX)));
         return None;
     }
-    let mut builder = RegexBuilder::new(&format!("\\A(?:{})\\z", text.value));
-    builder.backtrack_limit(limits::PATTERN_STEPS_MAX);
-    builder.delegate_size_limit(limits::PATTERN_BYTES_MAX).delegate_dfa_size_limit(limits::PATTERN_BYTES_MAX);
-    match builder.build() {
-        Ok(regex) => Some(Some(regex)),
+    match selections.matched(&text.value) {
+        Ok(statuses) => Some(Some(statuses)),
         Err(error) => {
             let message = format!("`{}` is no regular expression", text.value);
             let diagnostic = Diagnostic::error(Code::BAD_SELECTION, text.place, message);

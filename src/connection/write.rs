@@ -106,7 +106,9 @@ pub fn upstream(
         Some(given) => shape.remade(given, head, &mut first, request.method),
     };
     let own_bytes = own.map_or(0, |own| own.len() as u64);
-    let mut transcoder = Transcoder::new(shape.framing, shape.sink, request.te_trailers).greedy();
+    // Trailers are headers that come late: where those are mapped, these do not pass.
+    let trailers = request.te_trailers && given.is_none();
+    let mut transcoder = Transcoder::new(shape.framing, shape.sink, trailers).greedy();
     let fed = match transcoder.feed(first) {
         Ok(fed) => fed,
         Err(e) => return Ok(broken(context, head.status, e.kind.label())),

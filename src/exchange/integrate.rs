@@ -10,7 +10,7 @@ use super::{
     validate::Validated,
 };
 use crate::{
-    base::bug,
+    base::{bug, limits},
     http::head::ResponseHead,
     observe::event::Reason,
     plan::{HttpProxy, Integration, PathTemplate, Piece, Route},
@@ -59,6 +59,7 @@ pub fn begin(
             opened.custom = mapped.custom.is_some();
             body.interim &= !mapped.rules.bare;
             if respond::body(mapped, request)?.is_some() && body.held().is_none() {
+                body.limit = body.limit.min(limits::REPLACED_BODY_BYTES_MAX);
                 return Ok(Reply::Collect(admitted));
             }
             map::make(core, opened, (proxy, mapped), request, parameters, path, target)?

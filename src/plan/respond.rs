@@ -13,6 +13,7 @@ use crate::{
     observe::{event::ExchangeRecord, variables::Variable},
 };
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// The integration responses of one route.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub struct Responses {
     /// In the order in which they are tried.
     pub all: Vec<Response>,
     /// For each status from [`FIRST`] the one that it chooses, counted from 1; 0 where there is none.
-    pub by_status: Box<[u8]>,
+    pub by_status: Arc<[u8]>,
 }
 
 /// The least status that an integration can answer with.

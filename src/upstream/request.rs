@@ -168,6 +168,11 @@ impl Outgoing<'_> {
         self.shape.and_then(|shape| shape.rules.method).unwrap_or(self.head.method)
     }
 
+    /// Whether only what is mapped goes along.
+    fn is_bare(&self) -> bool {
+        self.shape.is_some_and(|shape| shape.rules.bare)
+    }
+
     /// Whether a forwarding field is mapped.
     fn maps(&self, name: &[u8]) -> bool {
         self.shape.is_some_and(|shape| shape.rules.replaces(name))
@@ -227,7 +232,10 @@ impl Outgoing<'_> {
         if let Some(protocol) = self.upgrade() {
             encode::field(out, b"Connection", b"Upgrade");
             encode::field(out, b"Upgrade", protocol.of(self.bytes));
-        } else if self.head.te_trailers && self.polite.is_none_or(|polite| polite.manners.passes_upgrades()) {
+        } else if self.head.te_trailers
+            && !self.is_bare()
+            && self.polite.is_none_or(|polite| polite.manners.passes_upgrades())
+        {
             out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
         }
     }
