@@ -1,6 +1,9 @@
 //! `[api.*]`: hosts, paths, methods, and the router over all of them.
 
-use super::{Sink, check_count, check_name, face, integration, mapping::Around, stage::Variables, validation};
+use super::{
+    Sink, check_count, check_name, face, integration, mapping::Around, respond::Selections, stage::Variables,
+    validation,
+};
 use crate::{
     base::{
         ids::{ApiId, RouteId, UpstreamId},
@@ -13,7 +16,7 @@ use crate::{
     },
     http::method::Method,
     plan::{
-        Api, ApiKind, Face, Route, Upstream,
+        Api, ApiKind, Face, MannersKind, Route, Upstream,
         documentation::{Documentation, Told},
     },
     route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError, Router, Slash},
@@ -43,6 +46,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
         upstreams: upstreams.collect(),
         body_limit: config.server.limits.request_body.value,
         uris: RefCell::default(),
+        selections: Selections::default(),
         apis: Apis {
             upstreams: Vec::new(),
             apis: Vec::with_capacity(config.apis.len()),
@@ -119,6 +123,8 @@ pub(super) struct Compiler<'c> {
     pub(super) upstreams: AHashMap<&'c str, UpstreamId>,
     /// What URIs have made.
     pub(super) uris: RefCell<Uris>,
+    /// Which response is for which status.
+    pub(super) selections: Selections,
     body_limit: u64,
     apis: Apis,
     /// Where the path of each route was written.
@@ -239,7 +245,9 @@ impl<'c> Compiler<'c> {
         let methods = self.methods(&route.methods, common.kind);
         let path = route.path.as_ref().and_then(|text| self.path(text, common));
         let parameters = path.as_ref().map(|(_, parameters)| parameters.as_slice());
-        let around = Around { parameters, kind: common.kind, variables: &common.variables, route };
+        let manners = common.face.as_ref().and_then(|face| face.manners.as_ref());
+        let remaps = manners.is_some_and(|manners| manners.kind == MannersKind::Rest);
+        let around = Around { parameters, kind: common.kind, variables: &common.variables, remaps, route };
         let integration = route.integration.as_ref().and_then(|i| integration::compile(i, around, self));
         let validator = validation::compile(route, parameters, &common.models, self.body_limit, self.sink);
         let (Some((path, parameters)), Some((methods, names)), Some(text)) = (path, methods, &route.path) else {

@@ -12,6 +12,7 @@ mod integration;
 mod locate;
 mod log;
 mod mapping;
+mod respond;
 mod server;
 mod stage;
 mod summary;

@@ -193,7 +193,9 @@ codes! {
          the end; `https://*` is every origin of that scheme, `*` every origin. Browsers take no `*` for an origin beside \
          credentials, so the two together are refused.";
     BAD_MAPPING = 360, "A parameter mapping is malformed",
-        "`request_parameters` says what an integration gets: the name is integration.request.header.NAME, \
+        "`parameters` of a `response` say what a client gets: the name is method.response.header.NAME; the value is \
+         integration.response.header.NAME or .multivalueheader.NAME, context.NAME, stageVariables.NAME, or text in single \
+         quotes. `request_parameters` says what an integration gets: the name is integration.request.header.NAME, \
          integration.request.querystring.NAME or integration.request.path.NAME; the value is method.request.header.NAME, \
          .multivalueheader.NAME, .querystring.NAME, .multivaluequerystring.NAME or .path.NAME, context.NAME, \
          stageVariables.NAME, or text in single quotes. Headers that frame a message, that end at this hop or that the gateway \
@@ -204,6 +206,20 @@ codes! {
     BAD_VARIABLE = 362, "A stage variable is malformed",
         "Names have 1 to 64 letters, digits and `_`. Values have letters, digits and `-._~:/?#&=,`, so that they can stand in a \
          URI as they are.";
+    BAD_SELECTION = 363, "A pattern over statuses is malformed",
+        "The name of a response is `default` or a regular expression that has to match the whole status of the integration's \
+         answer, as in `4\\d{2}`. The first one that matches counts, in the order in which they are written; `default` is for \
+         all others.";
+    NO_RESPONSE = 364, "No response is for a status",
+        "An integration of type http or mock answers only with what `response` makes of it. A status that no pattern matches, \
+         where there is no `default`, becomes a 500 with the gateway response API_CONFIGURATION_ERROR, as in Amazon's gateway.";
+    MOCK_STATUS = 365, "A mock does not know what to answer",
+        "What a mock answers is chosen by the status that its request template names: `{\"statusCode\": 200}`. The template is \
+         that of the request's media type, application/json if the request has none. Without a status the answer is a 500, as in \
+         Amazon's gateway.";
+    NO_EFFECT = 366, "A mapping has no effect",
+        "Not every integration maps everything: `http_proxy` maps parameters of requests only, `mock` sends no request, and some \
+         headers never reach a client.";
     BAD_SCHEMA = 370, "A JSON Schema cannot be used",
         "The schema is not JSON, breaks a rule of its dialect, has a pattern that does not compile, or refers to something that \
          is not among the models. Nothing is ever fetched: a schema of another place becomes a `[model.NAME]` \
