@@ -410,6 +410,9 @@ impl Exporter<'_> {
     fn model(&self, model: &Json) -> Option<Json> {
         let mut schema = self.schema(model.get("schema")?);
         let modern = text(model, "schema_dialect") == Some("2020-12");
+        if !modern {
+            self.nullable(&mut schema, false);
+        }
         if modern != (self.options.dialect == Dialect::Oas31) && schema.get("$schema").is_none() {
             let said = if modern {
                 "https://json-schema.org/draft/2020-12/schema"
@@ -421,6 +424,41 @@ impl Exporter<'_> {
             }
         }
         Some(schema)
+    }
+
+    /// Null beside another type, in the words of the dialect; `names`: the object's keys are names.
+    fn nullable(&self, schema: &mut Json, names: bool) {
+        let word = match self.options.dialect {
+            Dialect::Oas30 => "nullable",
+            Dialect::Swagger => "x-nullable",
+            Dialect::Oas31 => return,
+        };
+        match schema {
+            Json::Object(members) => {
+                let mut found = false;
+                for (key, value) in members.iter_mut() {
+                    let other = match value {
+                        Json::List(types) if !names && key == "type" && types.len() == 2 => {
+                            let null = types.iter().position(|one| matches!(one, Json::Text(text) if text == "null"));
+                            null.map(|null| types[1 - null].clone())
+                        }
+                        _ => None,
+                    };
+                    if let Some(other) = other {
+                        *value = other;
+                        found = true;
+                    } else if names || !super::documents::is_data(key) {
+                        let holds_names = !names && super::documents::holds_names(key);
+                        self.nullable(value, holds_names);
+                    }
+                }
+                if found {
+                    members.push((word.to_owned(), Json::Bool(true)));
+                }
+            }
+            Json::List(values) => values.iter_mut().for_each(|value| self.nullable(value, false)),
+            _ => {}
+        }
     }
 
     /// A model's schema: a table, or JSON in a string.
