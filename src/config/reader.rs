@@ -118,8 +118,10 @@ impl<'a> Reader<'a> {
             match &entry.node.value {
                 Value::Table(table) => {
                     let place = if entry.node.place.file == entry.place.file { entry.node.place } else { entry.place };
-                    let inner = Self { name: &entry.key, ..*self };
-                    tables.push((entry, Self::open(table, keys, place, inner.name, self.context)));
+                    // Of a path with two free names the first one is known from outside.
+                    let outer = keys.path.matches('<').count() > 1;
+                    let name = if outer { self.name } else { &entry.key };
+                    tables.push((entry, Self::open(table, keys, place, name, self.context)));
                 }
                 _ => self.wrong_type(&entry.node, &entry.key, &format!("a table, `[{key}.{}]`", entry.key)),
             }

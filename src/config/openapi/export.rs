@@ -1,6 +1,6 @@
 //! An API as an OpenAPI document that can be read back: the other direction of everything beside this file.
 
-use super::{emit, extensions, parameters::path_parameters};
+use super::{emit, extensions, parameters::path_parameters, response};
 use crate::config::{
     document,
     json::Json,
@@ -511,12 +511,21 @@ impl Exporter<'_> {
     fn integration(&self, method: &str, path: &str, route: &Json, out: &mut Json) {
         let Some(integration) = route.get("integration") else { return };
         let mut exact = false;
-        if matches!(text(integration, "type"), Some("mock" | "static"))
+        let kind = text(integration, "type");
+        if kind == Some("mock") && route.get("response").or_else(|| route.get("request_templates")).is_some() {
+            let mut amazon = Json::object([("type", Json::text("mock"))]);
+            response::write(route, &mut amazon);
+            out.put("x-amazon-apigateway-integration", amazon);
+            // Otherwise it would be read as an answer that is known.
+            out.put("x-ringgate-integration", integration.clone());
+            return;
+        }
+        if matches!(kind, Some("mock" | "static"))
             && let Some(amazon) = mock(integration)
         {
             out.put("x-amazon-apigateway-integration", amazon);
         }
-        if text(integration, "type") == Some("http_proxy")
+        if matches!(kind, Some("http_proxy" | "http"))
             && let Some((amazon, whole)) = self.http_proxy(method, path, route, integration)
         {
             out.put("x-amazon-apigateway-integration", amazon);
@@ -535,7 +544,8 @@ impl Exporter<'_> {
             None => self.target(path, integration)?,
         };
         let asked = text(integration, "method").unwrap_or(method);
-        let mut out = Json::object([("type", Json::text("http_proxy")), ("httpMethod", Json::text(asked))]);
+        let kind = text(integration, "type").unwrap_or("http_proxy");
+        let mut out = Json::object([("type", Json::text(kind)), ("httpMethod", Json::text(asked))]);
         let mapped = members(route.get("request_parameters"));
         let places = path_parameters(&target).into_iter().map(|name| format!("integration.request.path.{name}"));
         let same = places.filter(|place| mapped.iter().all(|(known, _)| known != place)).map(|place| {
@@ -547,7 +557,7 @@ impl Exporter<'_> {
         if !mapped.is_empty() {
             out.put("requestParameters", Json::Object(mapped));
         }
-        out.put("passthroughBehavior", Json::text("when_no_match"));
+        response::write(route, &mut out);
         let timeout = text(integration, "timeout").and_then(unit::duration);
         let millis = timeout.map(|timeout| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
         let fits = millis.is_none_or(|millis| (50..=900_000).contains(&millis));

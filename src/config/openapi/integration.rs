@@ -7,6 +7,7 @@ use super::{
     operation::{At, Unsupported},
     parameters::path_parameters,
     reading::Reading,
+    response::{self, Unread},
     shape,
 };
 use crate::config::{
@@ -40,6 +41,15 @@ pub(super) fn read<'a>(reading: &Reading<'a>, at: &At<'a>, path: &str, route: &m
             mapped.put(&entry.key, entry.node.clone());
         }
         route.table("request_parameters", mapped);
+        let kind = table(&own.node).and_then(|own| own.get("type")).and_then(template_text);
+        let known = table(&own.node).is_some_and(|own| own.get("status").is_some());
+        let maps = kind.is_some_and(|kind| matches!(kind.value.as_str(), "http" | "mock")) && !known;
+        if let Some(amazon) = amazon.filter(|_| maps) {
+            match response::read(reading, amazon, own.place) {
+                Ok(mapping) => mapping.put(route),
+                Err(unread) => return unread.into(),
+            }
+        }
         return Answer::Ready(own.node.clone());
     }
     if let Some(entry) = shape::get(at.table, "integration") {
@@ -193,8 +203,17 @@ impl<'a> Integration<'_, 'a> {
         };
         match kind.value.to_ascii_lowercase().as_str() {
             "http_proxy" => self.http_proxy(route),
-            "mock" => self.mock(),
-            "http" => self.unsupported(kind.place, "integration type `http`", "mapped integrations"),
+            "mock" => self.mock(route),
+            "http" => match response::read(self.reading, self.table, self.place) {
+                Ok(mapping) => match self.http_proxy(route) {
+                    Answer::Ready(node) => {
+                        mapping.put(route);
+                        Answer::Ready(custom(node))
+                    }
+                    other => other,
+                },
+                Err(unread) => unread.into(),
+            },
             word @ ("aws" | "aws_proxy") => {
                 self.unsupported(kind.place, &format!("integration type `{word}`"), "AWS integrations")
             }
@@ -313,8 +332,47 @@ impl<'a> Integration<'_, 'a> {
         Some(Entry { key: "timeout".into(), place: entry.place, node: emit::text(value, entry.node.place) })
     }
 
-    /// A mock whose templates say the same to everyone: an answer that is known now.
-    fn mock(&self) -> Answer {
+    /// A mock. One whose templates say the same to everyone is an answer that is known now.
+    fn mock(&self, route: &mut Out) -> Answer {
+        if self.is_plain() {
+            return self.plain_mock();
+        }
+        match response::read(self.reading, self.table, self.place) {
+            Ok(mapping) => {
+                mapping.put(route);
+                let mut out = Out::new(self.place);
+                out.text("type", "mock", self.place);
+                Answer::Ready(out.node())
+            }
+            Err(unread) => unread.into(),
+        }
+    }
+
+    /// Whether nothing of a request chooses what a mock answers, and nothing of it is looked up.
+    fn is_plain(&self) -> bool {
+        let requests = self.map("requestTemplates");
+        let dynamic = |entry: &Entry| template_text(entry).is_some_and(|text| is_dynamic(&text.value));
+        let plain = |entry: &Entry| {
+            let response = table(&entry.node);
+            let of = |key: &str| {
+                let all = response.and_then(|response| table(&response.get(key)?.node));
+                all.map_or(&[][..], |all| all.entries.as_slice())
+            };
+            let literal = |entry: &Entry| {
+                template_text(entry).is_none_or(|text| text.value.len() > 1 && text.value.starts_with('\''))
+            };
+            let templates = of("responseTemplates");
+            of("responseParameters").iter().all(literal) && templates.len() < 2 && !templates.iter().any(dynamic)
+        };
+        let passes =
+            self.text("passthroughBehavior").is_none_or(|word| word.value.eq_ignore_ascii_case("when_no_match"));
+        let responses = self.map("responses");
+        let patterns = responses.iter().any(|entry| entry.key.contains(['.', '*', '\\', '[', '|', '(', '?']));
+        passes && !patterns && requests.len() < 2 && !requests.iter().any(dynamic) && responses.iter().all(plain)
+    }
+
+    /// A mock that answers the same to every request.
+    fn plain_mock(&self) -> Answer {
         let request = self.map("requestTemplates").iter().find_map(template_text);
         let Some(request) = request else {
             let what = "a `mock` without a request template that gives its status".to_owned();
@@ -374,6 +432,25 @@ impl<'a> Integration<'_, 'a> {
             out.table("headers", headers);
         }
         Answer::Ready(out.node())
+    }
+}
+
+/// The same with answers that are mapped.
+fn custom(mut node: Node) -> Node {
+    if let Value::Table(table) = &mut node.value
+        && let Some(kind) = table.entries.iter_mut().find(|entry| entry.key == "type")
+    {
+        kind.node = emit::text("http", kind.place);
+    }
+    node
+}
+
+impl From<Unread> for Answer {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Unsupported(unsupported) => Self::Unsupported(unsupported),
+            Unread::Broken => Self::Broken,
+        }
     }
 }
 

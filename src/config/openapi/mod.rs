@@ -19,6 +19,7 @@ mod models;
 mod operation;
 mod parameters;
 mod reading;
+mod response;
 mod root;
 mod security;
 mod shape;

@@ -34,7 +34,7 @@ pub fn toml(root: &Table, documentation: bool) -> String {
 }
 
 /// Keys of a route in the order in which they are read best; others follow.
-const ROUTE_ORDER: [&str; 9] = [
+const ROUTE_ORDER: [&str; 11] = [
     "method",
     "path",
     "operation_id",
@@ -43,6 +43,8 @@ const ROUTE_ORDER: [&str; 9] = [
     "tags",
     "integration",
     "request_parameters",
+    "request_templates",
+    "passthrough_behavior",
     "request_validator",
 ];
 
@@ -95,9 +97,15 @@ impl Writer {
         let Value::Table(table) = &route.value else { return };
         self.header(&format!("[[{path}.route]]"));
         let rank = |entry: &&Entry| ROUTE_ORDER.iter().position(|name| *name == entry.key).unwrap_or(ROUTE_ORDER.len());
-        let mut entries: Vec<&Entry> = table.entries.iter().collect();
+        let mut entries: Vec<&Entry> = table.entries.iter().filter(|entry| entry.key != "response").collect();
         entries.sort_by_key(rank);
         entries.into_iter().for_each(|entry| self.entry(entry));
+        if let Some(Value::Table(responses)) = table.get("response").map(|entry| &entry.node.value) {
+            for response in &responses.entries {
+                let Value::Table(inner) = &response.node.value else { continue };
+                self.plain(&format!("{path}.route.response.{}", key(&response.key)), inner);
+            }
+        }
     }
 
     /// A schema is written as the JSON that it is.
