@@ -22,8 +22,8 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     for name in ["NO_COLOR", "NOTIFY_SOCKET", "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"] {
         command.env_remove(name);
     }
-    // Relative: the path of a socket may have some hundred bytes only.
-    command.env("RINGGATE_RUNTIME_DIR", "run");
+    // Relative: the path of a socket may have some hundred bytes only. Gateways that somebody runs by hand are of no interest.
+    command.env("RINGGATE_RUNTIME_DIR", "run").env("TMPDIR", folder);
     command
 }
 
