@@ -182,6 +182,25 @@ fn routes_are_listed_as_they_win() {
 }
 
 #[test]
+fn stages_canaries_and_domains_are_listed_and_explained() {
+    let files = [("ringgate.toml", include_str!("../../config/stages.toml"))];
+    for (name, arguments) in [
+        ("routes-stages", &["routes"] as &[&str]),
+        ("explain-stage", &["explain", "GET", "/dev/orders/7"]),
+        ("explain-canary", &["explain", "GET", "/prod/orders/7"]),
+        ("explain-canary-json", &["explain", "GET", "/prod/orders/7", "--format", "json"]),
+        ("explain-mapping", &["explain", "GET", "http://api.example.com/store/v1/orders/7"]),
+        (
+            "explain-rule",
+            &["explain", "http://api.example.com/store/orders/7", "-H", "x-version: next-1", "-H", "accept: a/json"],
+        ),
+        ("explain-nowhere", &["explain", "http://a.tenants.example.com/carts"]),
+    ] {
+        check(name, &files, arguments);
+    }
+}
+
+#[test]
 fn documents_are_imported_and_apis_exported() {
     let pets = "openapi: 3.0.0\ninfo: {title: Pets, version: '1'}\nservers: [{url: 'https://pets.example.com/v1'}]\npaths:\n  \
                 /pets/{id}:\n    get:\n      operationId: getPet\n      parameters: [{name: id, in: path, required: true}]\n      \

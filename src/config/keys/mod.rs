@@ -5,6 +5,7 @@
 
 pub mod face;
 pub mod reference;
+pub mod stages;
 pub mod table;
 pub mod tls;
 pub mod validation;
