@@ -4,6 +4,7 @@
 
 mod life;
 mod process;
+mod release;
 
 use crate::{
     certificates::{Authority, Wish},
@@ -86,6 +87,9 @@ fn help_pages_are_as_reviewed() {
         "init",
         "schema",
         "reload",
+        "deploy",
+        "releases",
+        "rollback",
         "proxy",
         "version",
         "completions",
@@ -409,7 +413,7 @@ fn bash_completes_commands_and_options() {
         );
         String::from_utf8(Command::new("bash").args(["-c", &line]).output().unwrap().stdout).unwrap()
     };
-    assert_eq!(complete("ringgate re", 1), "reload\n");
+    assert_eq!(complete("ringgate re", 1), "releases reload\n");
     assert_eq!(complete("ringgate check --f", 2), "--format\n");
     assert_eq!(complete("ringgate check --format ''", 3), "human json\n");
 }
