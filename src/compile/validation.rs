@@ -71,13 +71,14 @@ impl<'c> Models<'c> {
 
     /// Compiles together what refers to one another: after that, everything that was handed out can be used.
     pub(super) fn link(&self, sink: &Sink) {
-        let Err((which, broken)) = self.library.link() else { return };
         let inline = self.inline.borrow();
-        let schema = match which {
-            Which::Model(index) => self.written.get(index).and_then(|model| model.schema.as_ref()),
-            Which::Inline(number) => inline.get(number),
-        };
-        report(&broken, schema, sink);
+        for (which, broken) in self.library.link().err().unwrap_or_default() {
+            let schema = match which {
+                Which::Model(index) => self.written.get(index).and_then(|model| model.schema.as_ref()),
+                Which::Inline(number) => inline.get(number),
+            };
+            report(&broken, schema, sink);
+        }
     }
 
     /// The model at `index`.
@@ -91,7 +92,7 @@ impl<'c> Models<'c> {
 
     /// The model called `name`.
     fn named(&self, name: &Text, sink: &Sink) -> Option<Arc<Schema>> {
-        let found = self.written.iter().position(|model| model.name.value == name.value);
+        let found = self.library.index(&name.value);
         if found.is_none() {
             let message = format!("there is no model `{}`", name.value);
             let help = config::did_you_mean(&name.value, self.library.names());

@@ -16,6 +16,15 @@ impl MethodSet {
     /// [`MethodSet::ANY`] does.
     pub const SEVEN: Self = Self(1 << 14);
 
+    /// The methods that a gateway can be asked with, by name: all that it knows but CONNECT and TRACE.
+    pub const SERVED: Self = Self::of(Method::Get)
+        .union(Self::of(Method::Head))
+        .union(Self::of(Method::Post))
+        .union(Self::of(Method::Put))
+        .union(Self::of(Method::Patch))
+        .union(Self::of(Method::Delete))
+        .union(Self::of(Method::Options));
+
     /// The set that names this one method.
     #[must_use]
     pub const fn of(method: Method) -> Self {

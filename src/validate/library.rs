@@ -89,7 +89,10 @@ impl Library {
         let names: AHashMap<String, usize> =
             models.iter().enumerate().map(|(index, model)| (model.name.clone(), index)).collect();
         let mut broken = Vec::new();
-        let bundled: Vec<bool> = models.iter().map(|model| model.uri.is_none() && is_plain(&model.schema, 0)).collect();
+        let bundled: Vec<bool> = models
+            .iter()
+            .map(|model| model.uri.is_none() && !has_own_language(&model.schema) && is_plain(&model.schema, 0))
+            .collect();
         let address = |(index, model): (usize, &Source)| match bundled[index] {
             true => member(draft(model), &index.to_string()),
             false => model.address(),
@@ -129,14 +132,20 @@ impl Library {
             linked: false,
             broken: Vec::new(),
         };
-        let schema = finder.schema(schema, &mut String::new(), 0);
-        (schema, finder.linked, finder.broken)
+        let resolved = finder.schema(schema, &mut String::new(), 0);
+        (resolved, finder.linked || has_own_language(schema), finder.broken)
     }
 
     /// Whether there is a model called `name`.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.names.contains_key(name)
+    }
+
+    /// Which model is called `name`.
+    #[must_use]
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied()
     }
 
     /// The names of all models.
@@ -185,7 +194,7 @@ impl Library {
             return Ok((compiled, source.schema));
         }
         let number = self.linking.borrow().inline.len();
-        let plain = is_plain(&source.schema, 0);
+        let plain = !has_own_language(&source.schema) && is_plain(&source.schema, 0);
         let address = if plain { member(draft(&source), &format!("i{number}")) } else { format!("{INLINE}:{number}") };
         let compiled = self.ask(&source, address.clone())?;
         let schema = source.schema.clone();
@@ -195,8 +204,7 @@ impl Library {
 
     /// The schema at `address`, to be compiled with those that it refers to.
     fn ask(&self, source: &Source, address: String) -> Result<Schema, Broken> {
-        // What is wrong with it by itself is found here, where it is known whose it is.
-        alone(&Source { schema: without_others(&source.schema), ..source.clone() }, INLINE)?;
+        meta(source)?;
         let mut linking = self.linking.borrow_mut();
         let (addresses, group) = &mut linking.groups[usize::from(source.formats)];
         addresses.push(address);
@@ -231,16 +239,26 @@ impl Library {
         builder.prepare().map_err(|e| e.to_string())
     }
 
+    /// Those that cannot be compiled, whatever the others are.
+    fn wrong(&self, linking: &Linking) -> Vec<(Which, Broken)> {
+        let linked = self.linked.iter().zip(&self.models).enumerate().filter(|(_, (linked, _))| **linked);
+        let named = linked.map(|(index, (_, model))| (Which::Model(index), model));
+        let inline = linking.inline.iter().enumerate().map(|(number, (.., source))| (Which::Inline(number), source));
+        let broken =
+            |source: &Source| alone(&Source { schema: without_others(&source.schema), ..source.clone() }, INLINE).err();
+        named.chain(inline).filter_map(|(which, source)| Some((which, broken(source)?))).collect()
+    }
+
     /// Compiles what was asked for and refers to others.
     ///
     /// # Errors
-    /// Which schema does not fit the others, and why.
-    pub fn link(&self) -> Result<(), (Which, Broken)> {
+    /// Which schemas are wrong or do not fit the others, and why.
+    pub fn link(&self) -> Result<(), Vec<(Which, Broken)>> {
         let linking = self.linking.borrow();
         if linking.groups.iter().all(|(addresses, _)| addresses.is_empty()) {
             return Ok(());
         }
-        let elsewhere = |message: String| (Which::Model(0), Broken::new("", message));
+        let elsewhere = |message: String| vec![(Which::Model(0), Broken::new("", message))];
         let registry = self.registry(&linking.inline).map_err(elsewhere)?;
         for (formats, (addresses, group)) in [false, true].into_iter().zip(&linking.groups) {
             let build = |addresses: &[String]| {
@@ -253,11 +271,15 @@ impl Library {
             match build(addresses) {
                 Ok(validator) => drop(group.set(validator)),
                 Err(message) => {
+                    let wrong = self.wrong(&linking);
+                    if !wrong.is_empty() {
+                        return Err(wrong);
+                    }
                     let guilty = addresses.iter().find_map(|one| Some((one, build(std::slice::from_ref(one)).err()?)));
                     let Some((address, message)) = guilty else { return Err(elsewhere(message)) };
                     let inline = linking.inline.iter().position(|(known, ..)| known == address).map(Which::Inline);
                     let named = self.addresses.iter().position(|known| known == address).map(Which::Model);
-                    return Err((inline.or(named).unwrap_or(Which::Model(0)), Broken::new("", message)));
+                    return Err(vec![(inline.or(named).unwrap_or(Which::Model(0)), Broken::new("", message))]);
                 }
             }
         }
@@ -296,6 +318,18 @@ fn options(draft: Draft, formats: bool) -> ValidationOptions<'static> {
         )
 }
 
+/// Whether a schema is as the meta-schema of its dialect says.
+fn meta(source: &Source) -> Result<(), Broken> {
+    let found = match draft(source) {
+        Draft::Draft4 => jsonschema::draft4::meta::validate(&source.schema),
+        Draft::Draft6 => jsonschema::draft6::meta::validate(&source.schema),
+        Draft::Draft7 => jsonschema::draft7::meta::validate(&source.schema),
+        Draft::Draft201909 => jsonschema::draft201909::meta::validate(&source.schema),
+        _ => jsonschema::draft202012::meta::validate(&source.schema),
+    };
+    found.map_err(|error| Broken::new(error.instance_path().as_str(), error.to_string()))
+}
+
 /// A schema without what it refers to.
 fn without_others(schema: &Value) -> Value {
     match schema {
@@ -319,6 +353,12 @@ const BUNDLE: &str = "urn:ringgate:bundle:";
 /// The address of a schema in the document with all of its draft.
 fn member(draft: Draft, key: &str) -> String {
     format!("{BUNDLE}{draft:?}#/definitions/{key}")
+}
+
+/// Whether a schema is written in a language that one of the models defines.
+fn has_own_language(schema: &Value) -> bool {
+    let named = schema.get("$schema").and_then(Value::as_str);
+    named.is_some_and(|uri| Draft::from_schema_uri(uri) == Draft::Unknown)
 }
 
 /// Whether a schema names no part of itself, so that it means the same as a part of another document.
@@ -483,7 +523,10 @@ impl Finder<'_> {
         {
             return reference.to_owned();
         }
-        self.linked |= !reference.starts_with('#') || model_of(reference).is_some();
+        let document = reference.split('#').next().unwrap_or_default();
+        let meta = ["http://json-schema.org/", "https://json-schema.org/"];
+        let meta = meta.iter().any(|known| document.starts_with(known));
+        self.linked |= !meta && !document.is_empty() || model_of(reference).is_some();
         if let Some((name, rest)) = model_of(reference) {
             if let Some(address) = self.names.get(name).and_then(|index| self.addresses.get(*index)) {
                 let hash = if rest.is_empty() || address.contains('#') { "" } else { "#" };
@@ -492,9 +535,7 @@ impl Finder<'_> {
             self.broken.push(Broken::new(at, format!("there is no model `{name}`")));
             return reference.to_owned();
         }
-        let document = reference.split('#').next().unwrap_or_default();
-        let meta = ["http://json-schema.org/", "https://json-schema.org/"];
-        let absolute = document.contains("://") && !meta.iter().any(|known| document.starts_with(known));
+        let absolute = document.contains("://") && !meta;
         if absolute && self.known.iter().all(|id| id != document) && !self.is_below_an_id() {
             let message = format!("`{reference}` is not among the models, and nothing is fetched");
             self.broken.push(Broken::new(at, message));
@@ -616,11 +657,16 @@ mod tests {
             (json!({ "$ref": "https://example.com/x.json" }), "/$ref", "nothing is fetched"),
             (json!({ "$ref": "#/nowhere" }), "", "nowhere"),
             (json!({ "$ref": "#/model/M/properties/x" }), "", "/properties/x"),
+            (
+                json!({ "items": { "$ref": "#/model/M" }, "properties": { "a": { "pattern": "(" } } }),
+                "/properties/a/pattern",
+                "regex",
+            ),
         ] {
             let (library, mut broken) = Library::new(vec![source("M", schema.clone())]);
             broken.extend(library.model(0).err().map(|found| (0, found)));
             if broken.is_empty() {
-                broken.extend(library.link().err().map(|(_, found)| (0, found)));
+                broken.extend(library.link().err().into_iter().flatten().map(|(_, found)| (0, found)));
             }
             let [(0, Broken { pointer: at, message: text })] = broken.as_slice() else {
                 panic!("{schema}: {broken:?}");

@@ -4,6 +4,7 @@
 
 mod acme;
 mod audit;
+mod contract;
 mod faults;
 mod life;
 mod load;

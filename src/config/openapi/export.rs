@@ -410,6 +410,9 @@ impl Exporter<'_> {
     fn model(&self, model: &Json) -> Option<Json> {
         let mut schema = self.schema(model.get("schema")?);
         let modern = text(model, "schema_dialect") == Some("2020-12");
+        if !modern {
+            self.nullable(&mut schema, false);
+        }
         if modern != (self.options.dialect == Dialect::Oas31) && schema.get("$schema").is_none() {
             let said = if modern {
                 "https://json-schema.org/draft/2020-12/schema"
@@ -421,6 +424,41 @@ impl Exporter<'_> {
             }
         }
         Some(schema)
+    }
+
+    /// Null beside another type, in the words of the dialect; `names`: the object's keys are names.
+    fn nullable(&self, schema: &mut Json, names: bool) {
+        let word = match self.options.dialect {
+            Dialect::Oas30 => "nullable",
+            Dialect::Swagger => "x-nullable",
+            Dialect::Oas31 => return,
+        };
+        match schema {
+            Json::Object(members) => {
+                let mut found = false;
+                for (key, value) in members.iter_mut() {
+                    let other = match value {
+                        Json::List(types) if !names && key == "type" && types.len() == 2 => {
+                            let null = types.iter().position(|one| matches!(one, Json::Text(text) if text == "null"));
+                            null.map(|null| types[1 - null].clone())
+                        }
+                        _ => None,
+                    };
+                    if let Some(other) = other {
+                        *value = other;
+                        found = true;
+                    } else if names || !super::documents::is_data(key) {
+                        let holds_names = !names && super::documents::holds_names(key);
+                        self.nullable(value, holds_names);
+                    }
+                }
+                if found {
+                    members.push((word.to_owned(), Json::Bool(true)));
+                }
+            }
+            Json::List(values) => values.iter_mut().for_each(|value| self.nullable(value, false)),
+            _ => {}
+        }
     }
 
     /// A model's schema: a table, or JSON in a string.
@@ -470,7 +508,7 @@ impl Exporter<'_> {
             out.put("x-amazon-apigateway-integration", amazon);
         }
         if text(integration, "type") == Some("http_proxy")
-            && let Some((amazon, whole)) = self.http_proxy(method, path, integration)
+            && let Some((amazon, whole)) = self.http_proxy(method, path, route, integration)
         {
             out.put("x-amazon-apigateway-integration", amazon);
             exact = whole;
@@ -481,7 +519,51 @@ impl Exporter<'_> {
     }
 
     /// An `http_proxy` with the URL of its upstream's first server, and whether that is all there is to say.
-    fn http_proxy(&self, method: &str, path: &str, integration: &Json) -> Option<(Json, bool)> {
+    fn http_proxy(&self, method: &str, path: &str, route: &Json, integration: &Json) -> Option<(Json, bool)> {
+        let known = ["type", "uri", "upstream", "path", "host", "timeout", "method", "tls"];
+        let (target, whole) = match text(integration, "uri") {
+            Some(uri) => (uri.to_owned(), text(integration, "host").is_none()),
+            None => self.target(path, integration)?,
+        };
+        let asked = text(integration, "method").unwrap_or(method);
+        let mut out = Json::object([("type", Json::text("http_proxy")), ("httpMethod", Json::text(asked))]);
+        let mapped = members(route.get("request_parameters"));
+        let places = path_parameters(&target).into_iter().map(|name| format!("integration.request.path.{name}"));
+        let same = places.filter(|place| mapped.iter().all(|(known, _)| known != place)).map(|place| {
+            let source = place.replacen("integration.", "method.", 1);
+            (place, Json::Text(source))
+        });
+        let mapped: Vec<(String, Json)> = same.chain(mapped.iter().cloned()).collect();
+        out.put("uri", Json::Text(target));
+        if !mapped.is_empty() {
+            out.put("requestParameters", Json::Object(mapped));
+        }
+        out.put("passthroughBehavior", Json::text("when_no_match"));
+        let timeout = text(integration, "timeout").and_then(unit::duration);
+        let millis = timeout.map(|timeout| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
+        let fits = millis.is_none_or(|millis| (50..=900_000).contains(&millis));
+        if let Some(millis) = millis.filter(|_| fits) {
+            out.put("timeoutInMillis", Json::Integer(millis));
+        }
+        let plain_tls = self.tls(integration, &mut out);
+        let plain = members(Some(integration)).iter().all(|(key, _)| known.contains(&key.as_str()));
+        Some((out, whole && plain && fits && plain_tls))
+    }
+
+    /// `tlsConfig`; whether that is all that `tls` says.
+    fn tls(&self, integration: &Json, out: &mut Json) -> bool {
+        let Some(tls) = integration.get("tls") else { return true };
+        let mut config = Json::object([]);
+        if is_true(tls, "insecure_skip_verification") {
+            config.put("insecureSkipVerification", Json::Bool(true));
+        }
+        copy(&mut config, "serverNameToVerify", tls, "server_name");
+        out.put("tlsConfig", config);
+        members(Some(tls)).iter().all(|(key, _)| matches!(key.as_str(), "insecure_skip_verification" | "server_name"))
+    }
+
+    /// The URL of an upstream's first server, with the path; whether the upstream is nothing else.
+    fn target(&self, path: &str, integration: &Json) -> Option<(String, bool)> {
         let name = text(integration, "upstream")?;
         let upstream = self.upstreams.get(name)?;
         let servers = list(upstream.get("servers"));
@@ -493,36 +575,15 @@ impl Exporter<'_> {
         let is_default = path == "$default";
         let template = text(integration, "path").unwrap_or(if is_default { "" } else { path });
         let target = template.replace("+}", "}");
-        let mut out = Json::object([("type", Json::text("http_proxy")), ("httpMethod", Json::text(method))]);
-        out.put("uri", Json::Text(format!("{}{target}", origin.trim_end_matches('/'))));
-        let mapped: Vec<(String, Json)> = path_parameters(&target)
-            .into_iter()
-            .map(|name| (format!("integration.request.path.{name}"), Json::Text(format!("method.request.path.{name}"))))
-            .collect();
-        if !mapped.is_empty() {
-            out.put("requestParameters", Json::Object(mapped));
-        }
-        out.put("passthroughBehavior", Json::text("when_no_match"));
-        let timeout = text(integration, "timeout").and_then(unit::duration);
-        let millis = timeout.map(|timeout| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
-        let fits = millis.is_none_or(|millis| (50..=900_000).contains(&millis));
-        if let Some(millis) = millis.filter(|_| fits) {
-            out.put("timeoutInMillis", Json::Integer(millis));
-        }
         let generated = servers.len() == 1
             && matches!(&servers[0], Json::Text(url) if *url == url.to_ascii_lowercase())
             && members(Some(upstream)).len() == 1
             && name == super::integration::upstream_name(origin);
         let scheme_port = if origin.starts_with("https:") { ":443" } else { ":80" };
         let host = authority.strip_suffix(scheme_port).unwrap_or(authority);
-        let known = ["type", "upstream", "path", "host", "timeout"];
-        let plain = members(Some(integration)).iter().all(|(key, _)| known.contains(&key.as_str()));
-        let whole = generated
-            && plain
-            && fits
-            && text(integration, "host") == Some(host)
-            && text(integration, "path").is_some() != is_default;
-        Some((out, whole))
+        let whole =
+            is_default && generated && text(integration, "host") == Some(host) && text(integration, "path").is_none();
+        Some((format!("{}{target}", origin.trim_end_matches('/')), whole))
     }
 
     /// The extensions at the top of a document.

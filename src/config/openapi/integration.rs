@@ -11,12 +11,11 @@ use super::{
 };
 use crate::config::{
     diagnostic::{Code, Diagnostic},
-    did_you_mean,
     source::{Place, Text},
     tree::{Entry, Form, Node, Table, Value},
     unit,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 /// What answers an operation, as far as its document says.
 #[derive(Clone, Debug)]
@@ -31,16 +30,23 @@ pub(super) enum Answer {
     Broken,
 }
 
-/// Reads an operation's integration; `path` is the route's.
-pub(super) fn read<'a>(reading: &Reading<'a>, at: &At<'a>, path: &str) -> Answer {
+/// Reads an operation's integration; `path` is the route's. What else it says of the route goes to `route`.
+pub(super) fn read<'a>(reading: &Reading<'a>, at: &At<'a>, path: &str, route: &mut Out) -> Answer {
     if let Some(own) = at.table.get("x-ringgate-integration") {
+        let amazon = shape::get(at.table, "integration").and_then(|entry| table(&entry.node));
+        let parameters = amazon.and_then(|amazon| table(&amazon.get("requestParameters")?.node));
+        let mut mapped = Out::new(own.place);
+        for entry in parameters.map_or(&[][..], |all| &all.entries).iter().filter(|entry| !is_same(entry)) {
+            mapped.put(&entry.key, entry.node.clone());
+        }
+        route.table("request_parameters", mapped);
         return Answer::Ready(own.node.clone());
     }
     if let Some(entry) = shape::get(at.table, "integration") {
         let Some(node) = reading.resolver.resolve(&entry.node) else { return Answer::Broken };
         shape::check(node, &entry.key, &extensions::INTEGRATION, reading.sink);
         return match table(node) {
-            Some(integration) => Integration { reading, at, path, table: integration, place: node.place }.read(),
+            Some(integration) => Integration { reading, at, path, table: integration, place: node.place }.read(route),
             None => Answer::Broken,
         };
     }
@@ -53,12 +59,11 @@ pub(super) fn read<'a>(reading: &Reading<'a>, at: &At<'a>, path: &str) -> Answer
         return Answer::Ready(match super::root::server(reading) {
             Some((server, _)) => {
                 let uri = format!("{}{}", server.trim_end_matches('/'), own_path(reading, at, path));
-                proxy(
-                    reading,
-                    &Uri::parse(&uri).unwrap_or(Uri { origin: &server, path: "/", query: None }),
-                    None,
-                    place,
-                )
+                let uri = uri.replace("+}", "}");
+                match Uri::parse(&uri) {
+                    Some(uri) if is_configured(reading, &uri) => proxy(reading, &uri, None, place),
+                    _ => to_uri(emit::text(uri, place), None),
+                }
             }
             None => to_upstream("backend", place),
         });
@@ -95,6 +100,21 @@ impl<'u> Uri<'u> {
         let (origin, path) = whole.split_at(end);
         (origin.len() > scheme).then_some(Self { origin, path: if path.is_empty() { "/" } else { path }, query })
     }
+}
+
+/// `http_proxy` to a URL as it is.
+fn to_uri(uri: Node, tls: Option<Node>) -> Node {
+    let place = uri.place;
+    let mut out = Out::new(place);
+    out.text("type", "http_proxy", place);
+    out.put("uri", uri);
+    out.maybe("tls", tls);
+    out.node()
+}
+
+/// Whether the configuration has an upstream of the name that one for this origin would get: then that is meant.
+fn is_configured(reading: &Reading<'_>, uri: &Uri<'_>) -> bool {
+    uri.query.is_none() && reading.configured.contains(&upstream_name(&uri.origin.to_ascii_lowercase()))
 }
 
 /// `http_proxy` to a URL: to an upstream for its origin, which is made unless the configuration has one of that name.
@@ -166,13 +186,13 @@ struct Integration<'r, 'a> {
 }
 
 impl<'a> Integration<'_, 'a> {
-    fn read(&self) -> Answer {
+    fn read(&self, route: &mut Out) -> Answer {
         let Some(kind) = self.text("type") else {
             let what = "`type` is missing in `x-amazon-apigateway-integration`";
             return self.broken(self.place, what.into(), "expected http_proxy, http, mock, aws_proxy or aws");
         };
         match kind.value.to_ascii_lowercase().as_str() {
-            "http_proxy" => self.http_proxy(),
+            "http_proxy" => self.http_proxy(route),
             "mock" => self.mock(),
             "http" => self.unsupported(kind.place, "integration type `http`", "mapped integrations"),
             word @ ("aws" | "aws_proxy") => {
@@ -202,112 +222,69 @@ impl<'a> Integration<'_, 'a> {
         Answer::Unsupported(Unsupported { place, what: what.to_owned(), with })
     }
 
-    fn http_proxy(&self) -> Answer {
+    fn http_proxy(&self, route: &mut Out) -> Answer {
         if let Some(link) = self.text("connectionType").filter(|text| text.value.eq_ignore_ascii_case("VPC_LINK")) {
             return self.unsupported(link.place, "`connectionType: VPC_LINK`", "private integrations");
         }
         let Some(text) = self.text("uri") else {
             return self.broken(self.place, "`uri` is missing".into(), "expected the URL that requests are sent to");
         };
-        if text.value.contains("${stageVariables.") {
-            return self.unsupported(text.place, "a stage variable in `uri`", "stages");
-        }
         let Some(uri) = Uri::parse(&text.value) else {
             let message = format!("`{}` is no URL", text.value);
             return self.broken(text.place, message, "expected `http://…` or `https://…`");
         };
-        if uri.origin.contains(['{', '}']) {
-            return self.unsupported(text.place, "a path parameter in the host of `uri`", "mapped integrations");
+        if self.text("httpMethod").is_none() {
+            let message = "`httpMethod` is missing".to_owned();
+            return self.broken(self.place, message, "expected the method that the upstream is asked with");
         }
-        if uri.query.is_some() {
-            return self.unsupported(text.place, "a query in `uri`", "mapped integrations");
-        }
-        if let Some(answer) = self.method() {
-            return answer;
-        }
-        let renamed = match self.renamed() {
-            Ok(renamed) => renamed,
-            Err(answer) => return answer,
-        };
         if let Some(entry) = self.map("responseParameters").first() {
-            return self.unsupported(entry.place, "`responseParameters`", "mapped integrations");
+            return self.unsupported(entry.place, "`responseParameters`", "response mapping");
         }
-        let Some(path) = self.target(uri.path, &renamed, text) else { return Answer::Broken };
-        let mut node = proxy(self.reading, &Uri { path: &path, ..uri }, self.tls(), text.place);
-        if let Value::Table(table) = &mut node.value
-            && self.path == "$default"
-            && path == "/"
-        {
+        let parameters = self.map("requestParameters");
+        // The ways of HTTP APIs to say it: `append:header.x`, `$request.path.id`.
+        if let Some(entry) = parameters.iter().find(|entry| !entry.key.starts_with("integration.request.")) {
+            return self.unsupported(entry.place, "`requestParameters` of HTTP APIs", "parameter mapping of HTTP APIs");
+        }
+        let mut mapped = Out::new(self.place);
+        for entry in parameters.iter().filter(|entry| !is_same(entry)) {
+            mapped.put(&entry.key, entry.node.clone());
+        }
+        route.table("request_parameters", mapped);
+        self.never_sent(text);
+        let is_default = self.path == "$default" && uri.path == "/" && uri.query.is_none();
+        let mut node = if is_configured(self.reading, &uri) || is_default {
+            proxy(self.reading, &uri, self.tls(), text.place)
+        } else {
+            to_uri(Node { place: text.place, value: Value::Text(text.clone()) }, self.tls())
+        };
+        if let Value::Table(table) = &mut node.value {
             // It passes the request's path on (reference, section 11.2).
-            table.entries.retain(|entry| entry.key != "path");
-        }
-        if let (Value::Table(table), Some(timeout)) = (&mut node.value, self.timeout()) {
-            table.entries.push(timeout);
+            table.entries.retain(|entry| !is_default || entry.key != "path");
+            table.entries.extend(self.method());
+            table.entries.extend(self.timeout());
         }
         Answer::Ready(node)
     }
 
-    /// Something, if requests were to be sent with another method.
-    fn method(&self) -> Option<Answer> {
-        let Some(method) = self.text("httpMethod") else {
-            let message = "`httpMethod` is missing".to_owned();
-            return Some(self.broken(self.place, message, "expected the method that the upstream is asked with"));
-        };
-        let same = ["ANY", &self.at.method].iter().any(|same| same.eq_ignore_ascii_case(&method.value));
-        let what = "an `httpMethod` other than the operation's";
-        (!same).then(|| self.unsupported(method.place, what, "mapped integrations"))
-    }
-
-    /// Names in the URL, and the path parameters that they stand for (reference, section 4.1).
-    fn renamed(&self) -> Result<BTreeMap<&'a str, &'a str>, Answer> {
-        let mut renamed = BTreeMap::new();
-        for entry in self.map("requestParameters") {
-            let target = entry.key.strip_prefix("integration.request.path.");
-            let source = match &entry.node.value {
-                Value::Text(text) => text.value.strip_prefix("method.request.path."),
-                _ => None,
-            };
-            match (target, source) {
-                (Some(target), Some(source)) => drop(renamed.insert(target, source)),
-                _ => return Err(self.unsupported(entry.place, "`requestParameters`", "mapped integrations")),
-            }
-        }
-        Ok(renamed)
-    }
-
-    /// The path to send, with the route's own names of parameters.
-    fn target(&self, path: &str, renamed: &BTreeMap<&str, &str>, text: &Text) -> Option<String> {
-        let names = path_parameters(self.path);
-        let (mut out, mut rest, mut good) = (String::new(), path, true);
-        while let Some((before, after)) = rest.split_once('{') {
-            let Some((name, after)) = after.split_once('}') else { break };
-            let meant = renamed.get(name).copied().unwrap_or(name);
-            let meant = meant.strip_suffix('+').unwrap_or(meant);
-            if !names.contains(&meant) {
-                let message = format!("the path has no parameter `{{{meant}}}`");
-                let place = self.reading.part(text.place, &format!("{{{name}}}"));
-                let diagnostic = Diagnostic::error(Code::UNKNOWN_PARAMETER, place, message);
-                let diagnostic = diagnostic.also(self.at.path.place, "the path");
-                self.reading.add(diagnostic.maybe_help(did_you_mean(meant, names.iter().copied())));
-                good = false;
-            }
-            out.push_str(before);
-            out.push('{');
-            out.push_str(meant);
-            out.push('}');
-            rest = after;
-        }
-        out.push_str(rest);
-        if good {
-            self.never_sent(&out, text);
-        }
-        good.then_some(out)
+    /// The method that is asked with, if it is another than the request's.
+    fn method(&self) -> Option<Entry> {
+        let text = self.text("httpMethod")?;
+        let same = ["ANY", &self.at.method].iter().any(|same| same.eq_ignore_ascii_case(&text.value));
+        let node = emit::text(text.value.to_ascii_uppercase(), text.place);
+        (!same).then(|| Entry { key: "method".into(), place: text.place, node })
     }
 
     /// Warns about path parameters that are matched and then dropped.
-    fn never_sent(&self, target: &str, text: &Text) {
-        let sent = path_parameters(target);
-        for name in path_parameters(self.path).into_iter().filter(|name| !sent.contains(name)) {
+    fn never_sent(&self, text: &Text) {
+        let sent = path_parameters(&text.value);
+        let mapped = |name: &str| {
+            self.map("requestParameters").iter().any(|entry| {
+                let source = template_text(entry).and_then(|text| text.value.strip_prefix("method.request.path."));
+                let place = entry.key.strip_prefix("integration.request.path.");
+                source == Some(name) && place.is_none_or(|place| sent.contains(&place))
+            })
+        };
+        for name in path_parameters(self.path).into_iter().filter(|name| !sent.contains(name) && !mapped(name)) {
             if !self.path.contains(&format!("{{{name}+}}")) {
                 let message = format!("the path parameter `{{{name}}}` is never sent");
                 let diagnostic = Diagnostic::warning(Code::WITHOUT_EFFECT, text.place, message);
@@ -398,6 +375,12 @@ impl<'a> Integration<'_, 'a> {
         }
         Answer::Ready(out.node())
     }
+}
+
+/// Whether a path parameter is mapped to the place of its own name, where it goes without saying so.
+fn is_same(entry: &Entry) -> bool {
+    let place = entry.key.strip_prefix("integration.request.path.");
+    place.is_some() && place == template_text(entry).and_then(|text| text.value.strip_prefix("method.request.path."))
 }
 
 fn template_text(entry: &Entry) -> Option<&Text> {

@@ -84,7 +84,7 @@ impl<'a> Reading<'a> {
                 continue;
             }
             let mut model = Out::new(place);
-            model.put("schema", self.schema(node));
+            model.put("schema", self.checked_schema(node));
             if self.version == Version::V31 {
                 model.text("schema_dialect", "2020-12", place);
             }
@@ -98,9 +98,20 @@ impl<'a> Reading<'a> {
         self.copy(node, 0, false)
     }
 
+    /// A schema that something is checked against, in words that JSON Schema has too.
+    pub(super) fn checked_schema(&self, node: &'a Node) -> Node {
+        let mut schema = self.schema(node);
+        match self.version {
+            Version::Swagger => nullable(&mut schema, "x-nullable", false),
+            Version::V30 => nullable(&mut schema, "nullable", false),
+            Version::V31 => {}
+        }
+        schema
+    }
+
     /// A schema that is no model, so that it must say itself which language it is in, where that matters.
     pub(super) fn inline_schema(&self, node: &'a Node) -> Node {
-        let mut schema = self.schema(node);
+        let mut schema = self.checked_schema(node);
         if self.version == Version::V31
             && is_modern(&schema, false)
             && let Value::Table(table) = &mut schema.value
@@ -219,6 +230,35 @@ impl<'a> Models<'a> {
         self.names.insert(target, name.clone());
         self.all.push((name.clone(), place, node));
         name
+    }
+}
+
+/// `nullable` of OpenAPI 3.0 (or its extension in Swagger, `word`) as JSON Schema says it: beside a type, where alone it
+/// counts (OpenAPI 3.0.3, "Fixed Fields" of schemas), null is a type too. `names`: the table's keys are names.
+fn nullable(node: &mut Node, word: &str, names: bool) {
+    match &mut node.value {
+        Value::Table(table) => {
+            let found =
+                !names && matches!(table.get(word), Some(Entry { node: Node { value: Value::Bool(true), .. }, .. }));
+            for entry in &mut table.entries {
+                if found
+                    && entry.key == "type"
+                    && let Value::Text(text) = &entry.node.value
+                {
+                    let place = text.place;
+                    let both = vec![emit::text(&text.value, place), emit::text("null", place)];
+                    entry.node = emit::list(both, place);
+                } else if names || !is_data(&entry.key) {
+                    let holds_names = !names && holds_names(&entry.key);
+                    nullable(&mut entry.node, word, holds_names);
+                }
+            }
+            if found {
+                table.entries.retain(|entry| entry.key != word);
+            }
+        }
+        Value::List(nodes) => nodes.iter_mut().for_each(|node| nullable(node, word, false)),
+        _ => {}
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn read<'a>(reading: &Reading<'a>, at: &At<'a>) -> Operation {
     validator(reading, at, &mut out);
     out.table("documentation", told);
     let closed = security::closed(reading, at);
-    let answer = integration::read(reading, at, &path);
+    let answer = integration::read(reading, at, &path, &mut out);
     Operation {
         method: at.method.clone(),
         place: at.place,

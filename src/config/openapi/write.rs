@@ -34,8 +34,17 @@ pub fn toml(root: &Table, documentation: bool) -> String {
 }
 
 /// Keys of a route in the order in which they are read best; others follow.
-const ROUTE_ORDER: [&str; 8] =
-    ["method", "path", "operation_id", "summary", "description", "tags", "integration", "request_validator"];
+const ROUTE_ORDER: [&str; 9] = [
+    "method",
+    "path",
+    "operation_id",
+    "summary",
+    "description",
+    "tags",
+    "integration",
+    "request_parameters",
+    "request_validator",
+];
 
 /// From which length on a list is written with an element per line.
 const LINE_MAX: usize = 110;
@@ -93,7 +102,8 @@ impl Writer {
 
     /// A schema is written as the JSON that it is.
     fn model(&mut self, entry: &Entry) {
-        let json = Json::of(&entry.node).pretty().replace("${", "$${");
+        let json =
+            Json::of(&entry.node).pretty().replace("${", "$${").replace("$${stageVariables.", "${stageVariables.");
         if entry.key == "schema" && matches!(entry.node.value, Value::Table(_)) && !json.contains("'''") {
             let _ = writeln!(self.out, "schema = '''\n{json}\n'''");
         } else {
@@ -130,7 +140,9 @@ impl Writer {
 
 fn inline(out: &mut String, node: &Node) {
     match &node.value {
-        Value::Text(text) => quoted(out, &text.value.replace("${", "$${")),
+        Value::Text(text) => {
+            quoted(out, &text.value.replace("${", "$${").replace("$${stageVariables.", "${stageVariables."));
+        }
         Value::Integer(value) => drop(write!(out, "{value}")),
         Value::Float(value) => drop(write!(out, "{value:?}")),
         Value::Bool(value) => drop(write!(out, "{value}")),
@@ -162,7 +174,7 @@ fn inline(out: &mut String, node: &Node) {
 /// A multi-line basic string (TOML 1.0, "String").
 fn multi_line(out: &mut String, text: &str) {
     out.push_str("\"\"\"\n");
-    for c in text.replace("${", "$${").chars() {
+    for c in text.replace("${", "$${").replace("$${stageVariables.", "${stageVariables.").chars() {
         match c {
             '\n' | '\t' => out.push(c),
             '\\' => out.push_str("\\\\"),

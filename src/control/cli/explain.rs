@@ -239,9 +239,8 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
     let outcome = plan.find(place, host, routed.head.method, path, &mut params);
     let found = if let Outcome::Found(id) = outcome { plan.routes.get(id.index()) } else { None };
     routed.verdict = match (outcome, found) {
-        _ if matches!(routed.head.method, Method::Connect | Method::Trace) => {
-            Verdict::MethodNotAllowed(MethodSet::EMPTY)
-        }
+        (_, _) if routed.head.method == Method::Connect => Verdict::MethodNotAllowed(MethodSet::SERVED),
+        (_, Some(_)) if routed.head.method == Method::Trace => Verdict::MethodNotAllowed(MethodSet::SERVED),
         _ if let Some(verdict) = preflight(plan, asked, &routed.head, path, found) => verdict,
         (Outcome::MethodNotAllowed(methods), _) => Verdict::MethodNotAllowed(methods),
         (_, None) => Verdict::NotFound,

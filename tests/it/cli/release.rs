@@ -79,7 +79,7 @@ fn a_release_serves_until_another_one_does() {
     assert_eq!((code, place.body().as_str()), (Some(0), "one"), "{err}");
     assert!(out.starts_with(&format!("rolled back: {first}, 1 route, ")) && out.contains("serves it\n"), "{out}");
     let done = ["rollback slow", "deploy two", "deploy one", "deploy two", "deploy one"];
-    assert_eq!(place.history(), (first.clone(), done.map(str::to_owned).to_vec()));
+    assert_eq!(place.history(), (first, done.map(str::to_owned).to_vec()));
 
     let (code, _, err) = place.ringgate(&["rollback", &second[..6]]);
     assert_eq!((code, place.body().as_str()), (Some(0), "two"), "{err}");

@@ -12,7 +12,7 @@ use crate::{
         json::Json,
         unit::{show_duration, show_size},
     },
-    http::head::Framing,
+    http::{head::Framing, method::Method},
     plan::{ApiKind, Plan, Route, canary::Sticky},
     route::{Step, Verdict as Tried},
 };
@@ -38,7 +38,7 @@ pub(super) fn human(plan: &Plan, asked: &Asked, explained: &Explained<'_>, out: 
     // What the router would say is of no interest where it is not asked.
     let asked_router = match &routed.verdict {
         Verdict::BadPath => false,
-        Verdict::MethodNotAllowed(methods) => !methods.is_empty(),
+        Verdict::MethodNotAllowed(_) => !matches!(routed.head.method, Method::Connect | Method::Trace),
         Verdict::NotFound | Verdict::Preflight { .. } | Verdict::Found { .. } => true,
     };
     if asked_router {
@@ -85,7 +85,7 @@ fn verdict(plan: &Plan, routed: &Routed<'_>, out: &Stream) -> Vec<Vec<String>> {
     let mut rows = match &routed.verdict {
         Verdict::BadPath => refused(&format!("{}, the path is malformed or leads out of the root", status(400))),
         Verdict::NotFound => refused(&format!("{}, no route has this host and path", status(404))),
-        Verdict::MethodNotAllowed(methods) if methods.is_empty() => {
+        Verdict::MethodNotAllowed(_) if matches!(routed.head.method, Method::Connect | Method::Trace) => {
             refused(&format!("{}, this method is never forwarded", status(405)))
         }
         Verdict::MethodNotAllowed(methods) => refused(&format!("{}, only {methods} are answered here", status(405))),
@@ -272,7 +272,7 @@ pub(super) fn json(plan: &Plan, asked: &Asked, explained: &Explained<'_>) -> Jso
         }
         Verdict::MethodNotAllowed(methods) => {
             object.put("status", Json::number(status(405)));
-            object.put("allow", Json::texts(methods.iter().map(crate::http::method::Method::name)));
+            object.put("allow", Json::texts(methods.iter().map(Method::name)));
         }
         Verdict::Found { route, parameters, answer } => {
             object.put("route", route_json(plan, route));
