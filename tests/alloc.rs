@@ -117,6 +117,13 @@ fn a_warm_proxied_exchange_allocates_nothing() {
 fn a_warm_mapped_exchange_allocates_nothing() {
     check("mapped", b"GET /mapped/7?q=a%20b&q=c HTTP/1.1\r\nHost: h\r\nX-Q: 1\r\n\r\n", SMALL, "200", 0);
     check("not to be mapped", b"GET /mapped/7 HTTP/1.1\r\nHost: h\r\n\r\n", b"", "400", 0);
+    let custom = b"GET /custom/7 HTTP/1.1\r\nHost: h\r\nX-Q: 1\r\n\r\n";
+    check("a mapped answer", custom, SMALL, "200", 0);
+    check("a mapped chunked answer", custom, CHUNKED, "200", 0);
+    let other = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 3\r\n\r\nabc";
+    check("a text instead of the answer", custom, other, "404", 0);
+    check("a mock", b"GET /mock HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\n\r\n", b"", "200", 0);
+    check("a mock for another type", b"GET /mock HTTP/1.1\r\nHost: h\r\nContent-Type: a/b\r\n\r\n", b"", "415", 0);
 }
 
 #[test]

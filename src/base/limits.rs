@@ -203,6 +203,12 @@ pub const LOG_VALUE_BYTES_MAX: usize = 4096;
 pub const TEMPLATE_QUERY_BYTES_MAX: usize = 1024;
 /// Bytes of a gateway response's template.
 pub const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a pattern over the statuses of an integration's answers.
+pub const SELECTION_PATTERN_BYTES_MAX: usize = 512;
+/// Steps that such a pattern may take for one status before it counts as not matching.
+pub const SELECTION_STEPS_MAX: usize = 10_000;
+/// The most of a body that is received to be left out, where the integration gets another one.
+pub const REPLACED_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of a log format.
 pub const LOG_FORMAT_BYTES_MAX: usize = 8 * 1024;
 

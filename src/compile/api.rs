@@ -3,6 +3,7 @@
 use super::{
     Sink, check_count, check_name, domain, face, integration,
     mapping::Around,
+    respond::Selections,
     served::{Served, Share},
     stage::Variables,
     validation,
@@ -19,7 +20,7 @@ use crate::{
     },
     http::method::Method,
     plan::{
-        Api, ApiKind, Face, Integration, Route, Upstream,
+        Api, ApiKind, Face, Integration, MannersKind, Route, Upstream,
         documentation::{Documentation, Told},
         domain::Domains,
     },
@@ -51,6 +52,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
         upstreams: upstreams.collect(),
         body_limit: config.server.limits.request_body.value,
         uris: RefCell::default(),
+        selections: Selections::default(),
         apis: Apis {
             upstreams: Vec::new(),
             apis: Vec::with_capacity(config.apis.len()),
@@ -144,6 +146,8 @@ pub(super) struct Compiler<'c> {
     pub(super) upstreams: AHashMap<&'c str, UpstreamId>,
     /// What URIs have made.
     pub(super) uris: RefCell<Uris>,
+    /// Which response is for which status.
+    pub(super) selections: Selections,
     body_limit: u64,
     apis: Apis,
     /// Where the path of each route was written.
@@ -302,7 +306,9 @@ impl<'c> Compiler<'c> {
         let methods = self.methods(&route.methods, common.kind);
         let path = route.path.as_ref().and_then(|text| self.path(text, common));
         let parameters = path.as_ref().map(|(_, parameters)| parameters.as_slice());
-        let around = Around { parameters, kind: common.kind, variables: &common.variables, route };
+        let manners = common.face.as_ref().and_then(|face| face.manners.as_ref());
+        let remaps = manners.is_some_and(|manners| manners.kind == MannersKind::Rest);
+        let around = Around { parameters, kind: common.kind, variables: &common.variables, remaps, route };
         let integration = route.integration.as_ref().and_then(|i| integration::compile(i, around, self));
         let other = common.canary.as_ref().and_then(|canary| {
             let around = Around { variables: &canary.share.variables, ..around };

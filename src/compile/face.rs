@@ -133,7 +133,7 @@ fn wrong(text: &Text, error: MessageError, sink: &Sink) {
 }
 
 /// `type/subtype`, parameters behind it if there are any (RFC 9110 §8.3.1); nothing that would end a line.
-fn is_media_type(text: &str) -> bool {
+pub(super) fn is_media_type(text: &str) -> bool {
     let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
     let token =
         |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b));

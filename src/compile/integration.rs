@@ -4,6 +4,7 @@ use super::{
     api::Compiler,
     headers,
     mapping::{self, Around, Parts},
+    respond,
     template::{self, Names},
     upstream::{is_host, of_uri},
 };
@@ -15,7 +16,7 @@ use crate::{
         integration::{HttpProxy, Mock, Redirect, Static},
         source::{At, Text},
     },
-    plan,
+    plan::{self, mapped::Custom},
 };
 use bytes::Bytes;
 
@@ -26,23 +27,45 @@ pub(super) fn compile<'c>(
     compiler: &Compiler<'c>,
 ) -> Option<plan::Integration> {
     use config::integration::Integration as Written;
-    if let (Some((name, _)), false) =
-        (around.route.request_parameters.first(), matches!(integration, Written::HttpProxy(_)))
-    {
+    let sink = compiler.sink;
+    let asks = matches!(integration, Written::HttpProxy(_) | Written::Http(_));
+    if let (Some((name, _)), false) = (around.route.mapping.request_parameters.first(), asks) {
         let message = "`request_parameters` are for integrations that send requests on";
-        compiler.sink.add(Diagnostic::error(Code::BAD_MAPPING, name.place, message).help("remove them"));
+        let diagnostic = match integration {
+            // Documents of Amazon's have such.
+            Written::Mock(_) => Diagnostic::warning(Code::NO_EFFECT, name.place, message),
+            _ => Diagnostic::error(Code::BAD_MAPPING, name.place, message),
+        };
+        sink.add(diagnostic.help("remove them"));
     }
     match integration {
-        Written::HttpProxy(proxy) => http_proxy(proxy, around, compiler),
-        Written::Static(fixed) => self::fixed(fixed, compiler),
-        Written::Redirect(redirect) => self::redirect(redirect, around.parameters, compiler),
-        Written::Mock(mock) => self::mock(mock, around.kind, compiler),
+        Written::HttpProxy(proxy) => {
+            respond::without_effect("an http_proxy passes bodies and answers as they are", around, false, sink);
+            http_proxy(proxy, around, false, compiler)
+        }
+        Written::Http(proxy) => http_proxy(proxy, around, true, compiler),
+        Written::Static(fixed) => {
+            respond::without_effect("a static answer is what it is", around, true, sink);
+            self::fixed(fixed, compiler)
+        }
+        Written::Redirect(redirect) => {
+            respond::without_effect("a redirect is what it is", around, true, sink);
+            self::redirect(redirect, around.parameters, compiler)
+        }
+        Written::Mock(mock) => self::mock(mock, around, compiler),
     }
 }
 
-fn http_proxy<'c>(proxy: &'c HttpProxy, around: Around<'_>, compiler: &Compiler<'c>) -> Option<plan::Integration> {
+/// `http_proxy`, or `http` if it is `custom`.
+fn http_proxy<'c>(
+    proxy: &'c HttpProxy,
+    around: Around<'_>,
+    custom: bool,
+    compiler: &Compiler<'c>,
+) -> Option<plan::Integration> {
     let (sink, variables) = (compiler.sink, around.variables);
     let parts = mapping::compile(proxy, around, sink);
+    let custom = custom.then(|| self::custom(proxy, around, compiler));
     let named = proxy.upstream.as_ref().and_then(|name| upstream(&*variables.text(name, sink)?, compiler));
     let text = |text: &'c Option<Text>| text.as_ref().map(|text| variables.text(text, sink));
     let (uri, path, host) = (text(&proxy.uri), text(&proxy.path), text(&proxy.host));
@@ -73,6 +96,10 @@ fn http_proxy<'c>(proxy: &'c HttpProxy, around: Around<'_>, compiler: &Compiler<
         let diagnostic = Diagnostic::error(Code::BAD_MAPPING, source.name.place, message);
         sink.add(diagnostic.help("write `{name}` into `uri` or `path`"));
     }
+    if let Some(custom) = custom {
+        mapped.rules.bare = true;
+        mapped.custom = Some(Box::new(custom?));
+    }
     let idle = mapped.rules == plan::Rules::default()
         && mapped.pieces.is_empty()
         && mapped.query.is_empty()
@@ -84,6 +111,17 @@ fn http_proxy<'c>(proxy: &'c HttpProxy, around: Around<'_>, compiler: &Compiler<
         timeout: proxy.timeout.value,
         mapped: (!idle).then(|| Box::new(mapped)),
     }))
+}
+
+/// What an `http` integration makes of bodies and answers.
+fn custom(proxy: &HttpProxy, around: Around<'_>, compiler: &Compiler<'_>) -> Option<Custom> {
+    let sink = compiler.sink;
+    let responses = respond::responses(around, true, &compiler.selections, sink);
+    let requests = respond::requests(around, sink);
+    let (requests, responses) = (requests?, responses?);
+    let place = around.route.mapping.responses.first().map_or(proxy.timeout.place, |response| response.pattern.place);
+    respond::warn_uncovered(&responses, place, sink);
+    Some(Custom { requests, responses })
 }
 
 /// The upstream of a URI, one for each server however many routes name it; the host to send, and where the path begins.
@@ -171,9 +209,22 @@ fn fixed(fixed: &Static, compiler: &Compiler<'_>) -> Option<plan::Integration> {
     Some(plan::Integration::Fixed(plan::Fixed { status: fixed.status.value, fields, body }))
 }
 
-fn mock(mock: &Mock, kind: plan::ApiKind, compiler: &Compiler<'_>) -> Option<plan::Integration> {
+fn mock(mock: &Mock, around: Around<'_>, compiler: &Compiler<'_>) -> Option<plan::Integration> {
+    if let Some((key, place)) = around.route.mapping.custom() {
+        if let Some((given, at)) = mock.given {
+            let message = format!("`{given}` and `{key}` exclude each other");
+            let diagnostic =
+                Diagnostic::error(Code::EXCLUSIVE, at, message).also(place, format!("`{key}` is given here"));
+            compiler
+                .sink
+                .add(diagnostic.help("status and headers of a mock with templates are those of its `response`"));
+        }
+        return respond::mock(around, &compiler.selections, compiler.sink)
+            .map(|mock| plan::Integration::Mock(Box::new(mock)));
+    }
+    respond::without_effect("a mock without templates answers the same to every request", around, false, compiler.sink);
     // Reference 8.2: answers of REST APIs always have a type.
-    let rest = kind == plan::ApiKind::Rest && mock.status.value != 304;
+    let rest = around.kind == plan::ApiKind::Rest && mock.status.value != 304;
     let fields = headers::compile(&mock.headers, if rest { "application/json" } else { "" }, compiler.sink)?;
     Some(plan::Integration::Fixed(plan::Fixed { status: mock.status.value, fields, body: Bytes::new() }))
 }

@@ -29,6 +29,8 @@ pub(super) struct Around<'c> {
     pub(super) kind: crate::plan::ApiKind,
     /// The API's stage variables.
     pub(super) variables: &'c Variables,
+    /// Headers of answers change their names as in Amazon's REST APIs.
+    pub(super) remaps: bool,
     /// The route as written.
     pub(super) route: &'c config::api::Route,
 }
@@ -69,6 +71,7 @@ pub(super) fn compile<'c>(proxy: &'c HttpProxy, around: Around<'c>, sink: &Sink)
         headers: Vec::new(),
         host: None,
         asks_record: false,
+        custom: None,
     };
     if let Some(text) = &proxy.method {
         match method(text, sink) {
@@ -77,7 +80,7 @@ pub(super) fn compile<'c>(proxy: &'c HttpProxy, around: Around<'c>, sink: &Sink)
         }
     }
     let mut places: Places<'c> = Vec::new();
-    for (name, sources) in &around.route.request_parameters {
+    for (name, sources) in &around.route.mapping.request_parameters {
         let Some((target, raw)) = one(name, sources, around, sink) else {
             good = false;
             continue;

@@ -13,6 +13,7 @@ mod integration;
 mod locate;
 mod log;
 mod mapping;
+mod respond;
 mod served;
 mod server;
 mod stage;

@@ -3,8 +3,10 @@
 use crate::{
     config::unit,
     plan::{
-        Face, Integration, ListenAddress, LogOutput, PathTemplate, Piece, Plan, Route, ServerTarget, Upstream,
-        documentation::Told, gateway_response::Kind,
+        self, Face, Integration, ListenAddress, LogOutput, PathTemplate, Piece, Plan, Route, ServerTarget, Upstream,
+        documentation::Told,
+        gateway_response::Kind,
+        respond::{Response, Responses},
     },
 };
 use std::fmt::Write;
@@ -171,18 +173,39 @@ fn route(out: &mut String, plan: &Plan, route: &Route) {
             let host =
                 proxy.host.as_ref().map_or_else(String::new, |host| format!(" as {}", String::from_utf8_lossy(host)));
             let within = unit::show_duration(proxy.timeout);
-            let mapped = proxy.mapped.as_ref().map_or_else(String::new, |mapped| format!(", {mapped:?}"));
-            writeln!(out, "to {upstream}{path}{host} within {within}{mapped}")
+            let mapped = proxy.mapped.as_deref();
+            let shown = mapped
+                .map_or_else(String::new, |mapped| format!(", {:?}", plan::Mapped { custom: None, ..mapped.clone() }));
+            let _ = writeln!(out, "to {upstream}{path}{host} within {within}{shown}");
+            if let Some(custom) = mapped.and_then(|mapped| mapped.custom.as_ref()) {
+                let _ = writeln!(out, "  bodies {:?}, {:?}", custom.requests.all, custom.requests.passthrough);
+                responses(out, &custom.responses);
+            }
+            Ok(())
         }
         Integration::Fixed(fixed) => {
             let fields = String::from_utf8_lossy(&fixed.fields);
             writeln!(out, "{} {fields:?} and {} bytes", fixed.status, fixed.body.len())
+        }
+        Integration::Mock(mock) => {
+            let _ = writeln!(out, "mock {:?}, {:?}", mock.requests.all, mock.requests.passthrough);
+            responses(out, &mock.responses);
+            Ok(())
         }
         Integration::Redirect(redirect) => {
             let query = if redirect.keep_query { " with query" } else { "" };
             writeln!(out, "{} to {}{query}", redirect.status, template(&redirect.location))
         }
     };
+}
+
+/// Responses, and which statuses each is for.
+fn responses(out: &mut String, responses: &Responses) {
+    for (index, response) in responses.all.iter().enumerate() {
+        let for_it = responses.by_status.iter().filter(|chosen| usize::from(**chosen) == index + 1).count();
+        let Response { pattern, status, headers, content, content_type, .. } = response;
+        let _ = writeln!(out, "  {pattern} ({for_it}): {status} {headers:?} {content:?} {content_type:?}");
+    }
 }
 
 fn template(template: &PathTemplate, parameters: &[String]) -> String {

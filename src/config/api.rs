@@ -6,6 +6,7 @@ use super::{
     integration::{self, Integration},
     json::Json,
     reader::Reader,
+    response::{self, Mapping},
     source::{At, Place, Text},
     stages::{self, Canary, Stage},
     tree::Value,
@@ -73,10 +74,10 @@ pub struct Route {
     pub integration: Option<Integration>,
     /// `request_body`, if it is given; `u64::MAX` = no limit.
     pub request_body: Option<At<u64>>,
+    /// What goes where on the way to the integration and back.
+    pub mapping: Mapping,
     /// `operation_id`, `summary`, `description`, `tags`, `documentation`
     pub told: Told,
-    /// `request_parameters`: targets and sources, not yet parsed.
-    pub request_parameters: Vec<(At<String>, Vec<Text>)>,
     /// `request_validator`, if it is given.
     pub validation: Option<Validation>,
     /// `models`
@@ -124,6 +125,7 @@ fn route(table: &Reader<'_>) -> Route {
         path: table.text("path"),
         integration: integration::read(table),
         request_body: table.optional_size("request_body"),
+        mapping: response::read(table),
         told: Told {
             operation_id: table.text("operation_id"),
             summary: table.text("summary"),
@@ -131,7 +133,6 @@ fn route(table: &Reader<'_>) -> Route {
             tags: table.texts("tags"),
             documentation: documentation(table),
         },
-        request_parameters: table.map("request_parameters"),
         validation: validation::validation(table),
         models: validation::media(table, "models"),
         parameters: validation::parameters(table),

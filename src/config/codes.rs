@@ -193,7 +193,9 @@ codes! {
          the end; `https://*` is every origin of that scheme, `*` every origin. Browsers take no `*` for an origin beside \
          credentials, so the two together are refused.";
     BAD_MAPPING = 360, "A parameter mapping is malformed",
-        "`request_parameters` says what an integration gets: the name is integration.request.header.NAME, \
+        "`parameters` of a `response` say what a client gets: the name is method.response.header.NAME; the value is \
+         integration.response.header.NAME or .multivalueheader.NAME, context.NAME, stageVariables.NAME, or text in single \
+         quotes. `request_parameters` says what an integration gets: the name is integration.request.header.NAME, \
          integration.request.querystring.NAME or integration.request.path.NAME; the value is method.request.header.NAME, \
          .multivalueheader.NAME, .querystring.NAME, .multivaluequerystring.NAME or .path.NAME, context.NAME, \
          stageVariables.NAME, or text in single quotes. Headers that frame a message, that end at this hop or that the gateway \
@@ -204,22 +206,20 @@ codes! {
     BAD_VARIABLE = 362, "A stage variable is malformed",
         "Names have 1 to 64 letters, digits and `_`. Values have letters, digits and `-._~:/?#&=,`, so that they can stand in a \
          URI as they are.";
-    BAD_STAGE = 363, "Stages of an API do not go together",
-        "An API has one stage (`stage = \"prod\"`) or several (`[api.NAME.stages.STAGE]`), and requests must tell which one they \
-         are for: by the path (`stage_in_path = true`), by a `host` or `base_path` of each stage, or by the mappings of a \
-         `[domain.\"HOST\"]`. The stage `$default`, of HTTP APIs, is the one that no path names.";
-    BAD_CANARY = 364, "A canary is malformed",
-        "`canary = { percent = 5.0, variables = { … }, sticky = \"client\" }`: `sticky` is `client` or `header.NAME`. Variables \
-         that a canary does not name are the stage's.";
-    BAD_DOMAIN = 365, "A domain is malformed",
-        "`[domain.\"api.example.com\"]` or `[domain.\"*.example.com\"]` has `mappings` from base paths to stages: \
-         `\"orders/v1\" = \"orders:prod\"`, `\"/\" = \"web\"`. The host is the domain's alone: no API can name it as its `host`.";
-    BAD_RULE = 366, "A routing rule is malformed",
-        "A rule has a priority of its own, at most two headers, and a base path. A header's value is text with `*` at its \
-         beginning, its end or both, or `*` alone. Headers that end at this hop, that the gateway writes itself or that \
-         carry credentials cannot be conditions (Amazon API Gateway refuses the same).";
-    UNKNOWN_STAGE = 367, "An API or stage is not defined",
-        "`API` or `API:STAGE` names an `[api.NAME]` and, where that has several stages, one of them.";
+    BAD_SELECTION = 363, "A pattern over statuses is malformed",
+        "The name of a response is `default` or a regular expression that has to match the whole status of the integration's \
+         answer, as in `4\\d{2}`. The first one that matches counts, in the order in which they are written; `default` is for \
+         all others.";
+    NO_RESPONSE = 364, "No response is for a status",
+        "An integration of type http or mock answers only with what `response` makes of it. A status that no pattern matches, \
+         where there is no `default`, becomes a 500 with the gateway response API_CONFIGURATION_ERROR, as in Amazon's gateway.";
+    MOCK_STATUS = 365, "A mock does not know what to answer",
+        "What a mock answers is chosen by the status that its request template names: `{\"statusCode\": 200}`. The template is \
+         that of the request's media type, application/json if the request has none. Without a status the answer is a 500, as in \
+         Amazon's gateway.";
+    NO_EFFECT = 366, "A mapping has no effect",
+        "Not every integration maps everything: `http_proxy` maps parameters of requests only, `mock` sends no request, and some \
+         headers never reach a client.";
     BAD_SCHEMA = 370, "A JSON Schema cannot be used",
         "The schema is not JSON, breaks a rule of its dialect, has a pattern that does not compile, or refers to something that \
          is not among the models. Nothing is ever fetched: a schema of another place becomes a `[model.NAME]` \
@@ -231,6 +231,22 @@ codes! {
     BAD_PARAMETER = 373, "A parameter cannot be described so",
         "A path parameter stands in the route's path. Styles belong to places: simple, label and matrix to the path, simple to \
          headers, form to queries and cookies, spaceDelimited, pipeDelimited and deepObject to queries.";
+    BAD_STAGE = 380, "Stages of an API do not go together",
+        "An API has one stage (`stage = \"prod\"`) or several (`[api.NAME.stages.STAGE]`), and requests must tell which one they \
+         are for: by the path (`stage_in_path = true`), by a `host` or `base_path` of each stage, or by the mappings of a \
+         `[domain.\"HOST\"]`. The stage `$default`, of HTTP APIs, is the one that no path names.";
+    BAD_CANARY = 381, "A canary is malformed",
+        "`canary = { percent = 5.0, variables = { … }, sticky = \"client\" }`: `sticky` is `client` or `header.NAME`. Variables \
+         that a canary does not name are the stage's.";
+    BAD_DOMAIN = 382, "A domain is malformed",
+        "`[domain.\"api.example.com\"]` or `[domain.\"*.example.com\"]` has `mappings` from base paths to stages: \
+         `\"orders/v1\" = \"orders:prod\"`, `\"/\" = \"web\"`. The host is the domain's alone: no API can name it as its `host`.";
+    BAD_RULE = 383, "A routing rule is malformed",
+        "A rule has a priority of its own, at most two headers, and a base path. A header's value is text with `*` at its \
+         beginning, its end or both, or `*` alone. Headers that end at this hop, that the gateway writes itself or that \
+         carry credentials cannot be conditions (Amazon API Gateway refuses the same).";
+    UNKNOWN_STAGE = 384, "An API or stage is not defined",
+        "`API` or `API:STAGE` names an `[api.NAME]` and, where that has several stages, one of them.";
     INSECURE = 389, "Servers are not verified",
         "With `insecure_skip_verification` the connection to the servers is encrypted, but whoever sits in between can \
          pretend to be the server. Name the authority of the servers' certificates with `tls.ca` instead.";

@@ -3,7 +3,7 @@
 use super::{
     diagnostic::{Code, Diagnostic},
     reader::{FileValue, Reader},
-    source::{At, Text},
+    source::{At, Place, Text},
     tls,
 };
 use crate::base::limits;
@@ -14,6 +14,8 @@ use std::time::Duration;
 pub enum Integration {
     /// `http_proxy`
     HttpProxy(Box<HttpProxy>),
+    /// `http`, which has the same keys.
+    Http(Box<HttpProxy>),
     /// `static`
     Static(Static),
     /// `redirect`
@@ -72,19 +74,26 @@ pub struct Mock {
     pub status: At<u16>,
     /// `headers`, not yet checked.
     pub headers: Vec<(At<String>, Vec<Text>)>,
+    /// The first of the two that is given.
+    pub given: Option<(&'static str, Place)>,
 }
 
 pub(super) fn read(route: &Reader<'_>) -> Option<Integration> {
     let (tag, table) = route.tagged("integration")?;
     Some(match tag {
         "http_proxy" => Integration::HttpProxy(Box::new(proxy(&table))),
+        "http" => Integration::Http(Box::new(proxy(&table))),
         "static" => Integration::Static(fixed(&table)),
         "redirect" => Integration::Redirect(Redirect {
             status: table.integer("status"),
             location: table.text("location"),
             keep_query: table.bool("keep_query"),
         }),
-        _ => Integration::Mock(Mock { status: table.integer("status"), headers: table.map("headers") }),
+        _ => Integration::Mock(Mock {
+            status: table.integer("status"),
+            headers: table.map("headers"),
+            given: ["status", "headers"].into_iter().find_map(|key| Some((key, table.key_place(key)?))),
+        }),
     })
 }
 

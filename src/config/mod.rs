@@ -21,6 +21,7 @@ pub mod log;
 pub mod openapi;
 mod reader;
 mod render;
+pub mod response;
 pub mod schema;
 pub mod server;
 pub mod show;

@@ -1,5 +1,6 @@
 //! The effective configuration: everything that was written and every default, secrets masked, stable to the byte.
 
+mod mapping;
 mod stages;
 mod validation;
 
@@ -12,6 +13,7 @@ use super::{
     json::Json,
     log::Output,
     reader::FileValue,
+    response::Mapping,
     source::{At, Text},
     tls, unit,
     upstream::Upstream,
@@ -226,9 +228,9 @@ fn route(route: &Route) -> Json {
         shown.put("request_body", size(limit.value));
     }
     validation::route(&mut shown, route);
-    put_map(&mut shown, "request_parameters", &route.request_parameters);
+    mapping::route(&mut shown, &route.mapping);
     if let Some(integration) = &route.integration {
-        shown.put("integration", self::integration(integration));
+        shown.put("integration", self::integration(integration, &route.mapping));
     }
     shown
 }
@@ -296,19 +298,16 @@ fn gateway_response(response: &GatewayResponse) -> Json {
         shown.put("status", Json::number(status.value));
     }
     put_headers(&mut shown, &response.headers);
-    if !response.templates.is_empty() {
-        let one = |texts: &[Text]| texts.first().map_or_else(|| Json::text(""), masked);
-        let templates = response.templates.iter().map(|(media, texts)| (media.value.clone(), one(texts)));
-        shown.put("templates", Json::Object(templates.collect()));
-    }
+    put_map(&mut shown, "templates", &response.templates);
     shown
 }
 
-fn integration(integration: &Integration) -> Json {
+fn integration(integration: &Integration, around: &Mapping) -> Json {
     let mut shown = Json::object([]);
     match integration {
-        Integration::HttpProxy(proxy) => {
-            shown.put("type", Json::text("http_proxy"));
+        Integration::HttpProxy(proxy) | Integration::Http(proxy) => {
+            let custom = matches!(integration, Integration::Http(_));
+            shown.put("type", Json::text(if custom { "http" } else { "http_proxy" }));
             put_text(&mut shown, "upstream", proxy.upstream.as_ref());
             put_text(&mut shown, "path", proxy.path.as_ref());
             put_text(&mut shown, "uri", proxy.uri.as_ref());
@@ -341,7 +340,9 @@ fn integration(integration: &Integration) -> Json {
         }
         Integration::Mock(mock) => {
             shown.put("type", Json::text("mock"));
-            shown.put("status", Json::number(mock.status.value));
+            if around.custom().is_none() {
+                shown.put("status", Json::number(mock.status.value));
+            }
             put_headers(&mut shown, &mock.headers);
         }
     }
@@ -416,6 +417,7 @@ fn table(out: &mut String, path: &str, members: &[(String, Json)]) {
                 | "mappings"
                 | "canary"
                 | "request_parameters"
+                | "request_templates"
                 | "schema"
                 | "request_validator"
                 | "models"

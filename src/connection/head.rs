@@ -2,7 +2,7 @@
 
 use super::{
     After, Client,
-    write::{self, Delivered, Rest},
+    write::{self, Delivered, Left},
 };
 use crate::{
     base::{bug, clock::Instant, limits},
@@ -114,7 +114,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
             };
             match written {
                 Ok(delivered) => delivered,
-                Err(Unwritten::Rest(rest)) => Box::pin(super::relay::rest(&context(), &mut body, *rest)).await,
+                Err(Unwritten::Left(left)) => Box::pin(super::relay::left(&context(), &opened, &mut body, left)).await,
                 Err(Unwritten::Ask(ask)) => {
                     Box::pin(asked(context(), &mut opened, &mut body, (response, target), ask)).await
                 }
@@ -171,8 +171,8 @@ fn answered(
 
 /// Why an answer is not yet with the client.
 enum Unwritten {
-    /// There is more of it than can be written at once.
-    Rest(Box<Rest>),
+    /// There is more of it than can be written at once, or it is refused.
+    Left(Left),
     /// It is not there yet.
     Ask(Ask),
 }
@@ -188,7 +188,7 @@ fn landed(
     let core = &*context.client.core;
     let mut response = core.response.borrow_mut();
     let answer = exchange::landed(core, opened, flight, &mut response).map_err(Unwritten::Ask)?;
-    write::upstream(context, opened, body, &response, answer).map_err(Unwritten::Rest)
+    write::upstream(context, opened, body, &response, answer).map_err(Unwritten::Left)
 }
 
 /// Asks an upstream, or goes on listening to it, and writes what it says.
@@ -206,7 +206,7 @@ async fn asked(
     match exchange::ask(core, opened, &context.request, body, scratch, ask).await {
         Ok(answer) => match write::upstream(&context, opened, body, response, answer) {
             Ok(delivered) => delivered,
-            Err(rest) => Box::pin(super::relay::rest(&context, body, *rest)).await,
+            Err(left) => Box::pin(super::relay::left(&context, opened, body, left)).await,
         },
         Err(rejection) => match write::rejection(&context, opened, body, &rejection) {
             Ok(delivered) => delivered,

@@ -8,6 +8,7 @@ pub mod head;
 pub mod naive;
 pub mod preface;
 pub mod relay;
+mod remake;
 pub mod write;
 
 use crate::{

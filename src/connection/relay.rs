@@ -2,11 +2,11 @@
 
 use super::{
     After, Client,
-    write::{Context, Delivered, Rest},
+    write::{self, Context, Delivered, Left, Rest},
 };
 use crate::{
     base::{clock::Instant, limits},
-    exchange::Outcome,
+    exchange::{Opened, Outcome},
     http::head::Framing,
     io::{
         stream::Peek,
@@ -29,10 +29,22 @@ struct Stopped {
     detail: &'static str,
 }
 
+/// Does what is left of an upstream's answer.
+pub async fn left(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>, left: Left) -> Delivered {
+    match left {
+        Left::Rest(found) => rest(context, body, *found).await,
+        Left::Refused(rejection) => match write::rejection(context, opened, body, &rejection) {
+            Ok(delivered) => delivered,
+            Err(own) => write::finish(context.client, own).await,
+        },
+    }
+}
+
 /// Moves the rest of a response, and of the request if that is not complete either.
-pub async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, rest: Rest) -> Delivered {
+async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, rest: Rest) -> Delivered {
     let Rest {
         status,
+        own,
         keep_alive_timeout,
         lease,
         mut pump,
@@ -59,7 +71,7 @@ pub async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, rest: Rest)
     if !tunnel && up.is_some() {
         body.pump = up;
     }
-    let sent = Outcome::sent(status.0, pump.body.content());
+    let sent = Outcome::sent(status.0, own + pump.body.content());
     match stopped {
         Ok(()) => {
             if upstream_keep

@@ -1,12 +1,12 @@
 //! Writes responses: the quick way, in one call and without waiting, wherever that is possible.
 
-use super::{After, Client};
+use super::{After, Client, remake};
 use crate::{
     base::{bug, limits},
-    exchange::{Core, Opened, Outcome, Rejection, Request, context::Params, face, local, reject},
+    exchange::{Opened, Outcome, Rejection, Request, context::Params, face, local, reject, respond},
     h1::encode,
     http::{
-        head::{Framing, ResponseHead, Version},
+        head::{Framing, RequestHead, ResponseHead, Version},
         method::Method,
         status::Status,
     },
@@ -47,11 +47,22 @@ pub struct Delivered {
     pub linger: bool,
 }
 
+/// What is left to be done about an upstream's answer.
+#[derive(Debug)]
+pub enum Left {
+    /// Its rest.
+    Rest(Box<Rest>),
+    /// To refuse the request: the client gets no answer for this one.
+    Refused(Rejection),
+}
+
 /// A response whose head is encoded, and whose rest takes waiting.
 #[derive(Debug)]
 pub struct Rest {
     /// The status that was sent.
     pub status: Status,
+    /// Bytes of content that are not the upstream's.
+    pub own: u64,
     /// How long the upstream keeps its idle connections, in seconds.
     pub keep_alive_timeout: Option<u32>,
     /// The upstream's connection.
@@ -82,19 +93,22 @@ pub fn upstream(
     body: &mut RequestBody<'_>,
     head: &ResponseHead,
     answer: Answer,
-) -> Result<Delivered, Box<Rest>> {
-    let client = context.client;
-    let core = &*client.core;
-    let request = context.request.head;
+) -> Result<Delivered, Left> {
+    let (client, core, request) = (context.client, &*context.client.core, context.request.head);
     let Answer { lease, buffer, head_start, head_end, filled, .. } = answer;
     let received = buffer.get(head_start..filled).unwrap_or_default();
-    let (head_bytes, first) = received.split_at_checked(head_end - head_start).unwrap_or((received, b""));
+    let (head_bytes, mut first) = received.split_at_checked(head_end - head_start).unwrap_or((received, b""));
 
-    let shape = match opened.method == request.method {
-        true => Shape::of(head, request.version),
-        false => Shape::across(head, request.version, request.method),
+    let given = respond::of(opened, &context.request, head).map_err(Left::Refused)?;
+    let shape = Shape::between(opened.method, request, head);
+    let (shape, status, own) = match &given {
+        None => (shape, head.status, None),
+        Some(given) => shape.remade(given, head, &mut first, request.method),
     };
-    let mut transcoder = Transcoder::new(shape.framing, shape.sink, request.te_trailers).greedy();
+    let own_bytes = own.map_or(0, |own| own.len() as u64);
+    // Trailers are headers that come late: where those are mapped, these do not pass.
+    let trailers = request.te_trailers && given.is_none();
+    let mut transcoder = Transcoder::new(shape.framing, shape.sink, trailers).greedy();
     let fed = match transcoder.feed(first) {
         Ok(fed) => fed,
         Err(e) => return Ok(broken(context, head.status, e.kind.label())),
@@ -105,17 +119,14 @@ pub fn upstream(
     let mut out = core.scratch.borrow_mut();
     out.clear();
     let connection = connection(request.version, keep);
-    match opened.face() {
-        None => encode_upstream(&mut out, core, head, head_bytes, &shape, connection, None),
-        Some(face) => {
-            let tail = |out: &mut Vec<u8>| face::tail(core, opened, face, &context.request, out);
-            let (manners, own_cors, own_id) = (face.manners.as_ref(), face.cors.is_some(), face.request_ids);
-            let worn = Worn { manners, own_cors, own_id, tail: &tail };
-            encode_upstream(&mut out, core, head, head_bytes, &shape, connection, Some(worn));
-        }
+    let heads = (head, head_bytes);
+    match &given {
+        None => encode_upstream(&mut out, context, opened, heads, &shape, connection),
+        Some(given) => remake::encode(&mut out, context, opened, given, heads, &shape, own.is_none(), connection),
     }
-    let total = out.len() + fed.bytes.len();
-    let sent = send_with(client, &mut out, &fed.bytes);
+    let content = own.unwrap_or(&fed.bytes);
+    let total = out.len() + content.len();
+    let sent = send_with(client, &mut out, content);
     let upstream_keep = head.keep_alive && complete && !shape.tunnel && !shape.dropped && fed.used == first.len();
     drop(fed);
     core.net.buffers.give(buffer);
@@ -124,20 +135,21 @@ pub fn upstream(
             lease.keep(&upstream, core.net.recent(), head.keep_alive_timeout);
         }
         let after = if keep { After::Idle } else { After::Close };
-        return Ok(Delivered { outcome: Outcome::sent(head.status.0, transcoder.content()), after, linger: false });
+        let outcome = Outcome::sent(status.0, own_bytes + transcoder.content());
+        return Ok(Delivered { outcome, after, linger: false });
     }
     let mut pump = Pump::new(transcoder, u64::MAX);
     match sent {
         Ok(n) => pump.hold(out.get(n..).unwrap_or_default().to_vec()),
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => pump.hold(out.clone()),
-        Err(_) => return Ok(gone(head.status)),
+        Err(_) => return Ok(gone(status)),
     }
     let Shape { tunnel, until_close, .. } = shape;
     let (upstream, timeout) = (opened.upstream_state(), body.timeout);
-    let (status, keep_alive_timeout) = (head.status, head.keep_alive_timeout);
-    Err(Box::new(Rest {
+    Err(Left::Rest(Box::new(Rest {
         status,
-        keep_alive_timeout,
+        own: own_bytes,
+        keep_alive_timeout: head.keep_alive_timeout,
         lease,
         pump,
         keep,
@@ -146,23 +158,32 @@ pub fn upstream(
         until_close,
         upstream,
         timeout,
-    }))
+    })))
 }
 
 /// How a response is framed on both sides.
-struct Shape {
-    framing: Framing,
-    sink: Sink,
+pub(super) struct Shape {
+    pub(super) framing: Framing,
+    pub(super) sink: Sink,
     /// Only the connection's end tells the client where the body ends: it is too old for chunks (RFC 9112 §6.1).
-    until_close: bool,
-    tunnel: bool,
+    pub(super) until_close: bool,
+    pub(super) tunnel: bool,
     /// There is content that the client does not get: the connection that brings it is of no more use.
-    dropped: bool,
+    pub(super) dropped: bool,
     /// What `Content-Length` says, if not what the upstream's said.
-    length: Option<u64>,
+    pub(super) length: Option<u64>,
 }
 
 impl Shape {
+    /// That of an answer to a request, which the upstream was asked with `method`.
+    #[inline]
+    fn between(method: Method, request: &RequestHead, head: &ResponseHead) -> Self {
+        match method == request.method {
+            true => Self::of(head, request.version),
+            false => Self::across(head, request.version, request.method),
+        }
+    }
+
     #[inline]
     fn of(head: &ResponseHead, client: Version) -> Self {
         let tunnel = head.status.0 == 101;
@@ -190,20 +211,29 @@ impl Shape {
 #[inline]
 fn encode_upstream(
     out: &mut Vec<u8>,
-    core: &Core,
-    head: &ResponseHead,
-    head_bytes: &[u8],
+    context: &Context<'_>,
+    opened: &Opened,
+    (head, head_bytes): (&ResponseHead, &[u8]),
     shape: &Shape,
     otherwise: Connection<'_>,
-    worn: Option<Worn<'_>>,
 ) {
+    let core = &*context.client.core;
     let connection = match head.upgrade {
         Some(protocol) if shape.tunnel => Connection::Upgrade(protocol.of(head_bytes)),
         _ => otherwise,
     };
     let date = |out: &mut Vec<u8>| core.date(core.net.recent(), out);
-    let manner = Manner { chunked: shape.sink == Sink::Chunked, length: shape.length, connection, date: &date, worn };
-    response::encode(out, head, head_bytes, &manner);
+    let chunked = shape.sink == Sink::Chunked;
+    let mut manner = Manner { chunked, length: shape.length, connection, date: &date, worn: None };
+    match opened.face() {
+        None => response::encode(out, head, head_bytes, &manner),
+        Some(face) => {
+            let tail = |out: &mut Vec<u8>| face::tail(core, opened, face, &context.request, out);
+            let (manners, own_cors, own_id) = (face.manners.as_ref(), face.cors.is_some(), face.request_ids);
+            manner.worn = Some(Worn { manners, own_cors, own_id, tail: &tail });
+            response::encode(out, head, head_bytes, &manner);
+        }
+    }
 }
 
 /// Sends `out` and then `content` in one call. Where not all of it went, `out` holds all of it afterwards.
@@ -223,15 +253,12 @@ fn send_with(client: &Client, out: &mut Vec<u8>, content: &[u8]) -> io::Result<u
 /// Writes what the route's plan says.
 pub fn local(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<'_>) -> Written {
     let epoch = opened.epoch();
-    let Some(said) = local::said(opened, &epoch) else {
+    let Some(said) = local::said(opened, &epoch, &context.request) else {
         bug::noticed("an exchange without a route, or with an upstream's, is answered from the plan");
         return rejection(context, opened, body, &Rejection::new(Reason::Internal));
     };
     let fields = |out: &mut Vec<u8>| {
-        said.fields(&context.request, context.parameters, context.normal, out);
-        if let Some(face) = opened.face() {
-            face::tail(&context.client.core, opened, face, &context.request, out);
-        }
+        said.fields(&context.client.core, opened, &context.request, (context.parameters, context.normal), out);
     };
     answer(context, body, said.status(), fields, Content::These(said.content()), false)
 }

@@ -35,6 +35,8 @@ pub struct Opened {
     pub upstream_status: u16,
     /// Which of its core's problems is its own; zero if none is.
     pub problem: u32,
+    /// What it answered is not what the client gets: see [`super::respond`].
+    pub(super) custom: bool,
     /// How it was asked.
     pub notes: Notes,
     /// The API whose face the client sees, if it has one.
@@ -70,6 +72,7 @@ impl Opened {
             method: request.head.method,
             upstream_status: 0,
             problem: 0,
+            custom: false,
             notes: Notes::default(),
             faced: Cell::new(None),
             serial: Cell::new(0),

@@ -4,11 +4,13 @@ use super::{
     Core, Epoch, Opened, Rejection, Reply, Request,
     admit::Admitted,
     context::Asking,
+    local,
     map::{self, Made},
+    respond,
     validate::Validated,
 };
 use crate::{
-    base::bug,
+    base::{bug, limits},
     http::head::ResponseHead,
     observe::event::Reason,
     plan::{HttpProxy, Integration, PathTemplate, Piece, Route},
@@ -42,8 +44,8 @@ pub fn begin(
     (parameters, path, target): Matched<'_>,
     opened: &mut Opened,
 ) -> Result<Reply, Rejection> {
-    let Admitted { .. } = validated.admitted();
-    let Integration::HttpProxy(proxy) = &route.integration else { return Ok(Reply::Local) };
+    let admitted: Admitted = validated.admitted();
+    let Integration::HttpProxy(proxy) = &route.integration else { return local::ready(route, request) };
     let Some(upstream) = epoch.upstreams.get(proxy.upstream.index()) else { return Err(nobody()) };
     opened.upstream = Some(proxy.upstream);
     let made = match &proxy.mapped {
@@ -54,7 +56,12 @@ pub fn begin(
         },
         Some(mapped) => {
             opened.method = mapped.rules.method.unwrap_or(request.head.method);
+            opened.custom = mapped.custom.is_some();
             body.interim &= !mapped.rules.bare;
+            if respond::body(mapped, request)?.is_some() && body.held().is_none() {
+                body.limit = body.limit.min(limits::REPLACED_BODY_BYTES_MAX);
+                return Ok(Reply::Collect(admitted));
+            }
             map::make(core, opened, (proxy, mapped), request, parameters, path, target)?
         }
     };
@@ -174,8 +181,12 @@ fn call<'a>(
 #[inline]
 fn polite<'a>(core: &Core, opened: &Opened, route: &'a Route, request: &Request<'_>) -> Option<Polite<'a>> {
     let manners = route.face.as_ref()?.manners.as_ref()?;
-    let seconds = core.net.clock.unix(request.started).seconds();
-    Some(Polite { manners, id: opened.request_id(core), seconds })
+    Some(Polite { manners, id: opened.request_id(core), seconds: seconds(core, request) })
+}
+
+/// When a request came, in seconds since 1970.
+pub(super) fn seconds(core: &Core, request: &Request<'_>) -> u64 {
+    core.net.clock.unix(request.started).seconds()
 }
 
 #[cold]

@@ -1,9 +1,13 @@
 //! Answers of the plan's own: fixed ones and redirects.
 
-use super::{Epoch, Opened, Request, integrate::fill};
+use super::{
+    Core, Epoch, Opened, Rejection, Reply, Request, face,
+    integrate::fill,
+    respond::{self, Given, Sent},
+};
 use crate::{
     http::status::Status,
-    plan::{Fixed, Integration, Redirect},
+    plan::{Fixed, Integration, Redirect, Route},
     route::Params,
 };
 
@@ -14,14 +18,28 @@ pub enum Said<'a> {
     Fixed(&'a Fixed),
     /// Go there.
     Redirect(&'a Redirect),
+    /// What a mock's response says.
+    Mock(Given<'a>),
+}
+
+/// Whether the plan has an answer to this request.
+///
+/// # Errors
+/// A mock has none.
+pub fn ready(route: &Route, request: &Request<'_>) -> Result<Reply, Rejection> {
+    if let Integration::Mock(mock) = &route.integration {
+        respond::mock(mock, request)?;
+    }
+    Ok(Reply::Local)
 }
 
 /// What the exchange's route says; nothing if it asks an upstream.
 #[must_use]
-pub fn said<'a>(opened: &Opened, epoch: &'a Epoch) -> Option<Said<'a>> {
+pub fn said<'a>(opened: &Opened, epoch: &'a Epoch, request: &Request<'_>) -> Option<Said<'a>> {
     match &epoch.plan.routes.get(opened.route?.index())?.integration {
         Integration::Fixed(fixed) => Some(Said::Fixed(fixed)),
         Integration::Redirect(redirect) => Some(Said::Redirect(redirect)),
+        Integration::Mock(mock) => respond::mock(mock, request).ok().map(Said::Mock),
         Integration::HttpProxy(_) => None,
     }
 }
@@ -31,6 +49,7 @@ impl Said<'_> {
     #[must_use]
     pub const fn status(&self) -> Status {
         match self {
+            Self::Mock(given) => given.status(),
             Self::Fixed(fixed) => Status(fixed.status),
             Self::Redirect(redirect) => Status(redirect.status),
         }
@@ -40,14 +59,26 @@ impl Said<'_> {
     #[must_use]
     pub fn content(&self) -> &[u8] {
         match self {
+            Self::Mock(given) => match given.content() {
+                Sent::Own(text) => text,
+                Sent::Passed | Sent::Nothing => b"",
+            },
             Self::Fixed(fixed) => &fixed.body,
             Self::Redirect(_) => b"",
         }
     }
 
-    /// Appends the field lines that belong to it.
-    pub fn fields(&self, request: &Request<'_>, parameters: &Params, normal: &[u8], out: &mut Vec<u8>) {
+    /// Appends the field lines that belong to it, and what every answer of the API has.
+    pub fn fields(
+        &self,
+        core: &Core,
+        opened: &Opened,
+        request: &Request<'_>,
+        (parameters, normal): (&Params, &[u8]),
+        out: &mut Vec<u8>,
+    ) {
         match self {
+            Self::Mock(given) => return given.fields(core, opened, request, (&[], b""), out),
             Self::Fixed(fixed) => out.extend_from_slice(&fixed.fields),
             Self::Redirect(redirect) => {
                 out.extend_from_slice(b"Location: ");
@@ -60,6 +91,9 @@ impl Said<'_> {
                 }
                 out.extend_from_slice(b"\r\n");
             }
+        }
+        if let Some(face) = opened.face() {
+            face::tail(core, opened, face, request, out);
         }
     }
 }

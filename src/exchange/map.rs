@@ -1,6 +1,6 @@
 //! Phase 3, first half, where an integration maps requests: what is sent upstream instead of what came.
 
-use super::{Core, Opened, Outcome, Rejection, Request, finish::full_record};
+use super::{Core, Opened, Outcome, Rejection, Request, finish::full_record, respond};
 use crate::{
     observe::event::{ExchangeRecord, Reason},
     plan::{
@@ -47,6 +47,7 @@ pub fn make<'t>(
         .write(proxy.path.as_ref(), &asked, out)
         .map_err(|bad| Rejection { detail: bad.0, ..Rejection::new(Reason::BadRequest) })?;
     let (target, host, lines) = written.split(out);
-    let shape = Shape { rules: &mapped.rules, lines };
+    let own_body = respond::body(mapped, request)?.is_some();
+    let shape = Shape { rules: &mapped.rules, lines, own_body };
     Ok(Made { target: Some(target), host: host.or(proxy.host.as_deref()), shape: Some(shape) })
 }

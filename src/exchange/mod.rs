@@ -13,6 +13,7 @@ pub mod integrate;
 pub mod local;
 pub mod map;
 pub mod reject;
+pub mod respond;
 pub mod route;
 pub mod validate;
 

@@ -1,10 +1,10 @@
 //! Phase 3: whether the request is what its route describes: parameters, then the body (reference, sections 0 and 7.8).
 
-use super::{Core, Opened, Rejection, Request, admit::Admitted};
+use super::{Core, Opened, Rejection, Request, admit::Admitted, respond};
 use crate::{
     http::head::Framing,
     observe::event::Reason,
-    plan::{Route, Validator},
+    plan::{Integration, Route, Validator},
     route::Params,
     upstream::body::RequestBody,
     validate::{self, Body, Problem, Refusal, Schema},
@@ -93,7 +93,8 @@ fn look(
     judge(schema, content, &mut problem, opened).map(|()| true)
 }
 
-/// Receives the body and looks at it. From then on it is in memory, and is sent from there.
+/// Receives the body and looks at it. From then on it is in memory, or what the integration gets instead is, and is sent from
+/// there.
 ///
 /// # Errors
 /// It did not come, is too large, or is not as described.
@@ -106,7 +107,7 @@ pub async fn collect(
 ) -> Result<(Validated, Vec<u8>), Rejection> {
     let epoch = opened.epoch();
     let route = opened.route.and_then(|id| epoch.plan.routes.get(id.index()));
-    let content = body.collect(&core.net, request.alarm).await.map_err(|fault| {
+    let mut content = body.collect(&core.net, request.alarm).await.map_err(|fault| {
         let rejection = Rejection::from(fault);
         if rejection.reason == Reason::BadRequest {
             core.metrics.reject(rejection.detail);
@@ -116,6 +117,12 @@ pub async fn collect(
     let bodies = route.and_then(|route| route.validator.as_ref()).and_then(|validator| validator.bodies.as_ref());
     if let Some(Body::Checked(schema)) = bodies.map(|bodies| bodies.choose(request.head, request.bytes)) {
         judge(schema, &content, &mut core.problem.borrow_mut(), opened)?;
+    }
+    if let Some(Integration::HttpProxy(proxy)) = route.map(|route| &route.integration)
+        && let Some(mapped) = &proxy.mapped
+        && let Some(own) = respond::body(mapped, request)?
+    {
+        content = own.to_vec();
     }
     Ok((Validated(admitted), content))
 }

@@ -2,8 +2,9 @@
 
 use super::{
     percent::{Came, Zone, append, decoded, encode_tail},
-    query, stage,
+    query, stage, status,
     target::Target,
+    text::{self, Moving},
 };
 
 /// Whatever the bytes: values stay in their places, parsers return, and places of errors are within the text.
@@ -29,5 +30,12 @@ pub fn fuzz_mapping(data: &[u8]) {
     let _ = Target::parse(&text);
     if let Err(missing) = stage::substitute(&text, |name| (name.len() < 3).then_some("v")) {
         assert!(missing.iter().all(|(range, _)| text.get(range.clone()).is_some()));
+    }
+    let _ = status::code(&text);
+    match text::settle(&text, |name| (name.len() < 3).then_some("v")) {
+        Ok(_) => {}
+        Err(Moving::Vtl(range) | Moving::Unset(range, _)) => {
+            assert!(text.get(range).is_some_and(|part| !part.is_empty()));
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! What goes where between a request and an integration: percent-encoding, queries, stage variables in texts, targets of
-//! parameter mappings, and which integration response a status chooses (reference, sections 4.1, 4.2, 4.4 and 5.2).
+//! parameter mappings, and templates that are the same for everyone (reference, sections 4.1, 4.2, 4.4 and 5.2).
 //!
 //! Invariant: a value that is written into a path or a query cannot leave its place there.
 
@@ -7,4 +7,6 @@ pub mod fuzz;
 pub mod percent;
 pub mod query;
 pub mod stage;
+pub mod status;
 pub mod target;
+pub mod text;

@@ -272,6 +272,8 @@ reasons! {
     TunnelIdle = "tunnel_idle", None, 101;
     /// We are stopping, and the time for what was under way (`shutdown_grace`) is over.
     Draining = "draining", Some(Side::Gateway), 503;
+    /// The integration's answer is one that no response of the route is for, or a mock has nothing to answer with.
+    Unmapped = "unmapped", Some(Side::Gateway), 500;
     /// A bug of ours was noticed in time: the plan and what runs it do not agree.
     Internal = "internal", Some(Side::Gateway), 500;
     /// The code of the exchange panicked; its connection was closed.

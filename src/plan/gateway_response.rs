@@ -131,6 +131,8 @@ pub fn kind(reason: Reason, status: u16, detail: &str, honest: bool) -> Kind {
         Reason::UnsupportedMedia => Kind::UnsupportedMediaType,
         // Reference 6.7 [L]: an endpoint whose name means nothing is the API's mistake, not the network's.
         Reason::UpstreamConnect if detail == "unresolved" => Kind::ApiConfigurationError,
+        // Reference 5.2.
+        Reason::Unmapped => Kind::ApiConfigurationError,
         Reason::UpstreamConnect
         | Reason::UpstreamConnectTimeout
         | Reason::UpstreamReset

@@ -5,7 +5,10 @@
 //! have no case, unlike in Amazon's gateway: HTTP's have none. A mapped header belongs to the mapping: where its source is
 //! not there, it is not sent, not even the client's own.
 
-use super::{PathTemplate, Piece};
+use super::{
+    PathTemplate, Piece,
+    respond::{Requests, Responses},
+};
 use crate::{
     http::{head::RequestHead, list},
     mapping::{
@@ -20,6 +23,7 @@ use crate::{
     route::Params,
     upstream::request::Rules,
 };
+use bytes::Bytes;
 
 /// The mapping of one route's requests.
 #[derive(Clone, Debug)]
@@ -36,6 +40,17 @@ pub struct Mapped {
     pub host: Option<Value>,
     /// Some value is one of the exchange's, so that its record is needed.
     pub asks_record: bool,
+    /// `http`: what is made of requests' bodies and of answers.
+    pub custom: Option<Box<Custom>>,
+}
+
+/// What an `http` integration does besides.
+#[derive(Clone, Debug)]
+pub struct Custom {
+    /// Bodies that go out instead of the clients'.
+    pub requests: Requests<Bytes>,
+    /// What is made of answers.
+    pub responses: Responses,
 }
 
 /// Where a value comes from.
@@ -215,17 +230,7 @@ impl Value {
     fn plain(&self, asked: &Asked<'_>, out: &mut Vec<u8>) -> bool {
         match self {
             Self::Literal(text) => out.extend_from_slice(text),
-            Self::Context(variable) => match variable.of(asked.record) {
-                Shown::Missing => return false,
-                Shown::Bytes(bytes) => out.extend_from_slice(bytes),
-                Shown::Joined(first, between, second) => {
-                    out.extend_from_slice(first);
-                    out.push(between);
-                    out.extend_from_slice(second);
-                }
-                // Numbers, times and addresses need no escaping.
-                other => other.append(out, Escape::Json),
-            },
+            Self::Context(variable) => return context(*variable, asked.record, out),
             Self::Header(name) => match asked.header(name).next_back() {
                 Some(value) => out.extend_from_slice(value),
                 None => return false,
@@ -247,20 +252,7 @@ impl Value {
     /// Appends the value of a header; whether there is one that can stand there (RFC 9110 §5.5).
     fn header(&self, asked: &Asked<'_>, out: &mut Vec<u8>) -> bool {
         let start = out.len();
-        if !self.plain(asked, out) {
-            return false;
-        }
-        let value = out.get(start..).unwrap_or_default();
-        let good = value.iter().all(|b| list::is_value_byte(*b));
-        let trimmed = list::trim(value);
-        let (length, blanks) = (trimmed.len(), value.iter().take_while(|b| matches!(b, b' ' | b'\t')).count());
-        if good && length > 0 {
-            out.drain(start..start + blanks);
-            out.truncate(start + length);
-        } else {
-            out.truncate(start);
-        }
-        good
+        self.plain(asked, out) && settled(out, start)
     }
 
     /// Appends the parameter `name` with this value, or several with each of its values.
@@ -278,6 +270,37 @@ impl Value {
             out.truncate(start);
         }
     }
+}
+
+/// Appends what is known of the exchange; whether it is.
+pub(super) fn context(variable: Variable, record: &ExchangeRecord<'_>, out: &mut Vec<u8>) -> bool {
+    match variable.of(record) {
+        Shown::Missing => return false,
+        Shown::Bytes(bytes) => out.extend_from_slice(bytes),
+        Shown::Joined(first, between, second) => {
+            out.extend_from_slice(first);
+            out.push(between);
+            out.extend_from_slice(second);
+        }
+        // Numbers, times and addresses need no escaping.
+        other => other.append(out, Escape::Json),
+    }
+    true
+}
+
+/// Makes what stands behind `start` the value of a header (RFC 9110 §5.5): without blanks around it. Whether it can be one.
+pub(super) fn settled(out: &mut Vec<u8>, start: usize) -> bool {
+    let value = out.get(start..).unwrap_or_default();
+    let good = value.iter().all(|b| list::is_value_byte(*b));
+    let trimmed = list::trim(value);
+    let (length, blanks) = (trimmed.len(), value.iter().take_while(|b| matches!(b, b' ' | b'\t')).count());
+    if good && length > 0 {
+        out.drain(start..start + blanks);
+        out.truncate(start + length);
+    } else {
+        out.truncate(start);
+    }
+    good
 }
 
 fn begin(name: &[u8], out: &mut Vec<u8>) {

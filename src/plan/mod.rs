@@ -11,6 +11,7 @@ mod find;
 pub mod gateway_response;
 pub mod mapped;
 pub mod message;
+pub mod respond;
 
 use crate::{
     base::ids::{ApiId, RouteId, UpstreamId},
@@ -248,12 +249,14 @@ pub struct Route {
 /// What answers a request.
 #[derive(Clone, Debug)]
 pub enum Integration {
-    /// `http_proxy`: stream the request through.
+    /// `http_proxy`: stream the request through; `http`: map it and its answer.
     HttpProxy(HttpProxy),
     /// `static`, `mock`, and nothing to compute.
     Fixed(Fixed),
     /// `redirect`
     Redirect(Redirect),
+    /// `mock` with templates
+    Mock(Box<respond::Mock>),
 }
 
 /// `{ type = "http_proxy" }`

@@ -123,20 +123,21 @@ impl Polite<'_> {
             out.extend_from_slice(&self.manners.agent_line);
         }
         if !has(b"x-amzn-trace-id") {
-            self.trace(out);
+            trace(self.id, self.seconds, out);
         }
         out.extend_from_slice(&self.manners.id_line);
     }
+}
 
-    /// `X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793`
-    fn trace(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"X-Amzn-Trace-Id: Root=1-");
-        let seconds = u32::try_from(self.seconds).unwrap_or(u32::MAX);
-        hexadecimal(u128::from(seconds), 8, out);
-        out.push(b'-');
-        hexadecimal(self.id.0, 24, out);
-        out.extend_from_slice(b"\r\n");
-    }
+/// Appends `X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793` for the request that is called `id` and came `seconds`
+/// after 1970.
+pub fn trace(id: RequestId, seconds: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"X-Amzn-Trace-Id: Root=1-");
+    let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+    hexadecimal(u128::from(seconds), 8, out);
+    out.push(b'-');
+    hexadecimal(id.0, 24, out);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// `Forwarded` (RFC 7239 §4) of this hop alone: what the client said of itself in such a field is not repeated.

@@ -55,6 +55,8 @@ pub struct Shape<'a> {
     pub rules: &'a Rules,
     /// Field lines that were made for it.
     pub lines: &'a [u8],
+    /// Its body is not the client's.
+    pub own_body: bool,
 }
 
 impl Rules {
@@ -153,7 +155,10 @@ impl Outgoing<'_> {
     fn describes_body(&self, name: &[u8]) -> bool {
         let word = |lower: &[u8]| name.eq_ignore_ascii_case(lower);
         let bodiless = matches!(self.method(), Method::Get | Method::Head | Method::Options);
-        word(b"content-type") && !bodiless || word(b"content-encoding") && self.head.framing != Framing::None
+        word(b"content-type") && !bodiless
+            || word(b"content-encoding")
+                && self.head.framing != Framing::None
+                && !self.shape.is_some_and(|shape| shape.own_body)
     }
 
     /// The method that the upstream is asked with.
@@ -161,6 +166,11 @@ impl Outgoing<'_> {
     #[must_use]
     pub fn method(&self) -> Method {
         self.shape.and_then(|shape| shape.rules.method).unwrap_or(self.head.method)
+    }
+
+    /// Whether only what is mapped goes along.
+    fn is_bare(&self) -> bool {
+        self.shape.is_some_and(|shape| shape.rules.bare)
     }
 
     /// Whether a forwarding field is mapped.
@@ -222,7 +232,10 @@ impl Outgoing<'_> {
         if let Some(protocol) = self.upgrade() {
             encode::field(out, b"Connection", b"Upgrade");
             encode::field(out, b"Upgrade", protocol.of(self.bytes));
-        } else if self.head.te_trailers && self.polite.is_none_or(|polite| polite.manners.passes_upgrades()) {
+        } else if self.head.te_trailers
+            && !self.is_bare()
+            && self.polite.is_none_or(|polite| polite.manners.passes_upgrades())
+        {
             out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
         }
     }

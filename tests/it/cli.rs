@@ -162,6 +162,37 @@ fn kinds_of_apis_are_shown_and_explained() {
 }
 
 #[test]
+fn mappings_are_listed_and_explained() {
+    let files = [("mapping.toml", include_str!("../../config/mapping.toml"))];
+    for (name, more) in [
+        ("routes-mapped", &["routes"] as &[&str]),
+        ("explain-mapped", &["explain", "GET", "/orders/search?q=a%20b&tag=1&tag=2", "-H", "User-Agent: test"]),
+        ("explain-mapped-hole", &["explain", "GET", "/orders/search"]),
+        (
+            "explain-custom",
+            &["explain", "POST", "/orders/legacy/7", "-H", "X-User: me", "-H", "X-Other: no", "-d", "{}"],
+        ),
+        (
+            "explain-custom-body",
+            &["explain", "POST", "/orders/legacy/7", "-H", "Content-Type: text/plain", "-d", "note"],
+        ),
+        ("explain-mock-refused", &["explain", "GET", "/orders/status", "-H", "Content-Type: text/xml"]),
+        ("explain-mock", &["explain", "GET", "/orders/status"]),
+        (
+            "explain-mock-json",
+            &["explain", "GET", "/orders/status", "-H", "Content-Type: text/plain", "--format", "json"],
+        ),
+        (
+            "explain-mock-media",
+            &["explain", "GET", "/orders/status", "-H", "Content-Type: text/xml", "--format", "json"],
+        ),
+    ] {
+        let arguments = [more, &["--config", "mapping.toml"]].concat();
+        check(name, &files, &arguments);
+    }
+}
+
+#[test]
 fn check_is_short_about_what_is_right_and_complete_about_what_is_wrong() {
     let right = [("shop.toml", SHOP)];
     let doubtful = doubtful();

@@ -182,6 +182,27 @@ integration = { type = "http_proxy", uri = "http://10.0.0.1/m/{x}/{q}?a={b}" }
 "integration.request.header.x-ip" = "context.identity.sourceIp"
 "integration.request.header.x-host" = "method.request.header.host"
 "integration.request.header.x-q" = "method.request.querystring.q"
+[[api.a.route]]
+method = "ANY"
+path = "/custom/{x}"
+integration = { type = "http", uri = "http://10.0.0.1/c/{x}" }
+[api.a.route.response.200]
+[api.a.route.response.200.parameters]
+"method.response.header.x-id" = "context.requestId"
+"method.response.header.x-type" = "integration.response.header.content-type"
+"method.response.header.x-all" = "integration.response.multivalueheader.server"
+[api.a.route.response.default]
+status = 404
+templates = { "application/json" = '{"message":"none"}' }
+[[api.a.route]]
+method = "ANY"
+path = "/mock"
+integration = { type = "mock" }
+request_templates = { "application/json" = '{"statusCode":200}' }
+passthrough_behavior = "never"
+[api.a.route.response.default]
+parameters = { "method.response.header.x-id" = "context.requestId" }
+templates = { "application/json" = "{}", "text/html" = "<p>" }
 "#,
     );
     for n in 0..routes {

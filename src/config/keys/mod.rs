@@ -4,6 +4,7 @@
 //! the key reference.
 
 pub mod face;
+pub mod integration;
 pub mod reference;
 pub mod stages;
 pub mod table;

@@ -1,8 +1,9 @@
 //! The table itself, in the order of the reference.
 
 use super::{
-    Default, Kind, Status, Table, Variant,
+    Default, Kind, Table,
     face::{CORS, GATEWAY_RESPONSE},
+    integration::{INTEGRATIONS, RESPONSE},
     key, later, later_word,
     stages::{CANARY, DOMAIN, STAGE, VARIABLES},
     tls::TLS,
@@ -21,7 +22,7 @@ pub(super) const TIMEOUT: Kind = Kind::Duration { min: MILLISECOND, max: HOUR };
 pub(super) const COUNT: Kind = Kind::Integer { min: 0, max: 10_000_000 };
 const REQUEST_BODY: Kind = Kind::Size { min: 1, max: 1 << 50, unlimited: true };
 pub(super) const STATUS: Kind = Kind::Integer { min: 200, max: 599 };
-const HEADERS: Kind = Kind::Map(&Kind::OneOrMore(&Kind::Text("a header value")));
+pub(super) const HEADERS: Kind = Kind::Map(&Kind::OneOrMore(&Kind::Text("a header value")));
 
 /// The whole language.
 pub static ROOT: Table = Table {
@@ -512,141 +513,24 @@ pub static ROUTE: Table = Table {
             Default::Nothing,
             "What is sent where: integration.request.header.NAME, .querystring.NAME or .path.NAME, and from where it comes.",
         ),
-        later("request_templates", "mapped integrations", "Templates for request bodies."),
-        later("passthrough_behavior", "mapped integrations", "What happens without a template."),
-        later("response", "mapped integrations", "How answers are mapped."),
-    ],
-};
-
-static INTEGRATIONS: &[Variant] = &[
-    Variant { name: "http_proxy", table: &HTTP_PROXY, status: Status::Supported },
-    Variant { name: "static", table: &STATIC, status: Status::Supported },
-    Variant { name: "redirect", table: &REDIRECT, status: Status::Supported },
-    Variant { name: "mock", table: &MOCK, status: Status::Supported },
-    Variant { name: "http", table: &NOTHING, status: Status::Later("mapped integrations") },
-    Variant { name: "lambda_proxy", table: &NOTHING, status: Status::Later("AWS integrations") },
-    Variant { name: "aws_proxy", table: &NOTHING, status: Status::Later("AWS integrations") },
-    Variant { name: "lambda", table: &NOTHING, status: Status::Later("AWS integrations") },
-    Variant { name: "aws", table: &NOTHING, status: Status::Later("AWS integrations") },
-];
-
-static NOTHING: Table = Table { path: "", doc: "", keys: &[] };
-
-/// The keys of `api.<name>.route[].integration, type = "http_proxy"`.
-pub static HTTP_PROXY: Table = Table {
-    path: "api.<name>.route[].integration, type = \"http_proxy\"",
-    doc: "Streams the request to an upstream and its answer back.",
-    keys: &[
         key(
-            "upstream",
-            Kind::Text("the name of an upstream"),
-            Default::Words("none: `uri` says where to"),
-            "The upstream that requests are sent to; ${stageVariables.NAME} may be in it.",
-        ),
-        key(
-            "uri",
-            Kind::Text("`http://host:port/path/{name}?query={name}`"),
-            Default::Words("none: `upstream` and `path` say where to"),
-            "All that requests are sent to; {name} is what integration.request.path.name is mapped from, or the path parameter.",
-        ),
-        key(
-            "method",
-            Kind::Text("a method or \"ANY\""),
-            Default::Words("the request's method"),
-            "The method that the upstream is asked with; ANY is the request's.",
-        ),
-        key(
-            "path",
-            Kind::Text("a path with `{name}`"),
-            Default::Words("the request's path"),
-            "The path to send; {name} is replaced as in `uri`; the request's query follows.",
-        ),
-        key(
-            "host",
-            Kind::Text("a host, with `:port` if needed"),
-            Default::Words("the request's host, or that of `uri`"),
-            "The Host header to send.",
-        ),
-        key("tls", Kind::Table(&INTEGRATION_TLS), Default::Nothing, "How the `https://` server of `uri` is verified."),
-        key(
-            "timeout",
-            TIMEOUT,
-            Default::Duration(limits::INTEGRATION_TIMEOUT_DEFAULT),
-            "Time until the answer's head is there, all attempts together.",
-        ),
-    ],
-};
-
-/// The keys of `api.<name>.route[].integration.tls`.
-pub static INTEGRATION_TLS: Table = Table {
-    path: "api.<name>.route[].integration.tls",
-    doc: "How the server of a `uri` is verified.",
-    keys: &[
-        key(
-            "server_name",
-            Kind::Text("a host name"),
-            Default::Words("the URI's host"),
-            "The name that the certificate must be for, and that the server is told.",
-        ),
-        key(
-            "insecure_skip_verification",
-            Kind::Bool,
-            Default::Bool(false),
-            "Believe every certificate: whoever is in between can read and change everything. For tests only.",
-        ),
-    ],
-};
-
-/// The keys of `api.<name>.route[].integration, type = "static"`.
-pub static STATIC: Table = Table {
-    path: "api.<name>.route[].integration, type = \"static\"",
-    doc: "Answers with a fixed status, headers and body.",
-    keys: &[
-        key("status", STATUS, Default::Integer(200), "The status code."),
-        key("headers", HEADERS, Default::Nothing, "Headers; a list makes several lines."),
-        key(
-            "body",
-            Kind::Text("any text"),
+            "request_templates",
+            Kind::Map(&Kind::OneOrMore(&Kind::Text("a text; a mock's names the `statusCode`"))),
             Default::Nothing,
-            "The body; `content-type` defaults to plain text in UTF-8.",
+            "What an integration of type http or mock gets as a body, by the request's media type or `$default`.",
         ),
         key(
-            "file",
-            Kind::File,
+            "passthrough_behavior",
+            Kind::Choice(&[word("when_no_match"), word("when_no_templates"), word("never")]),
+            Default::Text("when_no_match"),
+            "When a body that no request template is for goes on as it is; otherwise 415 is answered.",
+        ),
+        key(
+            "response",
+            Kind::Named(&RESPONSE),
             Default::Nothing,
-            "A file that holds the body, read when the configuration is; `content-type` defaults to what its name says.",
+            "What is made of an answer of type http or mock, by a regular expression over its status, or `default`.",
         ),
-    ],
-};
-
-/// The keys of `api.<name>.route[].integration, type = "redirect"`.
-pub static REDIRECT: Table = Table {
-    path: "api.<name>.route[].integration, type = \"redirect\"",
-    doc: "Sends the client elsewhere.",
-    keys: &[
-        key("status", Kind::Integer { min: 300, max: 399 }, Default::Integer(302), "301, 302, 303, 307 or 308."),
-        key(
-            "location",
-            Kind::Text("a path or URL with `{name}`"),
-            Default::Required,
-            "Where to; {name} is replaced by the route's path parameter.",
-        ),
-        key(
-            "keep_query",
-            Kind::Bool,
-            Default::Bool(true),
-            "Whether the request's query is appended; not possible where the location has a query of its own.",
-        ),
-    ],
-};
-
-/// The keys of `api.<name>.route[].integration, type = "mock"`.
-pub static MOCK: Table = Table {
-    path: "api.<name>.route[].integration, type = \"mock\"",
-    doc: "Answers with a fixed status and headers, and no body.",
-    keys: &[
-        key("status", STATUS, Default::Integer(200), "The status code."),
-        key("headers", HEADERS, Default::Nothing, "Headers; a list makes several lines."),
     ],
 };
 

@@ -1,15 +1,36 @@
 //! Plans in words, for `routes` and `explain`.
 
-use crate::plan::{Balance, Integration, PathTemplate, Piece, Plan, Retry, Route, Upstream};
+use crate::plan::{
+    Balance, HttpProxy, Integration, PathTemplate, Piece, Plan, Retry, Route, Upstream,
+    mapped::Custom,
+    respond::{Response, Responses},
+};
 
 /// The integration's type as it is written.
 pub(super) fn kind(route: &Route) -> &'static str {
     match &route.integration {
+        Integration::HttpProxy(proxy) if custom(proxy).is_some() => "http",
         Integration::HttpProxy(_) => "http_proxy",
+        Integration::Mock(_) => "mock",
         Integration::Fixed(fixed) if fixed.body.is_empty() => "mock",
         Integration::Fixed(_) => "static",
         Integration::Redirect(_) => "redirect",
     }
+}
+
+/// What an integration of type `http` does besides.
+pub(super) fn custom(proxy: &HttpProxy) -> Option<&Custom> {
+    proxy.mapped.as_ref()?.custom.as_deref()
+}
+
+/// Which response is for which status: `404 for 4\d{2}, 200 otherwise`.
+pub(super) fn responses(responses: &Responses) -> String {
+    let one = |response: &Response| match response.pattern.as_str() {
+        "" | "default" => format!("{} otherwise", response.status),
+        pattern => format!("{} for {pattern}", response.status),
+    };
+    let all: Vec<String> = responses.all.iter().map(one).collect();
+    if all.is_empty() { "no response".to_owned() } else { all.join(", ") }
 }
 
 /// The integration in a few words: `http_proxy to orders`.
@@ -17,6 +38,7 @@ pub(super) fn integration(plan: &Plan, route: &Route) -> String {
     let what = match &route.integration {
         Integration::HttpProxy(proxy) => format!("to {}", plan.upstreams[proxy.upstream.index()].name),
         Integration::Fixed(fixed) => fixed.status.to_string(),
+        Integration::Mock(mock) => format!("with {}", responses(&mock.responses)),
         Integration::Redirect(redirect) => {
             format!("{} to {}", redirect.status, template(&redirect.location, &route.parameters))
         }
@@ -28,7 +50,7 @@ pub(super) fn integration(plan: &Plan, route: &Route) -> String {
 pub(super) fn upstream<'a>(plan: &'a Plan, route: &Route) -> Option<&'a Upstream> {
     match &route.integration {
         Integration::HttpProxy(proxy) => plan.upstreams.get(proxy.upstream.index()),
-        Integration::Fixed(_) | Integration::Redirect(_) => None,
+        Integration::Fixed(_) | Integration::Redirect(_) | Integration::Mock(_) => None,
     }
 }
 

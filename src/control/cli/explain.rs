@@ -6,7 +6,7 @@ mod render;
 use super::{
     Exit,
     arguments::{Matches, UsageError},
-    check,
+    check, describe,
     terminal::Terminal,
 };
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
         Api, Fixed, HttpProxy, Integration, PathTemplate, Piece, Place, Plan, Redirect, Route,
         domain::{Domain, Rule},
         mapped,
+        respond::{Came, Choice, Response, Unanswered},
     },
     route::{MethodSet, Outcome, Params, Step, normalise},
     upstream::{
@@ -177,6 +178,14 @@ enum Answer<'p> {
     TooLarge,
     /// The path to ask for cannot be made of what the request brings: why.
     BadPath(&'static str),
+    /// It is not mapped, for that reason and its detail.
+    Unmapped(Reason, &'static str),
+    /// What a mock's response makes of it: status, field lines and content.
+    Given {
+        response: &'p Response,
+        fields: Vec<u8>,
+        content: &'p [u8],
+    },
     /// It is not what the route describes.
     Invalid {
         reason: Reason,
@@ -186,6 +195,8 @@ enum Answer<'p> {
     Forwarded {
         proxy: &'p HttpProxy,
         head: Vec<u8>,
+        /// The body that goes along, if it is not the client's.
+        body: Option<&'p [u8]>,
     },
     Fixed(&'p Fixed),
     Redirected {
@@ -303,45 +314,79 @@ fn answer<'p>(
             }
             Answer::Redirected { redirect, location }
         }
-        Integration::HttpProxy(proxy) => {
-            let (mut made, mut target) = (Vec::new(), None);
-            let (mut host, mut shape) = (proxy.host.as_deref(), None);
-            if let Some(mapped) = &proxy.mapped {
-                let record = known(plan, route, asked, head);
-                let request = mapped::Asked { record: &record, head, bytes: &asked.bytes, params, path };
-                match mapped.write(proxy.path.as_ref(), &request, &mut made) {
-                    Ok(written) => {
-                        let (mapped_target, mapped_host, lines) = written.split(&made);
-                        target = Some(mapped_target.to_vec());
-                        host = mapped_host.or(host);
-                        shape = Some(Shape { rules: &mapped.rules, lines });
-                    }
-                    Err(bad) => return Answer::BadPath(bad.0),
-                }
-            } else if let Some(template) = &proxy.path {
-                let mut filled = fill(template, values);
-                add_query(&mut filled, head, asked);
-                target = Some(filled);
-            }
-            let client = asked.client.to_string();
-            let polite = route.face.as_ref().and_then(|face| face.manners.as_ref());
-            let outgoing = Outgoing {
-                head,
-                bytes: &asked.bytes,
-                target: target.as_deref(),
-                held: None,
-                host,
-                client: client.as_bytes(),
-                trusted: plan.server.trusted_proxies.iter().any(|net| net.contains(&asked.client)),
-                secure: false,
-                polite: polite.map(|manners| Polite { manners, id: RequestId::default(), seconds: 0 }),
-                shape,
-            };
-            let mut sent = Vec::new();
-            outgoing.encode(&mut sent);
-            Answer::Forwarded { proxy, head: sent }
-        }
+        Integration::Mock(mock) => match mock.answer(head, &asked.bytes) {
+            Ok(response) => given(response, &known(plan, route, asked, head), asked, head),
+            Err(why) => unmapped(why),
+        },
+        Integration::HttpProxy(proxy) => forwarded(plan, (route, proxy), asked, head, (params, path), values),
     }
+}
+
+/// What is sent upstream.
+fn forwarded<'p>(
+    plan: &'p Plan,
+    (route, proxy): (&'p Route, &'p HttpProxy),
+    asked: &Asked,
+    head: &RequestHead,
+    (params, path): (&Params, &[u8]),
+    values: &[&[u8]],
+) -> Answer<'p> {
+    let (mut made, mut target) = (Vec::new(), None);
+    let requests = describe::custom(proxy).map(|custom| custom.requests.choose(head, &asked.bytes));
+    let own_body = match requests {
+        Some(Choice::Refused) => return unmapped(Unanswered::Media),
+        Some(Choice::Template(text)) => Some(text),
+        Some(Choice::Passes) | None => None,
+    };
+    let (mut host, mut shape) = (proxy.host.as_deref(), None);
+    if let Some(mapped) = &proxy.mapped {
+        let record = known(plan, route, asked, head);
+        let request = mapped::Asked { record: &record, head, bytes: &asked.bytes, params, path };
+        match mapped.write(proxy.path.as_ref(), &request, &mut made) {
+            Ok(written) => {
+                let (mapped_target, mapped_host, lines) = written.split(&made);
+                target = Some(mapped_target.to_vec());
+                host = mapped_host.or(host);
+                shape = Some(Shape { rules: &mapped.rules, lines, own_body: own_body.is_some() });
+            }
+            Err(bad) => return Answer::BadPath(bad.0),
+        }
+    } else if let Some(template) = &proxy.path {
+        let mut filled = fill(template, values);
+        add_query(&mut filled, head, asked);
+        target = Some(filled);
+    }
+    let client = asked.client.to_string();
+    let polite = route.face.as_ref().and_then(|face| face.manners.as_ref());
+    let outgoing = Outgoing {
+        head,
+        bytes: &asked.bytes,
+        target: target.as_deref(),
+        held: own_body.map(|body| body.len() as u64),
+        host,
+        client: client.as_bytes(),
+        trusted: plan.server.trusted_proxies.iter().any(|net| net.contains(&asked.client)),
+        secure: false,
+        polite: polite.map(|manners| Polite { manners, id: RequestId::default(), seconds: 0 }),
+        shape,
+    };
+    let mut sent = Vec::new();
+    outgoing.encode(&mut sent);
+    Answer::Forwarded { proxy, head: sent, body: own_body.map(|body| &**body) }
+}
+
+fn unmapped<'p>(why: Unanswered) -> Answer<'p> {
+    let reason = if why == Unanswered::Media { Reason::UnsupportedMedia } else { Reason::Unmapped };
+    Answer::Unmapped(reason, why.label())
+}
+
+fn given<'p>(response: &'p Response, record: &ExchangeRecord<'_>, asked: &Asked, head: &RequestHead) -> Answer<'p> {
+    let mut fields = Vec::new();
+    let (typed, _) = response.lines(record, Came::default(), &mut fields);
+    let text = response.text(head, &asked.bytes);
+    let media = response.content_type.or_else(|| text.map(|(media, _)| media)).filter(|_| !typed);
+    fields.extend(media.iter().flat_map(|media| format!("Content-Type: {media}\r\n").into_bytes()));
+    Answer::Given { response, fields, content: text.map(|(_, text)| &**text).unwrap_or_default() }
 }
 
 /// What is known of a request that is not sent: enough for most `context.NAME`.

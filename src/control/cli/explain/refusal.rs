@@ -26,6 +26,8 @@ impl<'p> Refusal<'p> {
             Verdict::MethodNotAllowed(_) => (Reason::MethodNotAllowed, "", None),
             Verdict::Found { route, answer: Answer::TooLarge, .. } => (Reason::TooLarge, "", Some(*route)),
             Verdict::Found { route, answer: Answer::Invalid { reason, .. }, .. } => (*reason, "", Some(*route)),
+            Verdict::Found { route, answer: Answer::BadPath(why), .. } => (Reason::BadRequest, *why, Some(*route)),
+            Verdict::Found { route, answer: Answer::Unmapped(reason, why), .. } => (*reason, *why, Some(*route)),
             Verdict::Preflight { .. } | Verdict::Found { .. } => return None,
         };
         let bytes = asked.bytes.as_slice();

@@ -201,6 +201,11 @@ fn answered(plan: &Plan, answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>>
                 rows.push(row("because", String::from_utf8_lossy(&problem.validation)));
             }
         }
+        Answer::Unmapped(reason, detail) => {
+            let why = if detail.is_empty() { "no template takes this type of content" } else { detail };
+            rows.push(row("refused", format!("{}, {why}", reason.status())));
+        }
+        Answer::Given { response, .. } => rows.push(row("response", format!("{:?}", response.pattern))),
         Answer::Fixed(_) | Answer::Redirected { .. } => {}
         Answer::Forwarded { proxy, .. } => {
             let upstream = &plan.upstreams[proxy.upstream.index()];
@@ -211,6 +216,9 @@ fn answered(plan: &Plan, answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>>
             let (connect, answer) = (show_duration(upstream.connect_timeout), show_duration(proxy.timeout));
             rows.push(row("time", format!("{connect} for a connection, {answer} until the answer begins")));
             rows.push(row("retry", describe::retry(&upstream.retry)));
+            if let Some(custom) = describe::custom(proxy) {
+                rows.push(row("responses", describe::responses(&custom.responses)));
+            }
         }
     }
     rows
@@ -219,8 +227,15 @@ fn answered(plan: &Plan, answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>>
 /// The message that goes out, upstream or to the client.
 fn message(answer: &Answer<'_>) -> String {
     match answer {
-        Answer::TooLarge | Answer::BadPath(_) | Answer::Invalid { .. } => String::new(),
-        Answer::Forwarded { head, .. } => format!("\nsent upstream\n{}", indented(head)),
+        Answer::TooLarge | Answer::BadPath(_) | Answer::Unmapped(..) | Answer::Invalid { .. } => String::new(),
+        Answer::Forwarded { head, body: None, .. } => format!("\nsent upstream\n{}", indented(head)),
+        Answer::Forwarded { head, body: Some(body), .. } => {
+            format!("\nsent upstream\n{}\n{}", indented(head), indented(body))
+        }
+        Answer::Given { response, fields, content } => {
+            let head = format!("\nsent to the client\n  {}\n{}", response.status, indented(fields));
+            if content.is_empty() { head } else { format!("{head}\n{}", indented(content)) }
+        }
         Answer::Fixed(fixed) => {
             let length = fixed.body.len();
             format!(
@@ -320,6 +335,13 @@ fn answer_json(plan: &Plan, answer: &Answer<'_>, object: &mut Json) {
     match answer {
         Answer::TooLarge => object.put("status", Json::number(413)),
         Answer::BadPath(_) => object.put("status", Json::number(400)),
+        Answer::Unmapped(reason, _) => object.put("status", Json::number(reason.status())),
+        Answer::Given { response, fields, content } => {
+            object.put("status", Json::number(response.status));
+            object.put("response", Json::text(&response.pattern));
+            object.put("headers", Json::texts(String::from_utf8_lossy(fields).lines()));
+            object.put("body", Json::text(String::from_utf8_lossy(content)));
+        }
         Answer::Invalid { reason, problem } => {
             object.put("status", Json::number(reason.status()));
             object.put("message", Json::text(String::from_utf8_lossy(&problem.message)));
@@ -330,12 +352,18 @@ fn answer_json(plan: &Plan, answer: &Answer<'_>, object: &mut Json) {
             object.put("status", Json::number(redirect.status));
             object.put("location", Json::text(String::from_utf8_lossy(location)));
         }
-        Answer::Forwarded { proxy, head } => {
+        Answer::Forwarded { proxy, head, body } => {
             let upstream = &plan.upstreams[proxy.upstream.index()];
             object.put("upstream", Json::text(&upstream.name));
             object.put("servers", Json::texts(upstream.servers.iter().map(|server| server.name.clone())));
             let head = String::from_utf8_lossy(head);
             object.put("sent", Json::texts(head.lines().filter(|line| !line.is_empty())));
+            if let Some(body) = body {
+                object.put("sent_body", Json::text(String::from_utf8_lossy(body)));
+            }
+            if let Some(custom) = describe::custom(proxy) {
+                object.put("responses", Json::text(describe::responses(&custom.responses)));
+            }
         }
     }
 }
