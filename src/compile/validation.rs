@@ -166,7 +166,8 @@ pub(super) fn compile(
         .filter_map(|model| Some((range(&model.media, sink)?, models.media(model, sink)?)))
         .collect();
     let asked = route.validation.as_ref()?;
-    let strict = asked.unknown_media.value == "refuse";
+    // What holds for all routes says nothing about those without a body to speak of.
+    let strict = asked.unknown_media.value == "refuse" && !(asked.inherited && media.is_empty());
     let bodies = (asked.body.value && (strict || !media.is_empty())).then(|| Bodies {
         models: media,
         strict,

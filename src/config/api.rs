@@ -26,6 +26,8 @@ pub struct Api {
     pub told: Told,
     /// `[api.NAME.model.*]`
     pub models: Vec<Model>,
+    /// `request_validator`, for routes that have none of their own.
+    pub validation: Option<Validation>,
     /// What its clients see besides what its routes say.
     pub face: Face,
     /// `stage`, not yet checked.
@@ -93,6 +95,7 @@ pub(super) fn read(root: &Reader<'_>) -> Vec<Api> {
 
 fn one(name: At<String>, table: &Reader<'_>) -> Api {
     table.must_not_be_empty("host");
+    let common = validation::validation(table);
     Api {
         name,
         hosts: table.texts("host"),
@@ -112,11 +115,13 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         placed: ["host", "base_path", "stage_in_path"].iter().any(|key| table.key_place(key).is_some()),
         canary: stages::canary(table),
         variables: table.map("variables"),
-        routes: table.tables("route").iter().map(route).collect(),
+        routes: table.tables("route").iter().map(|table| route(table, common.as_ref())).collect(),
+        validation: common,
     }
 }
 
-fn route(table: &Reader<'_>) -> Route {
+/// A route; `common`: what of requests is checked where it does not say so itself.
+fn route(table: &Reader<'_>, common: Option<&Validation>) -> Route {
     table.must_not_be_empty("method");
     Route {
         place: table.place,
@@ -133,7 +138,8 @@ fn route(table: &Reader<'_>) -> Route {
             tags: table.texts("tags"),
             documentation: documentation(table),
         },
-        validation: validation::validation(table),
+        validation: validation::validation(table)
+            .or_else(|| common.map(|common| Validation { inherited: true, ..common.clone() })),
         models: validation::media(table, "models"),
         parameters: validation::parameters(table),
     }

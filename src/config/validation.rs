@@ -60,6 +60,8 @@ pub struct Validation {
     pub parameters: At<bool>,
     /// `request_validator.unknown_media`
     pub unknown_media: At<&'static str>,
+    /// It is the API's: the route has none of its own.
+    pub inherited: bool,
 }
 
 /// One entry of `models`: a media range, and a model's name or a schema.
@@ -153,6 +155,7 @@ pub(super) fn validation(route: &Reader<'_>) -> Option<Validation> {
         body: table.bool("body"),
         parameters: table.bool("parameters"),
         unknown_media: table.choice("unknown_media"),
+        inherited: false,
     })
 }
 

@@ -32,7 +32,7 @@ pub fn substitute<'v>(
     }
 }
 
-/// Whether a stage variable may be called that (reference, section 2.2 [D26]).
+/// Whether a stage variable may be called that (reference, section 2.2 \[D26\]).
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')

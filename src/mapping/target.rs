@@ -47,7 +47,7 @@ impl<'t> Target<'t> {
     }
 }
 
-/// Why a header cannot be mapped (reference 4.4 [S]: requests would fail with 500, or the header would not be sent).
+/// Why a header cannot be mapped (reference 4.4 \[S\]: requests would fail with 500, or the header would not be sent).
 #[must_use]
 pub fn forbidden(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();

@@ -151,7 +151,7 @@ impl Outgoing<'_> {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Whether a header says what the body is that goes along (reference 4.4 [S], and what reading it takes).
+    /// Whether a header says what the body is that goes along (reference 4.4 \[S\], and what reading it takes).
     fn describes_body(&self, name: &[u8]) -> bool {
         let word = |lower: &[u8]| name.eq_ignore_ascii_case(lower);
         let bodiless = matches!(self.method(), Method::Get | Method::Head | Method::Options);

@@ -80,6 +80,31 @@ parameters = [
     assert!(gateway.is_running());
 }
 
+#[test]
+fn what_holds_for_an_api_holds_for_routes_that_do_not_say_otherwise() {
+    let validator = "request_validator = { body = true, parameters = true, unknown_media = \"refuse\" }\n";
+    let wanted = "parameters = [{ in = \"query\", name = \"q\", required = true }]\n";
+    let model = "models = { \"application/json\" = { type = \"array\" } }";
+    let own = format!("request_validator = {{ parameters = false }}\n{wanted}");
+    let routes = [("/a", wanted), ("/b", own.as_str()), ("/c", ""), ("/d", model)];
+    let routes: String = routes.iter().map(|(path, keys)| route("ANY", path, keys)).collect();
+    let mut gateway = Gateway::with(&format!("{SERVER}{validator}{routes}")).start();
+    for (target, kind, body, expect, why) in [
+        ("/a", "", "", "400", "its parameters are checked as the API says"),
+        ("/a?q=1", "", "", "200", "it is there"),
+        ("/b", "", "", "200", "its own table counts"),
+        ("/c", "", "", "200", "no models: a media type cannot be unknown"),
+        ("/c", "text/plain", "x", "200", "no models: bodies pass"),
+        ("/d", "application/json", "[]", "200", "as its model says"),
+        ("/d", "application/json", "{}", "400", "not as its model says"),
+        ("/d", "text/plain", "x", "415", "a type that no model is for"),
+    ] {
+        let answer = post(gateway.port, target, kind, body);
+        assert_eq!(status(&answer), expect, "{target} {kind} {body}: {why}: {answer}");
+    }
+    assert!(gateway.is_running());
+}
+
 /// Parameters of every style.
 const DESCRIBED: &str = r#"request_validator = { parameters = true }
 parameters = [

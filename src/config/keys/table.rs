@@ -337,6 +337,12 @@ pub static API: Table = Table {
             "What else there is to tell about it: version, contact, tags, documentation parts; serves nobody's request.",
         ),
         key(
+            "request_validator",
+            Kind::Table(&REQUEST_VALIDATOR),
+            Default::Nothing,
+            "What of a request is checked by routes that do not say so themselves, those of a document among them.",
+        ),
+        key(
             "model",
             Kind::Named(&API_MODEL),
             Default::Nothing,

@@ -2,7 +2,7 @@
 
 use super::{Default, Key, Kind, Table, key, word};
 
-/// The keys of `api.<name>.route[].request_validator`.
+/// The keys of `request_validator`, of a route or of an API.
 pub static REQUEST_VALIDATOR: Table = Table {
     path: "api.<name>.route[].request_validator",
     doc: "What of a request is checked; what does not pass is answered 400.",

@@ -39,7 +39,13 @@ pub(in crate::config) fn export(root: &Table, name: &str, options: &Export) -> O
     let upstreams = root.get("upstream").map_or_else(|| Json::object([]), |entry| Json::of(&entry.node));
     let models = root.get("model").map_or_else(|| Json::object([]), |entry| Json::of(&entry.node));
     let models = members(Some(&models)).to_vec();
-    let mut exporter = Exporter { options, upstreams, models, validators: BTreeMap::new() };
+    let mut exporter = Exporter {
+        options,
+        upstreams,
+        models,
+        validator: api.get("request_validator").cloned(),
+        validators: BTreeMap::new(),
+    };
     Some(exporter.document(name, &api))
 }
 
@@ -78,6 +84,8 @@ pub(in crate::config) fn inline_models(root: &mut Table, read: &dyn Fn(&Text) ->
 struct Exporter<'a> {
     options: &'a Export,
     upstreams: Json,
+    /// `request_validator` of the API.
+    validator: Option<Json>,
     /// `[model.*]`: those of all APIs.
     models: Vec<(String, Json)>,
     /// Names of request validators, by what they check: body, parameters.
@@ -224,7 +232,8 @@ impl Exporter<'_> {
         }
         let responses = self.responses(told, &mut out);
         out.put("responses", responses);
-        if let Some(validator) = route.get("request_validator").filter(|_| self.options.apigateway) {
+        let validator = route.get("request_validator").or(self.validator.as_ref());
+        if let Some(validator) = validator.filter(|_| self.options.apigateway) {
             let checks = (is_true(validator, "body"), is_true(validator, "parameters"));
             let name = match checks {
                 (true, true) => "all",

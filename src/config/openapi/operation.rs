@@ -190,5 +190,9 @@ fn validator<'a>(reading: &Reading<'a>, at: &At<'a>, out: &mut Out) {
             validator.bool(ours, true, name.place);
         }
     }
+    if validator.is_empty() {
+        // It says so, whatever holds for the API.
+        validator.bool("body", false, name.place);
+    }
     out.table("request_validator", validator);
 }

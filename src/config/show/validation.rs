@@ -6,7 +6,7 @@ use crate::config::{
     json::Json,
     source::At,
     tree::{Node, Value},
-    validation::{self, MediaModel, Model, Named, Parameter, Schema},
+    validation::{self, MediaModel, Model, Named, Parameter, Schema, Validation},
 };
 
 pub(super) fn models(models: &[Model]) -> Json {
@@ -17,22 +17,27 @@ pub(super) fn api(shown: &mut Json, api: &Api) {
     if !api.models.is_empty() {
         shown.put("model", models(&api.models));
     }
+    validator(shown, api.validation.as_ref());
 }
 
 pub(super) fn route(shown: &mut Json, route: &Route) {
-    if let Some(asked) = &route.validation {
+    validator(shown, route.validation.as_ref().filter(|asked| !asked.inherited));
+    if !route.models.is_empty() {
+        shown.put("models", media(&route.models));
+    }
+    if !route.parameters.is_empty() {
+        shown.put("parameters", Json::List(route.parameters.iter().map(parameter).collect()));
+    }
+}
+
+fn validator(shown: &mut Json, asked: Option<&Validation>) {
+    if let Some(asked) = asked {
         let validator = Json::object([
             ("body", Json::Bool(asked.body.value)),
             ("parameters", Json::Bool(asked.parameters.value)),
             ("unknown_media", Json::text(asked.unknown_media.value)),
         ]);
         shown.put("request_validator", validator);
-    }
-    if !route.models.is_empty() {
-        shown.put("models", media(&route.models));
-    }
-    if !route.parameters.is_empty() {
-        shown.put("parameters", Json::List(route.parameters.iter().map(parameter).collect()));
     }
 }
 
