@@ -135,6 +135,46 @@ fn a_warm_answer_of_our_own_allocates_nothing() {
     check("POST to a fixed answer", &with_body("POST /fixed HTTP/1.1\r\nHost: h\r\n", 100), b"", "200", 0);
 }
 
+/// A canary that sticks and one that does not, at a domain with rules and mappings.
+const STAGES: &str = r#"
+[api.s]
+type = "rest"
+base_path = "/s"
+[api.s.stages.prod]
+variables = { pool = "a" }
+canary = { percent = 50, variables = { pool = "b" }, sticky = "header.x-user" }
+[api.s.stages.dev]
+base_path = "/dev"
+variables = { pool = "c" }
+canary = { percent = 50, variables = { pool = "d" } }
+[[api.s.route]]
+method = "GET"
+path = "/x/{id}"
+integration = { type = "http_proxy", upstream = "u", path = "/${stageVariables.pool}/{id}" }
+[domain."d.test"]
+mappings = { "a" = "s:prod", "a/b" = "s:dev" }
+[[domain."d.test".rule]]
+priority = 1
+headers = { x-version = "2*" }
+base_path = "/r"
+api = "s:prod"
+strip_base_path = true
+"#;
+
+#[test]
+fn a_warm_exchange_at_a_domain_with_a_canary_allocates_nothing() {
+    let config = format!("{}{STAGES}", config(100));
+    for (name, request) in [
+        ("canary by a header", &b"GET /s/x/7 HTTP/1.1\r\nHost: h\r\nX-User: 1\r\n\r\n"[..]),
+        ("canary by chance", b"GET /dev/x/7 HTTP/1.1\r\nHost: h\r\n\r\n"),
+        ("mapping", b"GET /a/b/x/7 HTTP/1.1\r\nHost: d.test\r\n\r\n"),
+        ("rule", b"GET /r/x/7 HTTP/1.1\r\nHost: D.test:80\r\nx-version: 2.1\r\n\r\n"),
+    ] {
+        check_with(&config, name, request, SMALL, "200", 0);
+    }
+    check_with(&config, "nowhere", b"GET /c HTTP/1.1\r\nHost: d.test\r\n\r\n", b"", "404", 0);
+}
+
 /// APIs that behave like Amazon's, with all that they can have.
 const FACES: &str = r#"
 [api.r]

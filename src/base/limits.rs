@@ -230,6 +230,14 @@ pub const STATIC_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const TOKEN_FILE_BYTES_MAX: usize = 4096;
 /// Routes of all APIs together.
 pub const ROUTES_MAX: usize = 1_000_000;
+/// Bytes of a file of a release: more than any file that a configuration can name.
+pub const RELEASE_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Routing rules of a domain: a request may be compared with all of them.
+pub const RULES_MAX: usize = 1000;
+/// Headers in the conditions of a routing rule (reference, section 1.10).
+pub const RULE_HEADERS_MAX: usize = 2;
+/// Bytes of a base path that a domain maps (reference, section 1.10).
+pub const MAPPING_BYTES_MAX: usize = 300;
 /// Bytes of the field lines of a fixed answer: it goes out in one small buffer.
 pub const FIXED_FIELDS_BYTES_MAX: usize = 8 * 1024;
 

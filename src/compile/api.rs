@@ -1,7 +1,11 @@
 //! `[api.*]`: hosts, paths, methods, and the router over all of them.
 
 use super::{
-    Sink, check_count, check_name, face, integration, mapping::Around, respond::Selections, stage::Variables,
+    Sink, check_count, check_name, domain, face, integration,
+    mapping::Around,
+    respond::Selections,
+    served::{Served, Share},
+    stage::Variables,
     validation,
 };
 use crate::{
@@ -12,12 +16,13 @@ use crate::{
     config::{
         self, Config, Diagnostic,
         diagnostic::Code,
-        source::{At, Place, Text},
+        source::{Place, Text},
     },
     http::method::Method,
     plan::{
-        Api, ApiKind, Face, MannersKind, Route, Upstream,
+        Api, ApiKind, Face, Integration, MannersKind, Route, Upstream,
         documentation::{Documentation, Told},
+        domain::Domains,
     },
     route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError, Router, Slash},
 };
@@ -31,6 +36,7 @@ pub(super) struct Apis {
     pub(super) apis: Vec<Api>,
     pub(super) routes: Vec<Route>,
     pub(super) router: Builder,
+    pub(super) domains: Option<Box<Domains>>,
     pub(super) documentation: Documentation,
 }
 
@@ -52,31 +58,48 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
             apis: Vec::with_capacity(config.apis.len()),
             routes: Vec::with_capacity(count),
             router: Builder::new(),
+            domains: None,
             documentation: Documentation::default(),
         },
         places: Vec::with_capacity(count),
         dangling: RefCell::default(),
+        targets: Vec::new(),
         catch_alls: Vec::new(),
         defaults: AHashMap::new(),
     };
     let common = Rc::new(validation::Models::compile(&config.models, &[], sink));
-    for (api, id) in config.apis.iter().zip(0..) {
+    let domains = domain::compile(&compiler, &config.domains, &config.apis);
+    compiler.targets.resize_with(domains.targets.len(), || (Builder::new(), ApiId(0)));
+    for (index, api) in config.apis.iter().enumerate() {
         let models = match api.models.as_slice() {
             [] => Rc::clone(&common),
             own => Rc::new(validation::Models::compile(&config.models, own, sink)),
         };
-        compiler.api(api, ApiId(id), Rc::clone(&models));
+        check_name(&api.name, "an API", sink);
+        for served in compiler.served(index, api, face::kind(&api.face), &domains) {
+            compiler.api(api, served, Rc::clone(&models));
+        }
         if !api.models.is_empty() {
             models.link(sink);
         }
     }
     common.link(sink);
+    let served = compiler.apis.apis.len();
+    check_count(served, max, "stages of APIs", config.apis.last().map(|api| api.name.place), sink);
+    for places in compiler.dangling.get_mut().values_mut() {
+        let mut known = ahash::AHashSet::new();
+        places.retain(|place| known.insert(place.order()));
+    }
     integration::report_dangling(&compiler);
     compiler.roots();
     if sink.errors() == 0 {
         compiler.shadowed();
     }
+    let targets = compiler.targets;
     let mut apis = compiler.apis;
+    let elsewhere = apis.apis.iter().filter(|api| !api.aside);
+    let hosts = elsewhere.flat_map(|api| api.hosts.iter().map(|host| (host.clone(), api.name.clone())));
+    apis.domains = domains.finish(targets, &hosts.collect::<Vec<_>>(), sink);
     apis.upstreams = compiler.uris.into_inner().upstreams;
     let count = config.upstreams.len() + apis.upstreams.len();
     check_count(count, max, "upstreams", config.apis.last().map(|api| api.name.place), sink);
@@ -90,7 +113,7 @@ pub(super) fn owners(apis: &[Api]) -> Option<Router> {
         return None;
     }
     let mut owners = Builder::new();
-    for (api, id) in apis.iter().zip(0..) {
+    for (api, id) in apis.iter().zip(0..).filter(|(api, _)| !api.aside) {
         let base = api.base_path.trim_end_matches('/');
         let each = if api.hosts.is_empty() { vec![&[][..]] } else { api.hosts.chunks(1).collect() };
         for host in each {
@@ -129,6 +152,8 @@ pub(super) struct Compiler<'c> {
     apis: Apis,
     /// Where the path of each route was written.
     places: Vec<Place>,
+    /// What domains lead to: routes, and the API that has them.
+    targets: Vec<(Builder, ApiId)>,
     /// Upstreams that are named but not defined, with the places that name them.
     pub(super) dangling: RefCell<BTreeMap<String, Vec<Place>>>,
     /// Routes that answer the root, too, unless another one does.
@@ -149,7 +174,9 @@ pub(super) struct Uris {
 struct Common<'c> {
     id: ApiId,
     hosts: Vec<String>,
-    base_path: &'c str,
+    base_path: String,
+    /// Which router its routes are in: that of a domain's target, or the plan's own.
+    target: Option<usize>,
     /// Hosts and base path are right, so that routes can be put into the router.
     routable: bool,
     models: Rc<validation::Models<'c>>,
@@ -158,36 +185,70 @@ struct Common<'c> {
     kind_unknown: bool,
     face: Option<Arc<Face>>,
     variables: Variables,
+    canary: Option<Twins>,
+}
+
+/// A canary, and the API that its routes are.
+struct Twins {
+    share: Share,
+    label: String,
+    id: ApiId,
+    face: Option<Arc<Face>>,
 }
 
 impl<'c> Compiler<'c> {
-    fn api(&mut self, api: &'c config::api::Api, id: ApiId, models: Rc<validation::Models<'c>>) {
-        check_name(&api.name, "an API", self.sink);
-        let hosts = self.hosts(&api.hosts);
-        let base_path = api.base_path.as_ref().and_then(|text| self.base_path(text));
-        let routable = hosts.is_some() && base_path.is_some();
-        let (hosts, base_path) = (hosts.unwrap_or_default(), base_path.unwrap_or(""));
-        let variables = Variables::compile(&api.variables, self.sink);
-        let stage = api.stage.as_ref();
-        if let Some(stage) = stage {
-            check_name(&At { value: stage.value.clone(), place: stage.place }, "a stage", self.sink);
-        }
-        let stage = stage.map_or_else(String::new, |stage| stage.value.clone());
-        let (kind, face) = (face::kind(&api.face), face::compile(&api.name.value, &api.face, &variables, self.sink));
+    /// An API, or one of its stages, at one of its places.
+    fn api(&mut self, api: &'c config::api::Api, served: Served, models: Rc<validation::Models<'c>>) {
+        let Served { stage, label, variables, canary, hosts, base, target } = served;
+        let id = |apis: &Apis| ApiId(u16::try_from(apis.apis.len()).unwrap_or(u16::MAX));
+        let routable = hosts.is_some() && base.is_some();
+        let (hosts, base_path) = (hosts.unwrap_or_default(), base.unwrap_or_default());
+        let kind = face::kind(&api.face);
+        let face = face::compile(&api.name.value, &api.face, &variables, self.sink);
+        let canary =
+            canary.map(|share| (face::compile(&api.name.value, &api.face, &share.variables, self.sink), share));
         let kind_unknown = api.face.typed && api.face.kind.is_none();
-        let hosts_of = hosts.clone();
-        let common = Common { id, hosts: hosts_of, base_path, routable, models, kind, kind_unknown, face, variables };
+        let shown = Api {
+            name: api.name.value.clone(),
+            label,
+            hosts: hosts.clone(),
+            base_path: if base_path.is_empty() { "/".into() } else { base_path.clone() },
+            face: face.clone(),
+            stage,
+            canary: canary.is_some().then_some(false),
+            aside: target.is_some(),
+        };
+        let id_of = id(&self.apis);
+        if let Some((_, owner)) = target.and_then(|target| self.targets.get_mut(target)) {
+            *owner = id_of;
+        }
+        self.apis.apis.push(shown.clone());
+        self.apis.documentation.apis.push(told(&api.told));
+        let canary = canary.map(|(face, share)| {
+            let (twins, label) = (id(&self.apis), format!("{}:canary", shown.label));
+            let twin = Api { label: label.clone(), face: face.clone(), canary: Some(true), aside: true, ..shown };
+            self.apis.apis.push(twin);
+            self.apis.documentation.apis.push(Told::default());
+            Twins { share, label, id: twins, face }
+        });
+        let id = id_of;
+        let common =
+            Common { id, hosts, base_path, target, routable, models, kind, kind_unknown, face, variables, canary };
         for route in &api.routes {
             self.route(route, &common);
         }
-        let base_path = if base_path.is_empty() { "/".into() } else { base_path.to_owned() };
-        self.apis.documentation.apis.push(told(&api.told));
-        let face = common.face.clone();
-        self.apis.apis.push(Api { name: api.name.value.clone(), hosts, base_path, face, stage });
+    }
+
+    /// The router that the routes of an API are in, and the hosts that they are there for.
+    fn router<'r>(&'r mut self, target: Option<usize>, hosts: &'r [String]) -> (&'r mut Builder, &'r [String]) {
+        match target.and_then(|target| self.targets.get_mut(target)) {
+            Some((router, _)) => (router, &[]),
+            None => (&mut self.apis.router, hosts),
+        }
     }
 
     /// Host names in lower case; `None` if one of them is wrong.
-    fn hosts(&self, hosts: &[Text]) -> Option<Vec<String>> {
+    pub(super) fn hosts(&self, hosts: &[Text]) -> Option<Vec<String>> {
         let mut good: Vec<String> = Vec::with_capacity(hosts.len());
         let mut all_good = true;
         for (index, text) in hosts.iter().enumerate() {
@@ -216,7 +277,7 @@ impl<'c> Compiler<'c> {
     }
 
     /// A base path without the slash at its end: `""` for `/`.
-    fn base_path(&self, text: &'c Text) -> Option<&'c str> {
+    pub(super) fn base_path(&self, text: &'c Text) -> Option<&'c str> {
         if let Err(error) = Pattern::parse(&text.value) {
             self.bad_pattern(Code::BAD_BASE_PATH, "a base path", text, 0, error);
             return None;
@@ -249,6 +310,10 @@ impl<'c> Compiler<'c> {
         let remaps = manners.is_some_and(|manners| manners.kind == MannersKind::Rest);
         let around = Around { parameters, kind: common.kind, variables: &common.variables, remaps, route };
         let integration = route.integration.as_ref().and_then(|i| integration::compile(i, around, self));
+        let other = common.canary.as_ref().and_then(|canary| {
+            let around = Around { variables: &canary.share.variables, ..around };
+            route.integration.as_ref().and_then(|i| integration::compile(i, around, self))
+        });
         let validator = validation::compile(route, parameters, &common.models, self.body_limit, self.sink);
         let (Some((path, parameters)), Some((methods, names)), Some(text)) = (path, methods, &route.path) else {
             return;
@@ -262,7 +327,10 @@ impl<'c> Compiler<'c> {
         let slash = if common.kind == ApiKind::Http { Slash::strict(&text.value) } else { Slash::Ignored };
         let added = match is_default {
             true => self.default_route(common, text),
-            false => self.apis.router.add_strict(&common.hosts, &path, methods, slash, id),
+            false => {
+                let (router, hosts) = self.router(common.target, &common.hosts);
+                router.add_strict(hosts, &path, methods, slash, id)
+            }
         };
         if is_default && !methods.is_any() {
             let place = route.methods.first().map_or(text.place, |method| method.place);
@@ -272,8 +340,8 @@ impl<'c> Compiler<'c> {
         let catches_all = is_default || common.kind == ApiKind::Plain && is_catch_all(&text.value);
         match added {
             Ok(()) if catches_all => {
-                let (hosts, base) = (common.hosts.clone(), common.base_path.to_owned());
-                self.catch_alls.push(CatchAll { hosts, base, methods, id, is_default });
+                let (hosts, base, target) = (common.hosts.clone(), common.base_path.clone(), common.target);
+                self.catch_alls.push(CatchAll { hosts, base, target, methods, id, is_default });
             }
             Ok(()) => {}
             Err(AddError::Conflict(conflict)) => self.conflict(conflict, text, &path),
@@ -284,8 +352,8 @@ impl<'c> Compiler<'c> {
         let request_body = route.request_body.map_or(self.body_limit, |limit| limit.value);
         let origin = route.origin.clone();
         self.apis.documentation.routes.push(told(&route.told));
-        let (api, face) = (common.id, common.face.clone());
-        self.apis.routes.push(Route {
+        let (api, face, canary) = (common.id, common.face.clone(), None);
+        let one = Route {
             id,
             api,
             methods: names,
@@ -295,8 +363,24 @@ impl<'c> Compiler<'c> {
             face,
             request_body,
             validator,
+            canary,
             origin,
-        });
+        };
+        match common.canary.as_ref().zip(other) {
+            None => self.apis.routes.push(one),
+            Some((canary, other)) => self.twins(one, canary, other, told(&route.told)),
+        }
+    }
+
+    /// Adds a route and its canary.
+    fn twins(&mut self, mut one: Route, canary: &Twins, integration: Integration, told: Told) {
+        let twin = RouteId(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
+        self.places.extend(self.places.get(one.id.index()).copied());
+        self.apis.documentation.routes.push(told);
+        let (api, face) = (canary.id, canary.face.clone());
+        let other = Route { id: twin, api, integration, face, ..one.clone() };
+        one.canary = Some(canary.share.plan(&canary.label, twin));
+        self.apis.routes.extend([one, other]);
     }
 
     /// Notes the `$default` of an API. It is put into the router last, wherever nothing else is.
@@ -320,7 +404,8 @@ impl<'c> Compiler<'c> {
     fn roots(&mut self) {
         let mut catch_alls = std::mem::take(&mut self.catch_alls);
         catch_alls.sort_by_key(|all| all.is_default);
-        for CatchAll { hosts, base, methods, id, is_default } in catch_alls {
+        for CatchAll { hosts, base, target, methods, id, is_default } in catch_alls {
+            let (router, hosts) = self.router(target, &hosts);
             let root = if base.is_empty() { "/" } else { base.as_str() };
             let everything = format!("{base}/{{default+}}");
             let each = if hosts.is_empty() { vec![&[][..]] } else { hosts.chunks(1).collect() };
@@ -329,9 +414,9 @@ impl<'c> Compiler<'c> {
             for host in each {
                 for set in &sets {
                     // A conflict says that the root has a route of its own.
-                    let _ = self.apis.router.add(host, root, *set, id);
+                    let _ = router.add(host, root, *set, id);
                     if is_default {
-                        let _ = self.apis.router.add(host, &everything, *set, id);
+                        let _ = router.add(host, &everything, *set, id);
                     }
                 }
             }
@@ -359,7 +444,7 @@ impl<'c> Compiler<'c> {
 
     /// The whole path and the names of its parameters.
     fn path(&self, text: &Text, common: &Common<'_>) -> Option<(String, Vec<String>)> {
-        let base = common.base_path;
+        let base = common.base_path.as_str();
         if text.value == DEFAULT {
             if common.kind == ApiKind::Http {
                 return Some((DEFAULT.to_owned(), Vec::new()));
@@ -478,6 +563,7 @@ fn told(told: &config::api::Told) -> Told {
 struct CatchAll {
     hosts: Vec<String>,
     base: String,
+    target: Option<usize>,
     methods: MethodSet,
     id: RouteId,
     /// It is the `$default` of an HTTP API.

@@ -59,11 +59,16 @@ fn push(fields: &mut Vec<u8>, name: &str, value: &str) {
     fields.extend_from_slice(b"\r\n");
 }
 
+/// Whether it is a token (RFC 9110 §5.6.2).
+pub(super) fn is_name(text: &str) -> bool {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    (1..=256).contains(&text.len()) && text.bytes().all(token)
+}
+
 /// A token (RFC 9110 §5.6.2) that is not ours to write and not given before.
 pub(super) fn check_name(name: &At<String>, before: &[(At<String>, Vec<Text>)], sink: &Sink) -> bool {
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     let text = &name.value;
-    if text.is_empty() || text.len() > 256 || !text.bytes().all(token) {
+    if !is_name(text) {
         let message = format!("`{text}` is not a header name");
         let expected = "expected letters, digits and !#$%&'*+-.^_`|~";
         sink.add(Diagnostic::error(Code::BAD_HEADER_NAME, name.place, message).expected(expected));

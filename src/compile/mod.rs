@@ -5,6 +5,7 @@
 mod acme;
 mod api;
 mod cors;
+mod domain;
 mod face;
 pub mod fuzz;
 mod headers;
@@ -13,6 +14,7 @@ mod locate;
 mod log;
 mod mapping;
 mod respond;
+mod served;
 mod server;
 mod stage;
 mod summary;
@@ -60,7 +62,10 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         upstream::warn_unused(&config.upstreams, &apis.routes, &sink);
         api::warn_empty(config, &sink);
     }
-    let (errors, diagnostics) = (sink.errors(), sink.all.into_inner());
+    let (errors, mut diagnostics) = (sink.errors(), sink.all.into_inner());
+    // What an API says is read again for each of its stages.
+    let mut told = ahash::AHashSet::new();
+    diagnostics.retain(|d| told.insert((d.code, d.place.order(), d.message.clone())));
     if errors > 0 {
         return Err(diagnostics.into_iter().filter(|d| d.severity == Severity::Error).collect());
     }
@@ -75,6 +80,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         apis: apis.apis,
         routes: apis.routes,
         router: apis.router.build(),
+        domains: apis.domains,
         admin,
         access_log,
         error_log: log::error(&config.error_log),

@@ -12,9 +12,11 @@ use crate::{
 use std::borrow::Cow;
 
 /// The stage variables of an API.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Variables {
     all: Vec<(String, String)>,
+    /// What they are of, in words, where an API has several sets of them.
+    owner: Option<String>,
 }
 
 impl Variables {
@@ -41,7 +43,19 @@ impl Variables {
                 all.push((name.value.clone(), value.value.clone()));
             }
         }
-        Self { all }
+        Self { all, owner: None }
+    }
+
+    /// These, and over them `others`, which are those of `owner`: ``stage `prod` ``.
+    pub(super) fn with(&self, others: Self, owner: Option<String>) -> Self {
+        let mut all = self.all.clone();
+        for (name, value) in others.all {
+            match all.iter_mut().find(|(known, _)| *known == name) {
+                Some(known) => known.1 = value,
+                None => all.push((name, value)),
+            }
+        }
+        Self { all, owner: owner.or_else(|| self.owner.clone()) }
     }
 
     /// All of them, for expressions that are looked at while it runs.
@@ -71,10 +85,15 @@ impl Variables {
 
     /// Reports a variable that is not set.
     pub(super) fn unset(&self, name: &str, place: Place, sink: &Sink) {
-        let message = format!("the stage variable `{name}` is not set");
+        let of = self.owner.as_ref().map_or_else(String::new, |owner| format!(" in {owner}"));
+        let message = format!("the stage variable `{name}` is not set{of}");
         let near = config::did_you_mean(name, self.all.iter().map(|(name, _)| name.as_str()));
-        let help =
-            near.unwrap_or_else(|| format!("set it: `variables = {{ {name} = \"…\" }}` in the table of the API"));
+        let help = near.unwrap_or_else(|| {
+            format!(
+                "set it: `variables = {{ {name} = \"…\" }}` in the table of the {}",
+                if of.is_empty() { "API" } else { "stage, or of the API" }
+            )
+        });
         sink.add(Diagnostic::error(Code::UNSET_VARIABLE, place, message).help(help));
     }
 }

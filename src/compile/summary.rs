@@ -21,7 +21,11 @@ pub fn summary(plan: &Plan) -> String {
     }
     for api in &plan.apis {
         let hosts = if api.hosts.is_empty() { "*".into() } else { api.hosts.join(" ") };
-        let _ = writeln!(out, "api {}: hosts {hosts}, base path {}", api.name, api.base_path);
+        let _ = write!(out, "api {}: hosts {hosts}, base path {}", api.label, api.base_path);
+        if !api.stage.is_empty() {
+            let _ = write!(out, ", stage {}", api.stage);
+        }
+        let _ = writeln!(out);
         if let Some(face) = &api.face {
             self::face(&mut out, face);
         }

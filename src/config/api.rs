@@ -8,6 +8,7 @@ use super::{
     reader::Reader,
     response::{self, Mapping},
     source::{At, Place, Text},
+    stages::{self, Canary, Stage},
     tree::Value,
     validation::{self, MediaModel, Model, Parameter, Validation},
 };
@@ -31,6 +32,14 @@ pub struct Api {
     pub face: Face,
     /// `stage`, not yet checked.
     pub stage: Option<Text>,
+    /// `stages`
+    pub stages: Vec<Stage>,
+    /// `stage_in_path`
+    pub stage_in_path: At<bool>,
+    /// It says itself where it is served: by a host, a base path, or the stage in the path.
+    pub placed: bool,
+    /// `canary`
+    pub canary: Option<Canary>,
     /// `variables`: names and values, not yet checked.
     pub variables: Vec<(At<String>, Vec<Text>)>,
     /// `[[api.NAME.route]]`
@@ -101,6 +110,10 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         models: validation::models(table),
         face: face::read(table),
         stage: table.text("stage"),
+        stages: stages::stages(table),
+        stage_in_path: table.bool("stage_in_path"),
+        placed: ["host", "base_path", "stage_in_path"].iter().any(|key| table.key_place(key).is_some()),
+        canary: stages::canary(table),
         variables: table.map("variables"),
         routes: table.tables("route").iter().map(|table| route(table, common.as_ref())).collect(),
         validation: common,

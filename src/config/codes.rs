@@ -201,8 +201,8 @@ codes! {
          stageVariables.NAME, or text in single quotes. Headers that frame a message, that end at this hop or that the gateway \
          writes itself cannot be mapped: Amazon's gateway accepts them and then fails every request.";
     UNSET_VARIABLE = 361, "A stage variable is not set",
-        "`stageVariables.NAME` is replaced when the configuration is loaded, by the value in `variables` of the API. Without \
-         a value the integration would lead nowhere.";
+        "`stageVariables.NAME` is replaced when the configuration is loaded, by the value in `variables` of the stage or of the \
+         API. Without a value the integration would lead nowhere. Every stage of an API needs one.";
     BAD_VARIABLE = 362, "A stage variable is malformed",
         "Names have 1 to 64 letters, digits and `_`. Values have letters, digits and `-._~:/?#&=,`, so that they can stand in a \
          URI as they are.";
@@ -231,6 +231,22 @@ codes! {
     BAD_PARAMETER = 373, "A parameter cannot be described so",
         "A path parameter stands in the route's path. Styles belong to places: simple, label and matrix to the path, simple to \
          headers, form to queries and cookies, spaceDelimited, pipeDelimited and deepObject to queries.";
+    BAD_STAGE = 380, "Stages of an API do not go together",
+        "An API has one stage (`stage = \"prod\"`) or several (`[api.NAME.stages.STAGE]`), and requests must tell which one they \
+         are for: by the path (`stage_in_path = true`), by a `host` or `base_path` of each stage, or by the mappings of a \
+         `[domain.\"HOST\"]`. The stage `$default`, of HTTP APIs, is the one that no path names.";
+    BAD_CANARY = 381, "A canary is malformed",
+        "`canary = { percent = 5.0, variables = { … }, sticky = \"client\" }`: `sticky` is `client` or `header.NAME`. Variables \
+         that a canary does not name are the stage's.";
+    BAD_DOMAIN = 382, "A domain is malformed",
+        "`[domain.\"api.example.com\"]` or `[domain.\"*.example.com\"]` has `mappings` from base paths to stages: \
+         `\"orders/v1\" = \"orders:prod\"`, `\"/\" = \"web\"`. The host is the domain's alone: no API can name it as its `host`.";
+    BAD_RULE = 383, "A routing rule is malformed",
+        "A rule has a priority of its own, at most two headers, and a base path. A header's value is text with `*` at its \
+         beginning, its end or both, or `*` alone. Headers that end at this hop, that the gateway writes itself or that \
+         carry credentials cannot be conditions (Amazon API Gateway refuses the same).";
+    UNKNOWN_STAGE = 384, "An API or stage is not defined",
+        "`API` or `API:STAGE` names an `[api.NAME]` and, where that has several stages, one of them.";
     INSECURE = 389, "Servers are not verified",
         "With `insecure_skip_verification` the connection to the servers is encrypted, but whoever sits in between can \
          pretend to be the server. Name the authority of the servers' certificates with `tls.ca` instead.";

@@ -26,6 +26,7 @@ pub mod schema;
 pub mod server;
 pub mod show;
 pub mod source;
+pub mod stages;
 pub mod statements;
 pub mod syntax;
 pub mod tls;
@@ -55,6 +56,8 @@ pub struct Config {
     pub upstreams: Vec<upstream::Upstream>,
     /// `[api.*]` in the order of the files.
     pub apis: Vec<api::Api>,
+    /// `[domain.*]` in the order of the files.
+    pub domains: Vec<stages::Domain>,
     /// `[model.*]` in the order of the files.
     pub models: Vec<validation::Model>,
     /// `[log.access]`, if it is there.
@@ -182,6 +185,7 @@ fn understand(tree: &load::Tree, context: &Context<'_>) -> Config {
         admin: root.table("admin").map(|table| admin::read(&table)),
         upstreams: upstream::read(&root, &empty),
         apis: api::read(&root),
+        domains: stages::domains(&root),
         models: validation::models(&root),
         access_log: log.table("access").and_then(|table| log::read_access(&table)),
         error_log: log::read_error(&error_log),

@@ -1,6 +1,7 @@
 //! The effective configuration: everything that was written and every default, secrets masked, stable to the byte.
 
 mod mapping;
+mod stages;
 mod validation;
 
 use super::{
@@ -67,12 +68,14 @@ fn document(config: &Config) -> Json {
             put_told(&mut shown, &api.told);
             validation::api(&mut shown, api);
             put_face(&mut shown, &api.face);
-            put_text(&mut shown, "stage", api.stage.as_ref());
-            put_map(&mut shown, "variables", &api.variables);
+            stages::api(&mut shown, api);
             shown.put("route", Json::List(api.routes.iter().map(route).collect()));
             (api.name.value.clone(), shown)
         });
         root.put("api", named(all.collect()));
+    }
+    if !config.domains.is_empty() {
+        root.put("domain", stages::domains(&config.domains));
     }
     if !config.models.is_empty() {
         root.put("model", validation::models(&config.models));
@@ -411,6 +414,8 @@ fn table(out: &mut String, path: &str, members: &[(String, Json)]) {
                 | "templates"
                 | "cors"
                 | "variables"
+                | "mappings"
+                | "canary"
                 | "request_parameters"
                 | "request_templates"
                 | "schema"
@@ -420,7 +425,8 @@ fn table(out: &mut String, path: &str, members: &[(String, Json)]) {
         );
         matches!(value, Json::Object(_)) && !inline
     };
-    let is_tables = |name: &str, value: &Json| matches!(value, Json::List(_)) && matches!(name, "route" | "tls");
+    let is_tables =
+        |name: &str, value: &Json| matches!(value, Json::List(_)) && matches!(name, "route" | "rule" | "tls");
     for (name, value) in members.iter().filter(|(n, v)| !is_table(n, v) && !is_tables(n, v)) {
         let _ = write!(out, "{} = ", key(name));
         inline(out, value);

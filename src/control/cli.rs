@@ -11,6 +11,7 @@ mod help;
 mod import;
 mod init;
 mod proxy;
+mod release;
 mod reload;
 mod routes;
 mod show;
@@ -90,6 +91,9 @@ fn dispatch(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageErr
         "show" => Ok(show::show(matches, terminal)),
         "schema" => Ok(show::schema(terminal)),
         "reload" => reload::run(matches, terminal),
+        "deploy" => release::deploy(matches, terminal),
+        "releases" => release::list(matches, terminal),
+        "rollback" => release::rollback(matches, terminal),
         "init" => init::run(matches, terminal),
         "version" => Ok(version::run(matches, terminal)),
         "completions" => completions::run(matches, terminal),

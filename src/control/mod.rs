@@ -13,6 +13,7 @@ mod logs;
 mod names;
 mod notify;
 mod ports;
+mod release;
 mod reload;
 pub mod resolver;
 mod rotation;

@@ -1,11 +1,16 @@
 //! Where a gateway's configuration comes from, and how it becomes a plan: the same way for `run`, `check` and a reload.
 
-use super::demo;
+use super::{
+    demo,
+    release::{Release, Releases},
+};
 use crate::{
     compile::{self, Compiled},
     config::{
-        Report,
+        Diagnostic, Report,
+        diagnostic::Code,
         files::{Disk, Memory},
+        source::{Place, Sources},
     },
 };
 use std::{
@@ -16,7 +21,7 @@ use std::{
 /// Where a configuration is written.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
-    /// A file, with what it includes.
+    /// A file, with what it includes; or a folder of releases, of which one serves.
     File(PathBuf),
     /// A text of this program's own.
     BuiltIn {
@@ -37,6 +42,7 @@ impl Source {
     pub(super) fn load(&self) -> Result<Compiled, Report> {
         let environment = |name: &str| std::env::var(name).ok();
         match self {
+            Self::File(path) if Releases::is_there(path) => released(path)?.compile(),
             Self::File(path) => compile::load_all(&Disk, path, &environment),
             Self::BuiltIn { name, text, values } => {
                 let own = |wanted: &str| values.iter().find(|(name, _)| *name == wanted).map(|(_, v)| v.clone());
@@ -61,6 +67,18 @@ impl Source {
             Self::BuiltIn { name, .. } => format!("({name})"),
         }
     }
+}
+
+/// The release that serves of those in `folder`.
+fn released(folder: &Path) -> Result<Release, Report> {
+    let releases = Releases::new(folder);
+    let id = releases.current().unwrap_or_default();
+    releases.load(&id).map_err(|error| {
+        let mut sources = Sources::default();
+        let file = sources.add(folder.join(&id).display().to_string(), String::new());
+        let message = format!("cannot read the release `{id}`: {error}");
+        Report::new(vec![Diagnostic::error(Code::UNREADABLE, Place::new(file, 0..0), message)], sources)
+    })
 }
 
 impl fmt::Display for Source {

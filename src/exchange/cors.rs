@@ -15,7 +15,9 @@ use crate::{
 pub fn preflight(plan: &Plan, request: &Request<'_>, path: &[u8], found: Option<&Route>) -> Option<ApiId> {
     origin(request)?;
     let asked = Method::from_token(value(request, b"access-control-request-method")?);
-    plan.preflight(request.head.host_name.of(request.bytes), path, asked, found)
+    let host = request.head.host_name.of(request.bytes);
+    let place = plan.place(host, path, request.head, request.bytes);
+    plan.preflight(place, host, path, asked, found)
 }
 
 /// Appends what the client is told.

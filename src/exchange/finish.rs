@@ -242,6 +242,7 @@ pub(super) fn full_record<'a>(
         route_methods: route.map_or("", |r| &r.methods),
         route_path: route.map_or("", |r| &r.path),
         stage: api.map_or("", |api| &api.stage),
+        canary: api.and_then(|api| api.canary),
         method: head.method_token.of(bytes),
         path: head.path.of(bytes),
         query: head.query.of(bytes),

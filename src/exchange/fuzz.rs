@@ -52,9 +52,13 @@ fn plan(server: SocketAddr) -> Plan {
             base_path: "/".to_owned(),
             face: None,
             stage: String::new(),
+            label: "fuzz".to_owned(),
+            canary: None,
+            aside: false,
         }],
         routes,
         router: router.build(),
+        domains: None,
         owners: None,
         only_rest: false,
         admin: None,
@@ -76,6 +80,7 @@ fn route(id: u32, path: &str, integration: Integration) -> Route {
         face: None,
         request_body: 1 << 20,
         validator: None,
+        canary: None,
         origin: String::new(),
     }
 }

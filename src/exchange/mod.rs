@@ -3,6 +3,7 @@
 //! Invariant: every request that was parsed ends in exactly one [`finish::finish`], whatever became of it.
 
 pub mod admit;
+pub mod canary;
 pub mod context;
 pub mod cors;
 pub mod face;
@@ -91,6 +92,10 @@ pub fn run(
     let route = match found {
         Ok(route) => route,
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
+    };
+    let route = match &route.canary {
+        None => route,
+        Some(canary) => canary::choose(core, &epoch.plan, canary, route, request),
     };
     opened.route = Some(route.id);
     if route.face.is_some() {

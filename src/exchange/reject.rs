@@ -142,7 +142,8 @@ pub fn owner(opened: &Opened, request: &Request<'_>, normal: &[u8]) {
     let plan = &opened.epoch_ref().plan;
     if opened.route.is_none() && opened.faced.get().is_none() && plan.owners.is_some() {
         let host = request.head.host_name.of(request.bytes);
-        let owner = plan.owner(host, route::matched(request, normal));
+        let path = route::matched(request, normal);
+        let owner = plan.owner(plan.place(host, path, request.head, request.bytes), host, path);
         let faced = owner.filter(|id| plan.apis.get(id.index()).is_some_and(|api| api.face.is_some()));
         opened.faced.set(faced);
     }

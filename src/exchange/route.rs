@@ -38,7 +38,9 @@ pub fn find<'p>(
     } else if path.is_empty() {
         path = b"/";
     }
-    match plan.find(head.host_name.of(request.bytes), head.method, path, parameters) {
+    let host = head.host_name.of(request.bytes);
+    let place = plan.place(host, path, head, request.bytes);
+    match plan.find(place, host, head.method, path, parameters) {
         Outcome::Found(_) if head.method == Method::Trace => Err(never()),
         Outcome::Found(id) => plan.routes.get(id.index()).ok_or(Rejection::new(Reason::Internal)),
         Outcome::MethodNotAllowed(allow) => {

@@ -28,8 +28,10 @@ pub struct ExchangeRecord<'a> {
     pub route_methods: &'a str,
     /// The route's path as in the plan: `/orders/{id}`.
     pub route_path: &'a str,
-    /// The API's stage; `-` until stages exist.
+    /// The API's stage; empty if it has none.
     pub stage: &'a str,
+    /// Where the stage has a canary: whether it answers.
+    pub canary: Option<bool>,
     /// The method as it came.
     pub method: &'a [u8],
     /// The path of the target as it came, without the query.
@@ -121,6 +123,7 @@ impl Default for ExchangeRecord<'_> {
             route_methods: "",
             route_path: "",
             stage: "",
+            canary: None,
             method: b"",
             path: b"",
             query: b"",

@@ -85,6 +85,8 @@ pub enum Variable {
     SideOf,
     /// The API's stage.
     Stage,
+    /// Whether a canary answers.
+    Canary,
     /// The response's status.
     Status,
     /// The target as it came: path and query.
@@ -192,7 +194,7 @@ pub const NAMES: &[(&str, Variable)] = &[
     ("integrationErrorMessage", Variable::IntegrationError),
     ("integrationLatency", Variable::IntegrationLatency),
     ("integrationStatus", Variable::IntegrationStatus),
-    ("isCanaryRequest", Variable::Absent),
+    ("isCanaryRequest", Variable::Canary),
     ("path", Variable::Path),
     ("protocol", Variable::Protocol),
     ("query", Variable::Query),
@@ -370,6 +372,7 @@ impl Variable {
             Self::RoutePath => Some(x.route_path),
             Self::SideOf => failed.map(Side::label),
             Self::Stage => Some(x.stage),
+            Self::Canary => x.canary.map(|canary| if canary { "true" } else { "false" }),
             Self::TlsVersion => Some(x.tls),
             Self::TlsSuite => Some(x.tls_suite),
             Self::CertificatePem => x.client_certificate.map(|c| c.pem),

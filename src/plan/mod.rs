@@ -2,8 +2,10 @@
 //!
 //! Invariant: nothing in a plan needs parsing, resolving or checking any more; every id in it is in range.
 
+pub mod canary;
 pub mod cors;
 pub mod documentation;
+pub mod domain;
 pub mod face;
 mod find;
 pub mod gateway_response;
@@ -17,6 +19,8 @@ use crate::{
     route::Router,
 };
 use bytes::Bytes;
+pub use canary::Canary;
+pub use domain::Place;
 pub use face::{ApiKind, Face};
 pub use mapped::Mapped;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -47,6 +51,8 @@ pub struct Plan {
     pub routes: Vec<Route>,
     /// Finds the route of a request.
     pub router: Router,
+    /// `[domain.*]`, if there are any: their hosts are routed by routers of their own.
+    pub domains: Option<Box<domain::Domains>>,
     /// Finds the API whose a request is that has no route, by host and base path; its route ids are those of APIs. `None`
     /// where no API has a [`Face`].
     pub owners: Option<Router>,
@@ -184,19 +190,25 @@ pub enum ListenAddress {
     Unix(PathBuf),
 }
 
-/// `[api.*]`
+/// `[api.*]`, or one of its stages; once for each place where it is served.
 #[derive(Clone, Debug)]
 pub struct Api {
     /// Its name.
     pub name: String,
+    /// What it is called in metrics: the name, `NAME:STAGE` where it has several stages, `…:canary` for canaries.
+    pub label: String,
     /// `host`: exact names and `*.` wildcards, lower case; empty = any host.
     pub hosts: Vec<String>,
     /// `base_path`, `/` or without a trailing slash.
     pub base_path: String,
     /// What its clients see besides what its routes say, if that is not what those of any API see.
     pub face: Option<Arc<Face>>,
-    /// `stage`; empty if it has none.
+    /// The stage; empty if it has none.
     pub stage: String,
+    /// With a canary: whether this is it.
+    pub canary: Option<bool>,
+    /// Its routes are not in the plan's own router: it is a canary, or seen at a domain.
+    pub aside: bool,
 }
 
 impl Api {
@@ -228,6 +240,8 @@ pub struct Route {
     pub request_body: u64,
     /// What is checked of its requests, if anything is.
     pub validator: Option<Arc<Validator>>,
+    /// The share of its requests that another route answers.
+    pub canary: Option<Box<Canary>>,
     /// Where it was written, `file:line`: for `ringgate explain` and `routes`.
     pub origin: String,
 }

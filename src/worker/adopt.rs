@@ -27,7 +27,7 @@ impl CorePlan {
             .routes
             .iter()
             .map(|route| RouteKey {
-                api: plan.apis.get(route.api.index()).map_or("", |api| api.name.as_str()),
+                api: plan.apis.get(route.api.index()).map_or("", |api| api.label.as_str()),
                 methods: &route.methods,
                 path: &route.path,
             })

@@ -4,6 +4,7 @@
 
 mod life;
 mod process;
+mod release;
 
 use crate::{
     certificates::{Authority, Wish},
@@ -86,6 +87,9 @@ fn help_pages_are_as_reviewed() {
         "init",
         "schema",
         "reload",
+        "deploy",
+        "releases",
+        "rollback",
         "proxy",
         "version",
         "completions",
@@ -210,6 +214,25 @@ fn routes_are_listed_as_they_win() {
     check("routes", &[("ringgate.toml", SHOP)], &["routes"]);
     check("routes-json", &[("shop.toml", SHOP)], &["routes", "--config", "shop.toml", "--format", "json"]);
     check("routes-wrong", &[("wrong.toml", WRONG)], &["routes", "-c", "wrong.toml"]);
+}
+
+#[test]
+fn stages_canaries_and_domains_are_listed_and_explained() {
+    let files = [("ringgate.toml", include_str!("../../config/stages.toml"))];
+    for (name, arguments) in [
+        ("routes-stages", &["routes"] as &[&str]),
+        ("explain-stage", &["explain", "GET", "/dev/orders/7"]),
+        ("explain-canary", &["explain", "GET", "/prod/orders/7"]),
+        ("explain-canary-json", &["explain", "GET", "/prod/orders/7", "--format", "json"]),
+        ("explain-mapping", &["explain", "GET", "http://api.example.com/store/v1/orders/7"]),
+        (
+            "explain-rule",
+            &["explain", "http://api.example.com/store/orders/7", "-H", "x-version: next-1", "-H", "accept: a/json"],
+        ),
+        ("explain-nowhere", &["explain", "http://a.tenants.example.com/carts"]),
+    ] {
+        check(name, &files, arguments);
+    }
 }
 
 #[test]
@@ -421,7 +444,7 @@ fn bash_completes_commands_and_options() {
         );
         String::from_utf8(Command::new("bash").args(["-c", &line]).output().unwrap().stdout).unwrap()
     };
-    assert_eq!(complete("ringgate re", 1), "reload\n");
+    assert_eq!(complete("ringgate re", 1), "releases reload\n");
     assert_eq!(complete("ringgate check --f", 2), "--format\n");
     assert_eq!(complete("ringgate check --format ''", 3), "human json\n");
 }

@@ -2,7 +2,7 @@
 
 use ringgate::{
     compile, config,
-    plan::Plan,
+    plan::{Place, Plan},
     route::{Outcome, Params},
 };
 
@@ -27,7 +27,7 @@ fn ask(plan: &Plan, request: &str) -> String {
     let (method, path) = request.split_once(' ').unwrap();
     let mut params = Params::new();
     let method = ringgate::http::method::Method::from_token(method.as_bytes());
-    match plan.find(b"h", method, path.as_bytes(), &mut params) {
+    match plan.find(Place::Own, b"h", method, path.as_bytes(), &mut params) {
         Outcome::Found(id) => {
             let route = &plan.routes[id.index()];
             let names = route.parameters.iter().zip(params.as_slice());
@@ -191,7 +191,7 @@ fn kinds_live_side_by_side() {
 fn whose_a_request_is_that_no_route_answers() {
     let plan = plan(&[("rest", "/", &["GET /x"]), ("http", "/h", &["GET /x"]), ("plain", "/h/deep", &["GET /x"])]);
     for (path, owner) in [("/", 0), ("/q", 0), ("/h", 1), ("/h/", 1), ("/h/q/r", 1), ("/h/deep/z", 2), ("/hh", 0)] {
-        assert_eq!(plan.owner(b"any", path.as_bytes()).map(|id| id.0), Some(owner), "{path}");
+        assert_eq!(plan.owner(Place::Own, b"any", path.as_bytes()).map(|id| id.0), Some(owner), "{path}");
     }
     assert!(!plan.only_rest);
 }

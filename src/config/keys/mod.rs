@@ -6,6 +6,7 @@
 pub mod face;
 pub mod integration;
 pub mod reference;
+pub mod stages;
 pub mod table;
 pub mod tls;
 pub mod validation;

@@ -19,7 +19,9 @@ use crate::{
     http::{head::RequestHead, method::Method},
     observe::event::{ExchangeRecord, Reason},
     plan::{
-        Api, Fixed, HttpProxy, Integration, PathTemplate, Piece, Plan, Redirect, Route, mapped,
+        Api, Fixed, HttpProxy, Integration, PathTemplate, Piece, Place, Plan, Redirect, Route,
+        domain::{Domain, Rule},
+        mapped,
         respond::{Came, Choice, Response, Unanswered},
     },
     route::{MethodSet, Outcome, Params, Step, normalise},
@@ -144,6 +146,8 @@ struct Routed<'p> {
     head: RequestHead,
     /// The path that was matched, if it was not the client's own.
     normal: Option<Vec<u8>>,
+    /// The domain that was asked, and the rule of it that the request meets.
+    domain: Option<(&'p Domain, Option<&'p Rule>)>,
     steps: Vec<Step>,
     verdict: Verdict<'p>,
     /// What it is refused with, where the API has something to say about that.
@@ -220,7 +224,7 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
     }
     let mut normal = Vec::new();
     let (verdict, steps) = (Verdict::NotFound, Vec::new());
-    let mut routed = Box::new(Routed { head, normal: None, steps, verdict, refusal: None });
+    let mut routed = Box::new(Routed { head, normal: None, domain: None, steps, verdict, refusal: None });
     let path = match routed.head.path.of(&asked.bytes) {
         path if routed.head.path_needs_care => {
             if normalise(path, &mut normal).is_err() {
@@ -235,9 +239,15 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
         path => path,
     };
     let host = routed.head.host_name.of(&asked.bytes);
-    routed.steps = plan.router.explain(host, routed.head.method, path);
+    let place = plan.place(host, path, &routed.head, &asked.bytes);
+    routed.domain = plan.domains.as_ref().and_then(|all| all.explain(host, path, &routed.head, &asked.bytes));
+    routed.steps = match place {
+        Place::Own => plan.router.explain(host, routed.head.method, path),
+        Place::Target(target) => target.router.explain(host, routed.head.method, path),
+        Place::Nowhere => Vec::new(),
+    };
     let mut params = Params::new();
-    let outcome = plan.find(host, routed.head.method, path, &mut params);
+    let outcome = plan.find(place, host, routed.head.method, path, &mut params);
     let found = if let Outcome::Found(id) = outcome { plan.routes.get(id.index()) } else { None };
     routed.verdict = match (outcome, found) {
         (_, _) if routed.head.method == Method::Connect => Verdict::MethodNotAllowed(MethodSet::SERVED),
@@ -271,7 +281,8 @@ fn preflight<'p>(
     };
     let origin = value(b"origin").filter(|_| head.method == Method::Options)?;
     let method = Method::from_token(value(b"access-control-request-method")?);
-    let id = plan.preflight(head.host_name.of(&asked.bytes), path, method, found)?;
+    let host = head.host_name.of(&asked.bytes);
+    let id = plan.preflight(plan.place(host, path, head, &asked.bytes), host, path, method, found)?;
     let api = plan.apis.get(id.index())?;
     let mut told = Vec::new();
     let headers = value(b"access-control-request-headers").unwrap_or_default();
@@ -384,6 +395,7 @@ fn known<'a>(plan: &'a Plan, route: &'a Route, asked: &'a Asked, head: &RequestH
     ExchangeRecord {
         api: &api.name,
         stage: &api.stage,
+        canary: api.canary,
         route_methods: &route.methods,
         route_path: &route.path,
         method: head.method_token.of(&asked.bytes),

@@ -33,6 +33,11 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, Us
     Ok(report(found, terminal))
 }
 
+/// The gateway that runs with the configuration or the releases at `wanted`.
+pub(super) fn find(wanted: &str) -> Option<Running> {
+    socket::running().into_iter().find(|gateway| is_same(&gateway.status, wanted))
+}
+
 /// Whether two paths name one file, whichever way they go.
 fn is_same(one: &str, other: &str) -> bool {
     let real = |path: &str| Path::new(path).canonicalize().ok();

@@ -50,6 +50,17 @@ const FORMAT: Opt = Opt {
     about: "human (default) or json",
 };
 
+const RELEASES: Opt = Opt {
+    long: "releases",
+    short: None,
+    value: Some("DIR"),
+    choices: &[],
+    about: "where releases are kept (default: beside FILE, ringgate.releases)",
+};
+
+const NOTE: Opt =
+    Opt { long: "note", short: Some('m'), value: Some("TEXT"), choices: &[], about: "what the history says about it" };
+
 /// Every command, in the order in which help lists them.
 pub(super) const VERBS: &[Verb] = &[
     Verb {
@@ -271,6 +282,49 @@ and check it. Never overwrites a configuration.",
         positionals: 0,
         options: &[],
         notes: "",
+    },
+    Verb {
+        name: "deploy",
+        aliases: &[],
+        about: "freeze the configuration as a release, and let it serve",
+        usage: "[--config FILE] [--releases DIR] [--note TEXT]",
+        positionals: 0,
+        options: &[CONFIG, RELEASES, NOTE],
+        notes: "\
+Compiles the configuration and keeps everything that it was made of, environment variables too, under a
+hash of it: nobody's later edit changes a release. Keys, certificates and tokens are not kept, but read
+where they lie. DIR is readable by its owner only.
+
+  ringgate deploy --note 'orders v2'
+  ringgate run --config ringgate.releases     serves the release that is current
+  ringgate rollback                           and back
+
+A gateway that runs with DIR takes the release at once, as with `reload`; if it cannot, nothing changes.
+
+Exit codes: 0 deployed, 1 the configuration is wrong or was refused, 2 usage.",
+    },
+    Verb {
+        name: "releases",
+        aliases: &["history"],
+        about: "list what was deployed and rolled back, and what serves",
+        usage: "[--config FILE | --releases DIR] [--format human|json]",
+        positionals: 0,
+        options: &[CONFIG, RELEASES, FORMAT],
+        notes: "The newest comes first; `*` marks what serves.",
+    },
+    Verb {
+        name: "rollback",
+        aliases: &[],
+        about: "let an earlier release serve again",
+        usage: "[RELEASE] [--config FILE | --releases DIR] [--note TEXT]",
+        positionals: 1,
+        options: &[CONFIG, RELEASES, NOTE],
+        notes: "\
+RELEASE is the beginning of a release's name; without it, the one that was deployed before the one that
+serves. A gateway that runs with the releases takes it at once and drops no connection; if it cannot,
+nothing changes.
+
+Exit codes: 0 it serves, 1 there is no such release or it was refused, 2 usage.",
     },
     Verb {
         name: "reload",

@@ -16,7 +16,7 @@ use std::{
 };
 
 /// A configuration with one listener and one static answer.
-fn answering(port: u16, admin: u16, body: &str) -> String {
+pub(super) fn answering(port: u16, admin: u16, body: &str) -> String {
     format!(
         "[server]\nlisten = [\"127.0.0.1:{port}\"]\n\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n\n\
          [log.access]\noutput = \"off\"\n\n[api.a]\n[[api.a.route]]\nmethod = \"GET\"\npath = \"/\"\n\

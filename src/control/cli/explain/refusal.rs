@@ -31,7 +31,8 @@ impl<'p> Refusal<'p> {
             Verdict::Preflight { .. } | Verdict::Found { .. } => return None,
         };
         let bytes = asked.bytes.as_slice();
-        let owner = || plan.owner(routed.head.host_name.of(bytes), path);
+        let host = routed.head.host_name.of(bytes);
+        let owner = || plan.owner(plan.place(host, path, &routed.head, bytes), host, path);
         let id: ApiId = route.map(|route| route.api).or_else(owner)?;
         let api = plan.apis.get(id.index())?;
         let face = api.face.as_ref()?;

@@ -13,7 +13,7 @@ use crate::{
         unit::{show_duration, show_size},
     },
     http::{head::Framing, method::Method},
-    plan::{ApiKind, Plan, Route},
+    plan::{ApiKind, Plan, Route, canary::Sticky},
     route::{Step, Verdict as Tried},
 };
 use std::fmt::Write;
@@ -42,9 +42,11 @@ pub(super) fn human(plan: &Plan, asked: &Asked, explained: &Explained<'_>, out: 
         Verdict::NotFound | Verdict::Preflight { .. } | Verdict::Found { .. } => true,
     };
     if asked_router {
+        rows.extend(domain(routed));
         rows.extend(considered(&routed.steps, plan, &asked.text(head.host_name)));
         rows.extend(preferred(routed));
     }
+    rows.extend(canary(plan, routed));
     if let Verdict::Found { answer, route, .. } = &routed.verdict {
         rows.extend(answered(plan, answer, route));
     }
@@ -112,7 +114,32 @@ fn verdict(plan: &Plan, routed: &Routed<'_>, out: &Stream) -> Vec<Vec<String>> {
 fn named(plan: &Plan, route: &Route) -> String {
     let api = &plan.apis[route.api.index()];
     let kind = if api.kind() == ApiKind::Plain { String::new() } else { format!(" ({})", api.kind().label()) };
-    format!("{} {} of api {}{kind}, {}", route.methods, route.path, api.name, route.origin)
+    let stage = if api.stage.is_empty() { String::new() } else { format!(", stage {}", api.stage) };
+    format!("{} {} of api {}{stage}{kind}, {}", route.methods, route.path, api.name, route.origin)
+}
+
+/// Which domain was asked, and what made it choose.
+fn domain(routed: &Routed<'_>) -> Option<Vec<String>> {
+    let (domain, rule) = routed.domain?;
+    let why = match rule {
+        Some(rule) => format!("rule {}", rule.priority),
+        None if domain.rules.is_empty() => "its mappings".to_owned(),
+        None => "no rule, its mappings".to_owned(),
+    };
+    Some(row("domain", format!("{}: {why}", domain.host)))
+}
+
+/// What else may answer.
+fn canary(plan: &Plan, routed: &Routed<'_>) -> Option<Vec<String>> {
+    let Verdict::Found { route, .. } = &routed.verdict else { return None };
+    let canary = route.canary.as_ref()?;
+    let twin = plan.routes.get(canary.twin.index())?;
+    let by = match &canary.sticky {
+        Sticky::Not => "by chance".to_owned(),
+        Sticky::Client => "by the client's address".to_owned(),
+        Sticky::Header(name) => format!("by the header {}", String::from_utf8_lossy(name)),
+    };
+    Some(row("canary", format!("{} %, {by}: answered by {}", canary.percent, describe::integration(plan, twin))))
 }
 
 /// What the router tried, a line each.
@@ -241,6 +268,12 @@ pub(super) fn json(plan: &Plan, asked: &Asked, explained: &Explained<'_>) -> Jso
         ("host", Json::text(asked.text(routed.head.host))),
     ]);
     let status = |plain: u16| routed.refusal.as_ref().map_or(plain, |refusal| refusal.shown.status);
+    if let Some((domain, rule)) = routed.domain {
+        object.put("domain", Json::text(&domain.host));
+        if let Some(rule) = rule {
+            object.put("rule", Json::number(rule.priority));
+        }
+    }
     let tried = routed.steps.iter().map(|step| Json::text(format!("{}: {}", place(step), tried(step, plan))));
     object.put("tried", Json::List(tried.collect()));
     match &routed.verdict {
@@ -279,14 +312,23 @@ pub(super) fn json(plan: &Plan, asked: &Asked, explained: &Explained<'_>) -> Jso
 }
 
 fn route_json(plan: &Plan, route: &Route) -> Json {
-    Json::object([
+    let api = &plan.apis[route.api.index()];
+    let mut object = Json::object([
         ("methods", Json::texts(route.methods.split(','))),
         ("path", Json::text(&route.path)),
-        ("api", Json::text(&plan.apis[route.api.index()].name)),
-        ("kind", Json::text(plan.apis[route.api.index()].kind().label())),
+        ("api", Json::text(&api.name)),
+        ("kind", Json::text(api.kind().label())),
         ("integration", Json::text(describe::kind(route))),
         ("origin", Json::text(&route.origin)),
-    ])
+    ]);
+    if !api.stage.is_empty() {
+        object.put("stage", Json::text(&api.stage));
+    }
+    if let Some((canary, twin)) = route.canary.as_ref().and_then(|c| Some((c, plan.routes.get(c.twin.index())?))) {
+        let integration = Json::text(describe::integration(plan, twin));
+        object.put("canary", Json::object([("percent", Json::Float(canary.percent)), ("integration", integration)]));
+    }
+    object
 }
 
 fn answer_json(plan: &Plan, answer: &Answer<'_>, object: &mut Json) {
