@@ -259,6 +259,12 @@ fn documents_are_imported_and_apis_exported() {
     check("export-extensions", &files, &["export", "--api", "pets", "--extensions", "integration"]);
     check("export-stage", &files, &["export", "--api", "pets", "--stage", "prod"]);
     check("routes-document", &files, &["routes"]);
+    let staged = "[upstream.a]\nservers = [\"http://a\"]\n[api.shop]\nstage_in_path = true\n\
+                  [api.shop.stages.dev]\nvariables = { to = \"dev.test\" }\n[api.shop.stages.prod]\nvariables = { to = \"test\" }\n\
+                  [[api.shop.route]]\nmethod = \"GET\"\npath = \"/a\"\nintegration = { type = \"http_proxy\", uri = \"http://${stageVariables.to}/b\" }\n";
+    let files = [("ringgate.toml", staged)];
+    check("export-of-stage", &files, &["export", "--api", "shop", "--stage", "dev"]);
+    check("export-no-stage", &files, &["export", "--api", "shop", "--stage", "deb"]);
 }
 
 #[test]

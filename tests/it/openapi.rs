@@ -117,7 +117,7 @@ fn an_exported_document_compiles_to_the_same_plan() {
             (Dialect::Oas31, Format::Yaml),
             (Dialect::Swagger, Format::Json),
         ] {
-            let options = Export { dialect, integrations: true, apigateway: true };
+            let options = Export { dialect, stage: None, integrations: true, apigateway: true };
             let json = config::export(&config, &api, &options, &Disk, &none).unwrap();
             let text = write::document(&json, format);
             let name = if format == Format::Json { "export.json" } else { "export.yaml" };

@@ -1,6 +1,6 @@
 //! An API as an OpenAPI document that can be read back: the other direction of everything beside this file.
 
-use super::{emit, extensions, parameters::path_parameters, response};
+use super::{emit, extensions, parameters::path_parameters, response, staged};
 use crate::config::{
     document,
     json::Json,
@@ -26,6 +26,8 @@ pub enum Dialect {
 pub struct Export {
     /// In which language.
     pub dialect: Dialect,
+    /// As this stage is served, with the values of its variables; else variables stay what they are.
+    pub stage: Option<String>,
     /// With integrations.
     pub integrations: bool,
     /// With the other x-amazon-apigateway keys.
@@ -35,7 +37,10 @@ pub struct Export {
 /// The document of the API `name` of a tree.
 pub(in crate::config) fn export(root: &Table, name: &str, options: &Export) -> Option<Json> {
     let Value::Table(apis) = &root.get("api")?.node.value else { return None };
-    let api = Json::of(&apis.get(name)?.node);
+    let mut api = Json::of(&apis.get(name)?.node);
+    if let Some(stage) = &options.stage {
+        api = staged::of(&api, stage)?;
+    }
     let upstreams = root.get("upstream").map_or_else(|| Json::object([]), |entry| Json::of(&entry.node));
     let models = root.get("model").map_or_else(|| Json::object([]), |entry| Json::of(&entry.node));
     let models = members(Some(&models)).to_vec();

@@ -34,7 +34,7 @@ pub fn fuzz_openapi(data: &[u8]) {
         return;
     }
     for dialect in [Dialect::Oas30, Dialect::Swagger] {
-        let options = Export { dialect, integrations: true, apigateway: true };
+        let options = Export { dialect, stage: None, integrations: true, apigateway: true };
         let json = config::export(Path::new("fuzz.toml"), "fuzz", &options, &files, &|_| None);
         let text = json.map(|json| write::document(&json, Format::Yaml)).unwrap_or_default();
         let sink = config::tree::Sink::default();

@@ -23,6 +23,7 @@ mod response;
 mod root;
 mod security;
 mod shape;
+mod staged;
 pub mod write;
 
 use super::{
