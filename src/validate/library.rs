@@ -224,7 +224,7 @@ impl Library {
             match address.split_once("#/definitions/") {
                 Some((document, key)) if bundled => {
                     let (_, members) = bundles.entry(document).or_insert_with(|| (draft(source), Map::new()));
-                    members.insert(key.to_owned(), rebased(&source.schema, address));
+                    members.insert(key.to_owned(), rebased(&source.schema, address, false));
                 }
                 _ => others.push((address.as_str(), draft(source), source.schema.clone())),
             }
@@ -382,24 +382,26 @@ fn is_plain(schema: &Value, depth: usize) -> bool {
     }
 }
 
-/// A schema as a part of another document, at `address` there: what it says of itself is said from there.
-fn rebased(schema: &Value, address: &str) -> Value {
+/// A schema as a part of another document, at `address` there: what it says of itself is said from there. `names`: it is not
+/// a schema, but its members are.
+fn rebased(schema: &Value, address: &str, names: bool) -> Value {
     match schema {
         Value::Object(members) => {
             let member = |(key, value): (&String, &Value)| {
                 let value = match value {
-                    Value::String(reference) if key == "$ref" => match reference.strip_prefix('#') {
+                    Value::String(reference) if !names && key == "$ref" => match reference.strip_prefix('#') {
                         Some(pointer) => Value::String(format!("{address}{pointer}")),
                         None => value.clone(),
                     },
-                    _ if DATA.contains(&key.as_str()) => value.clone(),
-                    _ => rebased(value, address),
+                    _ if !names && DATA.contains(&key.as_str()) => value.clone(),
+                    Value::Object(_) if !names && NAMED.contains(&key.as_str()) => rebased(value, address, true),
+                    _ => rebased(value, address, false),
                 };
                 (key.clone(), value)
             };
             Value::Object(members.iter().map(member).collect())
         }
-        Value::Array(values) => Value::Array(values.iter().map(|value| rebased(value, address)).collect()),
+        Value::Array(values) => Value::Array(values.iter().map(|value| rebased(value, address, false)).collect()),
         other => other.clone(),
     }
 }
@@ -636,6 +638,32 @@ mod tests {
                 let errors = String::from_utf8_lossy(&problem.errors);
                 assert!(errors.contains("\"pointer\":\"#/0/next/0\""), "{reference}: {errors}");
             }
+        }
+    }
+
+    #[test]
+    fn what_a_schema_says_of_itself_is_said_wherever_it_stands() {
+        let own = json!({
+            "definitions": { "0": { "type": "string" } },
+            "properties": {
+                "default": { "$ref": "#/definitions/0" },
+                "self": { "$ref": "#" },
+                "other": { "$ref": "#/model/A" }
+            },
+            "enum": [{ "default": "x" }, { "$ref": "#" }, { "default": 1 }, { "self": { "default": 1 } }, { "other": 1 }]
+        });
+        let (library, broken) = Library::new(vec![source("A", json!({ "type": "integer" })), source("X", own)]);
+        assert_eq!(broken, []);
+        let schema = library.model(1).unwrap();
+        assert_eq!(library.link(), Ok(()));
+        for (value, good, why) in [
+            (json!({ "default": "x" }), true, "its own definition, not the first model"),
+            (json!({ "default": 1 }), false, "its own definition"),
+            (json!({ "self": { "default": 1 } }), false, "itself"),
+            (json!({ "other": 1 }), true, "the other"),
+            (json!({ "$ref": "#" }), true, "data that only looks like a reference"),
+        ] {
+            assert_eq!(schema.check(value.clone()).is_ok(), good, "{value}: {why}");
         }
     }
 
