@@ -1,8 +1,7 @@
 //! What an API's clients see besides what its routes say: its kind, ids, CORS and gateway responses.
 
-use super::{Sink, cors, headers, stage::Variables};
+use super::{Sink, cors, headers, is_template_size, stage::Variables};
 use crate::{
-    base::limits,
     config::{
         self, Diagnostic,
         diagnostic::Code,
@@ -105,10 +104,7 @@ fn body(media: &At<String>, texts: &[Text], sink: &Sink) -> Option<(Box<str>, Te
         sink.add(diagnostic.expected("expected a type and a subtype, as in \"application/json\""));
         return None;
     }
-    if text.value.len() > limits::TEMPLATE_BYTES_MAX {
-        let message = format!("this template has {} bytes", text.value.len());
-        let diagnostic = Diagnostic::error(Code::TOO_MANY, text.place, message);
-        sink.add(diagnostic.expected(format!("expected at most {}", limits::TEMPLATE_BYTES_MAX)));
+    if !is_template_size(text, sink) {
         return None;
     }
     let template = Template::parse(&text.value, &media.value).map_err(|error| wrong(text, error, sink)).ok()?;

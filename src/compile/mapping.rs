@@ -1,6 +1,6 @@
 //! `request_parameters` and `method`: what an integration gets in place of what came.
 
-use super::{Sink, stage::Variables};
+use super::{Sink, only, stage::Variables};
 use crate::{
     config::{
         self, Diagnostic,
@@ -166,13 +166,7 @@ fn one<'c>(name: &'c At<String>, sources: &'c [Text], around: Around<'_>, sink: 
             return None;
         }
     };
-    let [text] = sources else {
-        if !sources.is_empty() {
-            let message = format!("`{}` has {} sources", name.value, sources.len());
-            sink.add(Diagnostic::error(Code::BAD_MAPPING, name.place, message).expected("expected one"));
-        }
-        return None;
-    };
+    let text = only(name, sources, "sources", Code::BAD_MAPPING, sink)?;
     source(text, around, sink).map(|raw| (target, raw))
 }
 

@@ -26,10 +26,12 @@ mod validation;
 pub use summary::summary;
 
 use crate::{
+    base::limits,
     config::{
         self, Config, Diagnostic, Report, Severity,
+        diagnostic::Code,
         files::{Disk, Files},
-        source::Place,
+        source::{At, Place, Text},
     },
     plan::{ApiKind, Plan},
 };
@@ -158,22 +160,45 @@ impl Sink {
 }
 
 /// Reports a name that cannot stand in logs, metrics and URLs.
-fn check_name(name: &config::source::At<String>, what: &str, sink: &Sink) {
+fn check_name(name: &At<String>, what: &str, sink: &Sink) {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     let text = &name.value;
     let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
     if !(starts_well && text.len() <= 64 && text.bytes().all(good)) {
         let message = format!("`{text}` cannot be the name of {what}");
         let expected = "expected 1 to 64 letters, digits, `_`, `-` and `.`, beginning with a letter or digit";
-        sink.add(Diagnostic::error(config::diagnostic::Code::BAD_NAME, name.place, message).expected(expected));
+        sink.add(Diagnostic::error(Code::BAD_NAME, name.place, message).expected(expected));
     }
+}
+
+/// The one text that `name` may have; more of them, `what`, are reported.
+fn only<'t>(name: &At<String>, texts: &'t [Text], what: &str, code: Code, sink: &Sink) -> Option<&'t Text> {
+    if let [text] = texts {
+        return Some(text);
+    }
+    if !texts.is_empty() {
+        let message = format!("`{}` has {} {what}", name.value, texts.len());
+        sink.add(Diagnostic::error(code, name.place, message).expected("expected one"));
+    }
+    None
+}
+
+/// Whether a template is no larger than one may be; reports it if not.
+fn is_template_size(text: &Text, sink: &Sink) -> bool {
+    let good = text.value.len() <= limits::TEMPLATE_BYTES_MAX;
+    if !good {
+        let message = format!("this template has {} bytes", text.value.len());
+        let diagnostic = Diagnostic::error(Code::TOO_MANY, text.place, message);
+        sink.add(diagnostic.expected(format!("expected at most {}", limits::TEMPLATE_BYTES_MAX)));
+    }
+    good
 }
 
 /// Reports that there are more of something than the plan's tables hold.
 fn check_count(count: usize, max: usize, what: &str, place: Option<Place>, sink: &Sink) {
     if let (true, Some(place)) = (count > max, place) {
         let message = format!("there are {count} {what}");
-        let diagnostic = Diagnostic::error(config::diagnostic::Code::TOO_MANY, place, message);
+        let diagnostic = Diagnostic::error(Code::TOO_MANY, place, message);
         sink.add(diagnostic.expected(format!("expected at most {max}")));
     }
 }

@@ -1,6 +1,6 @@
 //! `response`, `request_templates` and `passthrough_behavior`: what is made of bodies, and of what an integration answers.
 
-use super::{Sink, headers, mapping::Around, stage::Variables};
+use super::{Sink, headers, is_template_size, mapping::Around, only, stage::Variables};
 use crate::{
     base::limits,
     config::{
@@ -215,13 +215,7 @@ fn parameter(
         );
         return None;
     };
-    let [text] = sources else {
-        if !sources.is_empty() {
-            let message = format!("`{}` has {} sources", name.value, sources.len());
-            sink.add(Diagnostic::error(Code::BAD_MAPPING, name.place, message).expected("expected one"));
-        }
-        return None;
-    };
+    let text = only(name, sources, "sources", Code::BAD_MAPPING, sink)?;
     let value = source(text, around.variables, sink);
     if before.iter().any(|(other, _)| other.value.eq_ignore_ascii_case(&name.value)) {
         let message = format!("the header `{header}` is mapped twice: header names have no case");
@@ -342,17 +336,8 @@ fn templates(
 
 /// The text of a template that is the same for everyone.
 fn text_of(media: &At<String>, texts: &[Text], variables: &Variables, sink: &Sink) -> Option<Bytes> {
-    let [text] = texts else {
-        if !texts.is_empty() {
-            let message = format!("`{}` has {} templates", media.value, texts.len());
-            sink.add(Diagnostic::error(Code::BAD_TEMPLATE, media.place, message).expected("expected one"));
-        }
-        return None;
-    };
-    if text.value.len() > limits::TEMPLATE_BYTES_MAX {
-        let message = format!("this template has {} bytes", text.value.len());
-        let diagnostic = Diagnostic::error(Code::TOO_MANY, text.place, message);
-        sink.add(diagnostic.expected(format!("expected at most {}", limits::TEMPLATE_BYTES_MAX)));
+    let text = only(media, texts, "templates", Code::BAD_TEMPLATE, sink)?;
+    if !is_template_size(text, sink) {
         return None;
     }
     let later = |place, message: String| {

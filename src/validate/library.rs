@@ -136,12 +136,6 @@ impl Library {
         (resolved, finder.linked || has_own_language(schema), finder.broken)
     }
 
-    /// Whether there is a model called `name`.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.names.contains_key(name)
-    }
-
     /// Which model is called `name`.
     #[must_use]
     pub fn index(&self, name: &str) -> Option<usize> {

@@ -6,13 +6,15 @@ use super::{
     check,
     terminal::Terminal,
 };
-use crate::config::{
-    self,
-    document::Format,
-    files::Disk,
-    openapi::{Dialect, Export, write},
+use crate::{
+    config::{
+        self,
+        document::Format,
+        files::Disk,
+        openapi::{Dialect, Export, write},
+    },
+    plan::Plan,
 };
-use crate::plan::Plan;
 use std::{ffi::OsStr, path::Path};
 
 /// `ringgate export --api NAME`
