@@ -175,6 +175,9 @@ pub const RELOAD_PATIENCE: Duration = Duration::from_millis(500);
 pub const ROTATION_QUIET: Duration = Duration::from_millis(200);
 /// Where files never come to rest, how long at most they are waited for.
 pub const ROTATION_QUIET_MAX: Duration = Duration::from_secs(2);
+/// How long certificate files that do not fit have to stay as they are before they are refused: between the two renames of a
+/// certificate and its key lies as much time as the one who renames them is kept waiting.
+pub const ROTATION_DOUBT: Duration = Duration::from_secs(2);
 /// How often certificate files are read again without a sign of change: file systems of other machines give none.
 pub const ROTATION_POLL: Duration = Duration::from_secs(60);
 /// How much control steps back behind the cores, in steps of `nice`: a tenth of the processor when a core wants it all.

@@ -8,7 +8,10 @@ mod watch;
 
 use super::run::Event;
 use crate::{
-    base::clock::unix_now,
+    base::{
+        clock::{Instant, monotonic_now, unix_now},
+        limits::{ROTATION_DOUBT, ROTATION_POLL},
+    },
     compile,
     config::{Config, FileValue, files::Disk, tls as written},
     observe::{
@@ -22,6 +25,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     path::PathBuf,
     sync::{Arc, mpsc::Sender},
+    time::Duration,
 };
 use watch::Watch;
 
@@ -47,13 +51,13 @@ impl Files {
             let mut written = Box::new(written.clone());
             let seen = digest(&Ok(()), written.files());
             written.forget();
-            Watched { name, place: Place::Listener(written, slot), seen }
+            Watched { name, place: Place::Listener(written, slot), seen, doubt: None }
         });
         let upstreams = upstreams(config, plan).into_iter().filter_map(|(name, written, client)| {
             let mut written = Box::new(written?.clone());
             let seen = digest(&Ok(()), written.files());
             written.forget();
-            Some(Watched { name, place: Place::Upstream(written, client), seen })
+            Some(Watched { name, place: Place::Upstream(written, client), seen, doubt: None })
         });
         Self(listeners.chain(upstreams).collect())
     }
@@ -65,8 +69,22 @@ struct Watched {
     /// What it is called in logs and metrics.
     name: String,
     place: Place,
-    /// A digest of what the files held when they were last looked at, right or wrong.
+    /// A digest of what the files held when something was last made of them, or refused.
     seen: u64,
+    /// What they held when they were found not to fit, and since when: half of a change, until it has lasted for
+    /// [`ROTATION_DOUBT`].
+    doubt: Option<(u64, Instant)>,
+}
+
+/// What a look at files came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// They are what they were, or they were refused.
+    Same,
+    /// They were put in place.
+    Taken,
+    /// They do not fit, perhaps not yet.
+    Doubtful,
 }
 
 /// What was written, its files' contents left out, and where what is made of it lies.
@@ -91,26 +109,40 @@ impl Rotation {
 
     /// Looks at all files, and takes what has changed.
     pub(super) fn look(&mut self) {
-        // First the watch: what changes from now on is seen by this look or leads to another one.
-        self.watch = None;
-        let paths: Vec<PathBuf> = self.all.iter().flat_map(Watched::paths).collect();
-        if !paths.is_empty() {
-            let events = self.events.clone();
-            match Watch::start(&paths, move || drop(events.send(Event::Files))) {
-                Ok(watch) => self.watch = Some(watch),
-                Err(error) if !self.told => {
-                    self.told = true;
-                    log(Level::Warn, format_args!("certificate files cannot be watched, SIGHUP reads them: {error}"));
-                }
-                Err(_) => {}
+        let mut taken = false;
+        for poll in [ROTATION_POLL, ROTATION_DOUBT] {
+            // First the watch: what changes from now on is seen by this look or leads to another one.
+            self.watch(poll);
+            let mut doubtful = false;
+            for watched in &mut self.all {
+                let look = watched.look(&self.registry, monotonic_now());
+                taken |= look == Look::Taken;
+                doubtful |= look == Look::Doubtful;
+            }
+            if !doubtful {
+                break;
             }
         }
-        let mut changed = false;
-        for watched in &mut self.all {
-            changed |= watched.look(&self.registry);
-        }
-        if changed {
+        if taken {
             self.renewed();
+        }
+    }
+
+    /// Has control told of the next change, or that `poll` has passed without one.
+    fn watch(&mut self, poll: Duration) {
+        self.watch = None;
+        let paths: Vec<PathBuf> = self.all.iter().flat_map(Watched::paths).collect();
+        if paths.is_empty() {
+            return;
+        }
+        let events = self.events.clone();
+        match Watch::start(&paths, poll, move || drop(events.send(Event::Files))) {
+            Ok(watch) => self.watch = Some(watch),
+            Err(error) if !self.told => {
+                self.told = true;
+                log(Level::Warn, format_args!("certificate files cannot be watched, SIGHUP reads them: {error}"));
+            }
+            Err(_) => {}
         }
     }
 
@@ -131,8 +163,8 @@ impl Rotation {
 }
 
 impl Watched {
-    /// Whether something new was put in place.
-    fn look(&mut self, registry: &Registry) -> bool {
+    /// Puts in place what is new and fits.
+    fn look(&mut self, registry: &Registry, now: Instant) -> Look {
         let (result, seen) = match &mut self.place {
             Place::Listener(written, slot) => {
                 let read = written.read_again(&Disk);
@@ -151,13 +183,24 @@ impl Watched {
                 (made.map(|made| made.map(|(new, said)| (client.replace(&new), said).1)), seen)
             }
         };
+        if matches!(result, Some(Err(_))) {
+            match self.doubt {
+                Some((held, since)) if held == seen && now.since(since) >= ROTATION_DOUBT => {}
+                Some((held, _)) if held == seen => return Look::Doubtful,
+                _ => {
+                    self.doubt = Some((seen, now));
+                    return Look::Doubtful;
+                }
+            }
+        }
+        self.doubt = None;
         self.seen = seen;
-        let Some(result) = result else { return false };
+        let Some(result) = result else { return Look::Same };
         registry.rotated(result.is_ok());
         self.tell(result)
     }
 
-    fn tell(&self, result: Result<Vec<String>, Vec<String>>) -> bool {
+    fn tell(&self, result: Result<Vec<String>, Vec<String>>) -> Look {
         let name = &self.name;
         match result {
             Ok(warnings) => {
@@ -165,13 +208,13 @@ impl Watched {
                     log(Level::Warn, format_args!("{name}: {warning}"));
                 }
                 log(Level::Info, format_args!("{name}: certificate files have changed, new connections use them"));
-                true
+                Look::Taken
             }
             Err(reasons) => {
                 for why in reasons {
                     log(Level::Error, format_args!("{name}: certificate files have changed, the old ones stay: {why}"));
                 }
-                false
+                Look::Same
             }
         }
     }

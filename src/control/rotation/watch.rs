@@ -4,7 +4,7 @@
 
 use crate::base::{
     clock::monotonic_now,
-    limits::{ROTATION_POLL, ROTATION_QUIET, ROTATION_QUIET_MAX},
+    limits::{ROTATION_QUIET, ROTATION_QUIET_MAX},
 };
 use rustix::{
     event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
@@ -23,16 +23,16 @@ use std::{
     time::Duration,
 };
 
-/// A thread that waits for one change (or for [`ROTATION_POLL`]), tells, and ends; it ends untold when this is dropped.
+/// A thread that waits for one change (or for its time to pass), tells, and ends; it ends untold when this is dropped.
 #[derive(Debug)]
 pub(super) struct Watch(Arc<OwnedFd>);
 
 impl Watch {
-    /// Watches `paths` from now on. `tell` is called once, when they have come to rest after a change.
+    /// Watches `paths` from now on. `tell` is called once, when they have come to rest after a change, or after `poll`.
     ///
     /// # Errors
     /// The system has no more of what it takes. Directories that cannot be watched are no error: the poll is left.
-    pub(super) fn start(paths: &[PathBuf], tell: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+    pub(super) fn start(paths: &[PathBuf], poll: Duration, tell: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let end = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let mut names = Names { inotify: init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?, of: HashMap::new() };
         for path in paths {
@@ -40,7 +40,7 @@ impl Watch {
         }
         let ended = Arc::clone(&end);
         Builder::new().name("ringgate-files".to_owned()).spawn(move || {
-            if names.wait(&ended) {
+            if names.wait(&ended, poll) {
                 tell();
             }
         })?;
@@ -113,14 +113,14 @@ impl Names {
         }
     }
 
-    /// Waits for a change and then for quiet; `false` if `end` was written to before.
-    fn wait(&self, end: &OwnedFd) -> bool {
+    /// Waits for a change and then for quiet, or for `poll`; `false` if `end` was written to before.
+    fn wait(&self, end: &OwnedFd, poll: Duration) -> bool {
         let start = monotonic_now();
         let mut changed = None;
         loop {
             let now = monotonic_now();
             let left = match changed {
-                None => ROTATION_POLL.saturating_sub(now.since(start)),
+                None => poll.saturating_sub(now.since(start)),
                 Some(first) => ROTATION_QUIET.min(ROTATION_QUIET_MAX.saturating_sub(now.since(first))),
             };
             match self.next(end, left) {
@@ -189,6 +189,7 @@ const EVENT_BYTES: usize = 4096;
 #[cfg(test)]
 mod tests {
     use super::Watch;
+    use crate::base::limits::ROTATION_POLL;
     use std::{
         fs,
         os::unix::fs::symlink,
@@ -205,7 +206,8 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         lay(&folder);
         let (sender, told) = channel();
-        let watch = Watch::start(&[folder.join(path)], move || sender.send(()).unwrap_or_default()).unwrap();
+        let watch =
+            Watch::start(&[folder.join(path)], ROTATION_POLL, move || sender.send(()).unwrap_or_default()).unwrap();
         change(&folder);
         let noticed = told.recv_timeout(Duration::from_millis(1500)).is_ok();
         drop(watch);
@@ -245,6 +247,14 @@ mod tests {
         };
         assert!(noticed(nested, "d/a", |f| fs::rename(f.join("d"), f.join("e")).unwrap()), "its directory moves");
         assert!(!noticed(file, "a", |f| fs::write(f.join("access.log"), "2").unwrap()), "another file");
+    }
+
+    #[test]
+    fn without_a_change_it_tells_when_its_time_has_passed() {
+        let (sender, told) = channel();
+        let nothing = std::env::temp_dir().join("ringgate-watch-nothing");
+        let _watch = Watch::start(&[nothing], Duration::from_millis(50), move || sender.send(()).unwrap_or_default());
+        assert!(told.recv_timeout(Duration::from_secs(20)).is_ok());
     }
 
     #[test]

@@ -158,6 +158,22 @@ fn fifty_rotations_under_load_lose_no_request() {
 }
 
 #[test]
+fn a_certificate_whose_key_comes_later_is_not_refused() {
+    let files = Files::new();
+    let upstream = Upstream::saying("hello");
+    let gateway = files.before("[admin]\nlisten = \"127.0.0.1:$ADMIN\"\n", upstream.port);
+    let visitor = Visitor::new(&files.ca, gateway.port);
+    let new = files.ca.issue(&["a.test"]);
+    files.folder.write("site.pem", &new.certificate);
+    // Longer than a change takes to come to rest: the half of it is looked at.
+    thread::sleep(Duration::from_millis(700));
+    files.folder.write("site.key", &new.key);
+    visitor.sees(&new);
+    assert_eq!(rotations(&gateway, "refused"), 0.0, "{}", gateway.output());
+    assert!(!gateway.output().contains("the old ones stay"), "{}", gateway.output());
+}
+
+#[test]
 fn what_is_wrong_keeps_the_old_certificate_and_is_told() {
     let files = Files::new();
     let upstream = Upstream::saying("hello");
