@@ -4,6 +4,7 @@
 
 mod acme;
 mod api;
+mod change;
 mod cors;
 mod domain;
 mod face;
