@@ -250,6 +250,8 @@ pub const TOKEN_FILE_BYTES_MAX: usize = 4096;
 pub const ROUTES_MAX: usize = 1_000_000;
 /// Bytes of a file of a release: more than any file that a configuration can name.
 pub const RELEASE_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Releases that are kept, those that served last, and the one that serves: a year of weekly ones.
+pub const RELEASES_KEPT: usize = 50;
 /// Routing rules of a domain: a request may be compared with all of them.
 pub const RULES_MAX: usize = 1000;
 /// Headers in the conditions of a routing rule (reference, section 1.10).

@@ -22,7 +22,7 @@ use crate::{
     },
     http::method::Method,
     plan::{
-        Api, ApiKind, Face, Integration, MannersKind, Route, Upstream,
+        Api, ApiKind, Face, Integration, MannersKind, Route, Upstream, Validator,
         access::Authorizer,
         documentation::{Documentation, Told},
         domain::Domains,
@@ -30,7 +30,12 @@ use crate::{
     route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError, Router, Slash},
 };
 use ahash::AHashMap;
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    sync::Arc,
+};
 
 /// All APIs with their routes.
 pub(super) struct Apis {
@@ -82,8 +87,9 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
             own => Rc::new(validation::Models::compile(&config.models, own, sink)),
         };
         check_name(&api.name, "an API", sink);
+        let checks: Rc<[OnceCell<_>]> = api.routes.iter().map(|_| OnceCell::new()).collect();
         for served in compiler.served(index, api, face::kind(&api.face), &domains) {
-            compiler.api(api, served, Rc::clone(&models));
+            compiler.api(api, served, Rc::clone(&models), Rc::clone(&checks));
         }
         if !api.models.is_empty() {
             models.link(sink);
@@ -189,6 +195,10 @@ struct Common<'c> {
     routable: bool,
     models: Rc<validation::Models<'c>>,
     access: OfApi<'c>,
+    /// By route: what is checked of requests, which is the same for all stages and places: base paths have no parameters.
+    checks: Rc<[OnceCell<Option<Arc<Validator>>>]>,
+    /// Which segment of the base path is the stage's.
+    stage_segment: Option<usize>,
     kind: ApiKind,
     /// What kind was meant could not be read.
     kind_unknown: bool,
@@ -207,9 +217,16 @@ struct Twins {
 
 impl<'c> Compiler<'c> {
     /// An API, or one of its stages, at one of its places.
-    fn api(&mut self, api: &'c config::api::Api, served: Served, models: Rc<validation::Models<'c>>) {
+    fn api(
+        &mut self,
+        api: &'c config::api::Api,
+        served: Served,
+        models: Rc<validation::Models<'c>>,
+        checks: Rc<[OnceCell<Option<Arc<Validator>>>]>,
+    ) {
         let access = self.gate.of_api(api, &served.stage, self.sink);
-        let Served { stage, label, variables, canary, hosts, base, target } = served;
+        let Served { stage, label, variables, canary, hosts, base, in_path, target } = served;
+        let stage_segment = in_path.then(|| base.as_ref().map_or(0, |base| base.matches('/').count() - 1));
         let id = |apis: &Apis| ApiId(u16::try_from(apis.apis.len()).unwrap_or(u16::MAX));
         let routable = hosts.is_some() && base.is_some();
         let (hosts, base_path) = (hosts.unwrap_or_default(), base.unwrap_or_default());
@@ -250,14 +267,16 @@ impl<'c> Compiler<'c> {
             routable,
             models,
             access,
+            checks,
+            stage_segment,
             kind,
             kind_unknown,
             face,
             variables,
             canary,
         };
-        for route in &api.routes {
-            self.route(route, &common);
+        for (index, route) in api.routes.iter().enumerate() {
+            self.route(route, index, &common);
         }
     }
 
@@ -324,13 +343,20 @@ impl<'c> Compiler<'c> {
         self.sink.add(diagnostic.maybe_help(slash.then(|| format!("write \"/{}\"", text.value))));
     }
 
-    fn route(&mut self, route: &'c config::api::Route, common: &Common<'c>) {
+    fn route(&mut self, route: &'c config::api::Route, index: usize, common: &Common<'c>) {
         let methods = self.methods(&route.methods, common.kind);
         let path = route.path.as_ref().and_then(|text| self.path(text, common));
         let parameters = path.as_ref().map(|(_, parameters)| parameters.as_slice());
         let manners = common.face.as_ref().and_then(|face| face.manners.as_ref());
         let remaps = manners.is_some_and(|manners| manners.kind == MannersKind::Rest);
-        let around = Around { parameters, kind: common.kind, variables: &common.variables, remaps, route };
+        let around = Around {
+            parameters,
+            kind: common.kind,
+            variables: &common.variables,
+            remaps,
+            stage_segment: common.stage_segment,
+            route,
+        };
         let integration = route.integration.as_ref().and_then(|i| integration::compile(i, around, self));
         let other = common.canary.as_ref().and_then(|canary| {
             let around = Around { variables: &canary.share.variables, ..around };
@@ -338,6 +364,8 @@ impl<'c> Compiler<'c> {
         });
         let access = self.gate.of_route(route, &common.access, self.sink);
         let validator = validation::compile(route, parameters, &common.models, self.body_limit, self.sink);
+        let compile = || validation::compile(route, parameters, &common.models, self.body_limit, self.sink);
+        let validator = common.checks.get(index).and_then(|known| known.get_or_init(compile).clone());
         let (Some((path, parameters)), Some((methods, names)), Some(text)) = (path, methods, &route.path) else {
             return;
         };

@@ -11,7 +11,7 @@ use crate::{
     plan::{
         ApiKind, Face, Manners, MannersKind,
         gateway_response::{GatewayResponses, Kind, Response},
-        message::{Expression, MessageError, Template},
+        message::{Expression, MessageError, Source, Template},
     },
 };
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) fn compile(name: &str, written: &Written, variables: &Variables, sink
     let kind = kind(written);
     let amazon = kind != ApiKind::Plain;
     let cors = written.cors.as_ref().and_then(|cors| cors::compile(cors, sink));
-    let responses = responses(&written.responses, sink);
+    let responses = responses(&written.responses, variables, sink);
     if let (Some(given), false) = (written.aws_headers, written.typed)
         && given.value
     {
@@ -61,16 +61,16 @@ fn manners(name: &str, kind: ApiKind) -> Option<Manners> {
     }
 }
 
-fn responses(written: &[GatewayResponse], sink: &Sink) -> Vec<(Kind, Response)> {
+fn responses(written: &[GatewayResponse], variables: &Variables, sink: &Sink) -> Vec<(Kind, Response)> {
     let one = |written: &GatewayResponse| {
         let kind = type_of(&written.name, sink);
         let headers = written.headers.iter().enumerate().filter_map(|(index, (name, values))| {
             let good = headers::check_name(name, &written.headers[..index], sink);
-            let value = expression(name, values, sink)?;
+            let value = expression(name, values, variables, sink)?;
             good.then(|| (name.value.as_str().into(), value))
         });
         let headers = headers.collect();
-        let bodies = written.templates.iter().filter_map(|(media, texts)| body(media, texts, sink));
+        let bodies = written.templates.iter().filter_map(|(media, texts)| body(media, texts, variables, sink));
         let bodies = bodies.collect();
         let status = written.status.map(|status| status.value);
         Some((kind?, Response { status, headers, bodies }))
@@ -91,12 +91,27 @@ fn type_of(name: &At<String>, sink: &Sink) -> Option<Kind> {
     kind
 }
 
-fn expression(name: &At<String>, values: &[Text], sink: &Sink) -> Option<Expression> {
+fn expression(name: &At<String>, values: &[Text], variables: &Variables, sink: &Sink) -> Option<Expression> {
     let text = single(name, values, "a header", sink)?;
-    Expression::parse(&text.value).map_err(|error| wrong(text, error, sink)).ok()
+    let expression = Expression::parse(&text.value).map_err(|error| wrong(text, error, sink)).ok()?;
+    if let Expression::Value(source) = &expression {
+        set([source].into_iter(), text, variables, sink);
+    }
+    Some(expression)
 }
 
-fn body(media: &At<String>, texts: &[Text], sink: &Sink) -> Option<(Box<str>, Template)> {
+/// Reports stage variables that are not set.
+fn set<'s>(sources: impl Iterator<Item = &'s Source>, text: &Text, variables: &Variables, sink: &Sink) {
+    for source in sources {
+        if let Source::Stage(name) = source
+            && variables.get(name).is_none()
+        {
+            variables.unset(name, text.place, sink);
+        }
+    }
+}
+
+fn body(media: &At<String>, texts: &[Text], variables: &Variables, sink: &Sink) -> Option<(Box<str>, Template)> {
     let text = single(media, texts, "a template", sink)?;
     if !is_media_type(&media.value) {
         let message = format!("`{}` is not a media type", media.value);
@@ -108,6 +123,7 @@ fn body(media: &At<String>, texts: &[Text], sink: &Sink) -> Option<(Box<str>, Te
         return None;
     }
     let template = Template::parse(&text.value, &media.value).map_err(|error| wrong(text, error, sink)).ok()?;
+    set(template.sources(), text, variables, sink);
     Some((media.value.as_str().into(), template))
 }
 

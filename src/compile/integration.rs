@@ -1,8 +1,9 @@
 //! What answers: references to upstreams, templates, fixed answers.
 
 use super::{
+    Sink,
     api::Compiler,
-    headers,
+    change, headers,
     mapping::{self, Around, Parts},
     respond,
     template::{self, Names},
@@ -16,7 +17,11 @@ use crate::{
         integration::{HttpProxy, Mock, Redirect, Static},
         source::{At, Text},
     },
-    plan::{self, mapped::Custom},
+    mapping::percent::Zone,
+    plan::{
+        self,
+        mapped::{Changes, Custom},
+    },
 };
 use bytes::Bytes;
 
@@ -40,7 +45,9 @@ pub(super) fn compile<'c>(
     }
     match integration {
         Written::HttpProxy(proxy) => {
-            respond::without_effect("an http_proxy passes bodies and answers as they are", around, false, sink);
+            if !around.route.mapping.edits() {
+                respond::without_effect("an http_proxy passes bodies and answers as they are", around, false, sink);
+            }
             http_proxy(proxy, around, false, compiler)
         }
         Written::Http(proxy) => http_proxy(proxy, around, true, compiler),
@@ -65,6 +72,7 @@ fn http_proxy<'c>(
 ) -> Option<plan::Integration> {
     let (sink, variables) = (compiler.sink, around.variables);
     let parts = mapping::compile(proxy, around, sink);
+    let edits = (!custom && around.route.mapping.edits()).then(|| change::edits(around, sink));
     let custom = custom.then(|| self::custom(proxy, around, compiler));
     let named = proxy.upstream.as_ref().and_then(|name| upstream(&*variables.text(name, sink)?, compiler));
     let text = |text: &'c Option<Text>| text.as_ref().map(|text| variables.text(text, sink));
@@ -96,6 +104,12 @@ fn http_proxy<'c>(
         let diagnostic = Diagnostic::error(Code::BAD_MAPPING, source.name.place, message);
         sink.add(diagnostic.help("write `{name}` into `uri` or `path`"));
     }
+    if let Some(edits) = edits {
+        mapped.changes.get_or_insert_default().edits = edits?;
+    }
+    if let (Some(changes), Some(path)) = (&mapped.changes, &path) {
+        overwritten(changes, path, around, sink)?;
+    }
     if let Some(custom) = custom {
         mapped.rules.bare = true;
         mapped.custom = Some(Box::new(custom?));
@@ -103,7 +117,8 @@ fn http_proxy<'c>(
     let idle = mapped.rules == plan::Rules::default()
         && mapped.pieces.is_empty()
         && mapped.query.is_empty()
-        && mapped.headers.is_empty();
+        && mapped.headers.is_empty()
+        && mapped.changes.is_none();
     Some(plan::Integration::HttpProxy(plan::HttpProxy {
         upstream: upstream?,
         path,
@@ -111,6 +126,24 @@ fn http_proxy<'c>(
         timeout: proxy.timeout.value,
         mapped: (!idle).then(|| Box::new(mapped)),
     }))
+}
+
+/// A path that is overwritten has no query that could go along.
+fn overwritten(changes: &Changes, path: &plan::PathTemplate, around: Around<'_>, sink: &Sink) -> Option<()> {
+    let query = |piece: &plan::Piece| match piece {
+        plan::Piece::Literal(text) => text.contains(&b'?'),
+        plan::Piece::Mapped(_, zone) => *zone == Zone::Query,
+        plan::Piece::Parameter(_) => false,
+    };
+    if changes.path.is_none() || !path.pieces.iter().any(query) {
+        return Some(());
+    }
+    let all = &around.route.mapping.request_parameters;
+    let place = all.iter().find(|(name, _)| name.value == "overwrite:path").map(|(name, _)| name.place)?;
+    let message = "`overwrite:path` beside a path that has a query of its own";
+    let diagnostic = Diagnostic::error(Code::BAD_MAPPING, place, message);
+    sink.add(diagnostic.help("write the parameters as `append:querystring.NAME`"));
+    None
 }
 
 /// What an `http` integration makes of bodies and answers.

@@ -10,11 +10,12 @@ use crate::{
     },
     http::method::Method,
     mapping::{
+        change::is_change,
         percent::{self, Came, Zone},
         target::{Target, TargetError},
     },
     plan::{
-        Mapped, Rules,
+        Mapped,
         mapped::Value,
         message::{Expression, MessageError, Source},
     },
@@ -31,6 +32,8 @@ pub(super) struct Around<'c> {
     pub(super) variables: &'c Variables,
     /// Headers of answers change their names as in Amazon's REST APIs.
     pub(super) remaps: bool,
+    /// Which segment of the path that was matched is the stage's.
+    pub(super) stage_segment: Option<usize>,
     /// The route as written.
     pub(super) route: &'c config::api::Route,
 }
@@ -64,15 +67,7 @@ pub(super) struct Parts<'c> {
 /// Reads `request_parameters` and `method`.
 pub(super) fn compile<'c>(proxy: &'c HttpProxy, around: Around<'c>, sink: &Sink) -> Option<Parts<'c>> {
     let mut good = true;
-    let mut mapped = Mapped {
-        rules: Rules::default(),
-        pieces: Vec::new(),
-        query: Vec::new(),
-        headers: Vec::new(),
-        host: None,
-        asks_record: false,
-        custom: None,
-    };
+    let mut mapped = Mapped::default();
     if let Some(text) = &proxy.method {
         match method(text, sink) {
             Some(method) => mapped.rules.method = method,
@@ -81,6 +76,10 @@ pub(super) fn compile<'c>(proxy: &'c HttpProxy, around: Around<'c>, sink: &Sink)
     }
     let mut places: Places<'c> = Vec::new();
     for (name, sources) in &around.route.mapping.request_parameters {
+        if is_change(&name.value) {
+            good &= super::change::request(name, sources, around, &mut mapped, sink).is_some();
+            continue;
+        }
         let Some((target, raw)) = one(name, sources, around, sink) else {
             good = false;
             continue;
@@ -94,12 +93,6 @@ pub(super) fn compile<'c>(proxy: &'c HttpProxy, around: Around<'c>, sink: &Sink)
                 mapped.query.push((encoded.into(), raw.encoded(Zone::Query)));
             }
             Target::Header(header) => {
-                let twin = mapped.rules.replaced.iter().any(|other| other.eq_ignore_ascii_case(header));
-                if twin {
-                    let message = format!("the header `{header}` is mapped twice: header names have no case");
-                    sink.add(Diagnostic::error(Code::BAD_MAPPING, name.place, message).help("remove one of them"));
-                    good = false;
-                }
                 mapped.rules.replaced.push(header.into());
                 if header.eq_ignore_ascii_case("host") {
                     mapped.host = Some(raw.plain());
@@ -109,11 +102,28 @@ pub(super) fn compile<'c>(proxy: &'c HttpProxy, around: Around<'c>, sink: &Sink)
             }
         }
     }
+    good &= !twice(around, sink);
     good.then_some(Parts { mapped, places })
 }
 
+/// Reports headers that are changed twice in the same way, or mapped in both.
+fn twice(around: Around<'_>, sink: &Sink) -> bool {
+    let key = |name: &str| name.to_ascii_lowercase().replacen("integration.request.header.", "overwrite:header.", 1);
+    let mut seen = std::collections::BTreeSet::new();
+    let mut found = false;
+    for (name, _) in &around.route.mapping.request_parameters {
+        let header = name.value.contains(":header.") || name.value.starts_with("integration.request.header.");
+        if header && !seen.insert(key(&name.value)) {
+            let message = format!("`{}` is there twice: header names have no case", name.value);
+            sink.add(Diagnostic::error(Code::BAD_MAPPING, name.place, message).help("remove one of them"));
+            found = true;
+        }
+    }
+    found
+}
+
 impl Raw {
-    const fn asks_record(&self) -> bool {
+    fn asks_record(&self) -> bool {
         matches!(self, Self::Value(value) if value.asks_record())
     }
 
@@ -175,7 +185,8 @@ fn bad_target(name: &At<String>, error: TargetError, sink: &Sink) {
     let (message, expected) = match error {
         TargetError::Form => (
             format!("`{text}` is nothing that can be mapped"),
-            "expected integration.request.header.NAME, integration.request.querystring.NAME or integration.request.path.NAME",
+            "expected integration.request.header.NAME, integration.request.querystring.NAME or integration.request.path.NAME; \
+             in an HTTP API {append,overwrite,remove}:header.NAME and the like",
         ),
         TargetError::Name => (format!("`{text}` has no good name"), "expected letters, digits, `.`, `_`, `$` and `-`"),
         TargetError::Forbidden(why) => (format!("`{text}` cannot be mapped: {why}"), "expected another header"),

@@ -5,6 +5,7 @@
 pub mod access;
 mod acme;
 mod api;
+mod change;
 mod cors;
 mod domain;
 mod face;

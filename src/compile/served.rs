@@ -28,6 +28,8 @@ pub(super) struct Served {
     pub(super) hosts: Option<Vec<String>>,
     /// The base path without a slash at its end; `None` if it is wrong.
     pub(super) base: Option<String>,
+    /// The last segment of it is the stage's name.
+    pub(super) in_path: bool,
     /// The target of a domain that it is.
     pub(super) target: Option<usize>,
 }
@@ -63,29 +65,28 @@ impl<'c> Compiler<'c> {
             let many = !api.stages.is_empty();
             let name = &api.name.value;
             let label = if many { format!("{name}:{}", stage.name) } else { name.clone() };
-            let served = |hosts, base, target| Served {
+            let served = |hosts, base, in_path, target| Served {
                 stage: stage.name.clone(),
                 label: label.clone(),
                 variables: stage.variables.clone(),
                 canary: canary.clone(),
                 hosts,
                 base,
+                in_path,
                 target,
             };
             let targets: Vec<usize> = domains.targets_of(index, &stage.name).collect();
             for &target in &targets {
                 let place = &domains.targets[target];
-                all.push(served(Some(vec![place.host.clone()]), Some(place.base.clone()), Some(target)));
+                all.push(served(Some(vec![place.host.clone()]), Some(place.base.clone()), false, Some(target)));
             }
             if !targets.is_empty() && !stage.placed {
                 continue;
             }
             let hosts = self.hosts(stage.hosts);
             let mut base = stage.base_path.and_then(|text| self.base_path(text)).map(str::to_owned);
-            if let Some(base) = &mut base
-                && api.stage_in_path.value
-                && !["", DEFAULT_STAGE].contains(&stage.name.as_str())
-            {
+            let in_path = api.stage_in_path.value && !["", DEFAULT_STAGE].contains(&stage.name.as_str());
+            if let Some(base) = base.as_mut().filter(|_| in_path) {
                 base.push('/');
                 base.push_str(&stage.name);
             }
@@ -95,7 +96,8 @@ impl<'c> Compiler<'c> {
                 }
                 own.push((hosts.clone(), base.clone(), stage.place));
             }
-            all.push(served(hosts, base, None));
+            let in_path = in_path && base.is_some();
+            all.push(served(hosts, base, in_path, None));
         }
         all
     }

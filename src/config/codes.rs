@@ -199,7 +199,11 @@ codes! {
          integration.request.querystring.NAME or integration.request.path.NAME; the value is method.request.header.NAME, \
          .multivalueheader.NAME, .querystring.NAME, .multivaluequerystring.NAME or .path.NAME, context.NAME, \
          stageVariables.NAME, or text in single quotes. Headers that frame a message, that end at this hop or that the gateway \
-         writes itself cannot be mapped: Amazon's gateway accepts them and then fails every request.";
+         writes itself cannot be mapped: Amazon's gateway accepts them and then fails every request. In an HTTP API both also \
+         take append:header.NAME, overwrite:header.NAME and remove:header.NAME; `request_parameters` the same of \
+         querystring.NAME and overwrite:path, `parameters` overwrite:statuscode. Their values are texts: one \
+         $request.header.NAME, $request.querystring.NAME, $request.path, $request.path.NAME, $response.header.NAME, \
+         $context.NAME or $stageVariables.NAME, or several, each in braces: ${request.path.id}.";
     UNSET_VARIABLE = 361, "A stage variable is not set",
         "`stageVariables.NAME` is replaced when the configuration is loaded, by the value in `variables` of the stage or of the \
          API. Without a value the integration would lead nowhere. Every stage of an API needs one.";

@@ -1,4 +1,5 @@
-//! `${NAME}` and `${NAME:-default}` in strings, `$${` for a literal `${`. `${stageVariables.NAME}` stays: it is an API's.
+//! `${NAME}` and `${NAME:-default}` in strings, `$${` for a literal `${`. What an API's texts refer to stays:
+//! `${stageVariables.NAME}`, `${request.…}`, `${response.…}` and `${context.NAME}`.
 
 use std::ops::Range;
 
@@ -37,7 +38,7 @@ pub fn substitute(
             rest = text.len();
             break;
         };
-        if text[at..].starts_with("${stageVariables.") {
+        if text.get(at + 2..).is_some_and(|inside| LATER.iter().any(|word| inside.starts_with(word))) {
             out.push_str(&text[at..=end]);
             rest = end + 1;
             continue;
@@ -51,6 +52,9 @@ pub fn substitute(
     out.push_str(&text[rest..]);
     if problems.is_empty() { Ok((out != text).then_some(out)) } else { Err(problems) }
 }
+
+/// What stands for something else than a variable of the environment, whose names have no dots.
+const LATER: [&str; 4] = ["stageVariables.", "request.", "response.", "context."];
 
 /// The value for what stands between the braces. As in a shell's `:-`, an empty variable counts as unset when there is a default.
 fn variable(inside: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, Problem> {
@@ -90,6 +94,7 @@ mod tests {
             ("${NONE:-}", Some("")),
             ("http://${stageVariables.host}/", None),
             ("${HOST}/${stageVariables.host}", Some("h/${stageVariables.host}")),
+            ("${request.path.a}-${context.stage}", None),
             ("${NONE:-a:-b}", Some("a:-b")),
         ];
         for (text, expected) in cases {

@@ -4,6 +4,7 @@ use super::{
     reader::Reader,
     source::{At, Place, Text},
 };
+use crate::mapping::change::is_change;
 
 /// The keys of a route that are about mapping.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Response {
     pub pattern: At<String>,
     /// `status`
     pub status: At<u16>,
+    /// Where it is given, if it is.
+    pub status_given: Option<Place>,
     /// `parameters`: targets and sources, not yet parsed.
     pub parameters: Vec<(At<String>, Vec<Text>)>,
     /// `templates`: media types and texts, not yet parsed.
@@ -39,12 +42,27 @@ impl Mapping {
         let response = self.responses.first().map(|response| ("response", response.pattern.place));
         template.or(response)
     }
+
+    /// Whether `response` says what is changed of answers that pass otherwise, as in HTTP APIs.
+    #[must_use]
+    pub fn edits(&self) -> bool {
+        self.responses.iter().any(Response::edits)
+    }
+}
+
+impl Response {
+    /// Whether it says what is changed of an answer that passes otherwise.
+    #[must_use]
+    pub fn edits(&self) -> bool {
+        self.parameters.iter().any(|(name, _)| is_change(&name.value))
+    }
 }
 
 pub(super) fn read(route: &Reader<'_>) -> Mapping {
     let response = |(entry, table): &(&super::tree::Entry, Reader<'_>)| Response {
         pattern: At { value: entry.key.clone(), place: entry.place },
         status: table.integer("status"),
+        status_given: table.key_place("status"),
         parameters: table.map("parameters"),
         templates: table.map("templates"),
     };

@@ -10,7 +10,7 @@ use super::{
     statements::{self, Statement},
     tree::{self, Entry, Form, Node, Sink, Table, Value},
 };
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, cell::Cell, ops::Range};
 use toml::{
     Spanned,
     de::{DeArray, DeTable, DeValue, Error},
@@ -280,9 +280,14 @@ impl Converter<'_> {
         let literal = self.text.get(place.span.start as usize..place.span.end as usize).unwrap_or_default();
         let exact = literal.len() == value.len() + 2 && literal.get(1..literal.len() - 1) == Some(value);
         let text = Text { value: value.to_owned(), place, exact, from_env: false };
-        match env::substitute(value, self.env) {
+        let asked = Cell::new(false);
+        let env = |name: &str| {
+            asked.set(true);
+            (self.env)(name)
+        };
+        match env::substitute(value, &env) {
             Ok(None) => Some(text),
-            Ok(Some(value)) => Some(Text { value, exact: false, from_env: true, place }),
+            Ok(Some(value)) => Some(Text { value, exact: false, from_env: asked.get(), place }),
             Err(problems) => {
                 let add = |(range, problem)| self.sink.add(variable(text.part(range), problem));
                 problems.into_iter().for_each(add);

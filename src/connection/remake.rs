@@ -1,6 +1,6 @@
 //! Answers of upstreams that reach the client as another response: how they are framed and written.
 
-use super::write::{Context, Shape};
+use super::write::{Context, Shape, encode_upstream};
 use crate::{
     exchange::{
         Opened,
@@ -13,7 +13,7 @@ use crate::{
         status::Status,
     },
     upstream::{
-        response::Connection,
+        response::{Connection, Edited},
         transcode::{Sink, Transcoder},
     },
 };
@@ -33,7 +33,7 @@ impl Shape {
             Sent::Passed => {
                 // RFC 9110 §8.6: the status that came may have had no content; the one that goes out could have.
                 let none = head.framing == Framing::None && method != Method::Head;
-                let length = self.length.or_else(|| none.then_some(0));
+                let length = self.length.or_else(|| (none && !matches!(status.0, 204 | 304)).then_some(0));
                 return (Self { tunnel: false, length, ..self }, status, None);
             }
             Sent::Own(text) => Some(text),
@@ -50,6 +50,24 @@ impl Shape {
         let own = own.filter(|_| method != Method::Head).unwrap_or_default();
         (Self { framing, sink, until_close: false, tunnel: false, dropped: !whole, length }, status, Some(own))
     }
+}
+
+/// Appends the head of an answer that passes with changes, its blank line included.
+pub(super) fn encode_edited(
+    out: &mut Vec<u8>,
+    context: &Context<'_>,
+    opened: &Opened,
+    given: &Given<'_>,
+    (head, head_bytes): (&ResponseHead, &[u8]),
+    shape: &Shape,
+    connection: Connection<'_>,
+) {
+    let core = &*context.client.core;
+    let added = |out: &mut Vec<u8>| given.added(core, opened, &context.request, (&head.fields, head_bytes), out);
+    let removed = given.edit().map_or(&[][..], |edit| &edit.removed);
+    let emptied = given.content() != Sent::Passed;
+    let edited = Edited { status: given.status(), emptied, removed, added: &added };
+    encode_upstream(out, context, opened, (head, head_bytes), shape, connection, Some(edited));
 }
 
 /// Appends the head of `given`, its blank line included, for an answer with `head`; `passes` if its content goes along.

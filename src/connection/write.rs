@@ -17,7 +17,7 @@ use crate::{
         client::Lease,
         manners::Worn,
         pump::Pump,
-        response::{self, Connection, Manner},
+        response::{self, Connection, Edited, Manner},
         transcode::{Sink, Transcoder},
     },
 };
@@ -121,7 +121,10 @@ pub fn upstream(
     let connection = connection(request.version, keep);
     let heads = (head, head_bytes);
     match &given {
-        None => encode_upstream(&mut out, context, opened, heads, &shape, connection),
+        None => encode_upstream(&mut out, context, opened, heads, &shape, connection, None),
+        Some(given) if given.edit().is_some() => {
+            remake::encode_edited(&mut out, context, opened, given, heads, &shape, connection);
+        }
         Some(given) => remake::encode(&mut out, context, opened, given, heads, &shape, own.is_none(), connection),
     }
     let content = own.unwrap_or(&fed.bytes);
@@ -209,13 +212,14 @@ impl Shape {
 }
 
 #[inline]
-fn encode_upstream(
+pub(super) fn encode_upstream(
     out: &mut Vec<u8>,
     context: &Context<'_>,
     opened: &Opened,
     (head, head_bytes): (&ResponseHead, &[u8]),
     shape: &Shape,
     otherwise: Connection<'_>,
+    edited: Option<Edited<'_>>,
 ) {
     let core = &*context.client.core;
     let connection = match head.upgrade {
@@ -224,7 +228,7 @@ fn encode_upstream(
     };
     let date = |out: &mut Vec<u8>| core.date(core.net.recent(), out);
     let chunked = shape.sink == Sink::Chunked;
-    let mut manner = Manner { chunked, length: shape.length, connection, date: &date, worn: None };
+    let mut manner = Manner { chunked, length: shape.length, connection, date: &date, worn: None, edited };
     match opened.face() {
         None => response::encode(out, head, head_bytes, &manner),
         Some(face) => {

@@ -4,6 +4,7 @@
 //! ringgate.releases/
 //!   current -> 4f2a…       which one serves
 //!   history                a line per change: when, what, which one, why
+//!   lock                   held by whoever changes what serves
 //!   4f2a…/release.json     what it was made of; its name is a hash of that
 //!   4f2a…/files/0 …        the texts
 //! ```
@@ -27,7 +28,7 @@ use serde_json::Value;
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink},
     path::{Path, PathBuf},
@@ -209,7 +210,54 @@ fn secrets(config: &Config, each: &mut dyn FnMut(&Path)) {
     listeners.chain(upstreams).chain(token).for_each(|file| each(&file.path));
 }
 
+/// Only its holder changes what serves. It goes with the process, too.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
 impl Releases {
+    /// Waits until nobody else changes what serves; `wait` is called if somebody does. Makes the folder.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub(super) fn lock(&self, wait: impl FnOnce()) -> io::Result<Lock> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        let path = self.folder.join(LOCK);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                wait();
+                file.lock()?;
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        Ok(Lock { _file: file })
+    }
+
+    /// Removes releases but for the one that serves and the `kept` that served last; how many it has removed.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub(super) fn prune(&self, _lock: &Lock, kept: usize) -> io::Result<usize> {
+        let mut last: Vec<String> = self.current().into_iter().collect();
+        for change in self.history().into_iter().rev() {
+            if last.len() < kept && !last.contains(&change.id) {
+                last.push(change.id);
+            }
+        }
+        let mut removed = 0;
+        for id in self.named("").into_iter().filter(|id| !last.contains(id)) {
+            // In one step, so that nobody finds half of it.
+            let gone = self.folder.join(format!(".old-{}", std::process::id()));
+            fs::rename(self.folder.join(&id), &gone)?;
+            fs::remove_dir_all(gone)?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
     /// The releases in `folder`, which need not be there yet.
     pub(super) fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
@@ -313,13 +361,14 @@ impl Releases {
         String::from_utf8_lossy(&bytes).lines().filter_map(line).collect()
     }
 
-    /// The release that was deployed before the one that serves was.
+    /// The release that was deployed before the one that serves was, of those that are still there.
     pub(super) fn before(&self) -> Option<String> {
         let current = self.current()?;
         let deployed: Vec<String> =
             self.history().into_iter().filter(|change| change.action == DEPLOY).map(|change| change.id).collect();
         let at = deployed.iter().rposition(|id| *id == current)?;
-        deployed[..at].iter().rfind(|id| **id != current).cloned()
+        let is_there = |id: &String| self.folder.join(id).join(MANIFEST).is_file();
+        deployed[..at].iter().rfind(|id| **id != current && is_there(id)).cloned()
     }
 
     /// The releases whose names begin with `text`.
@@ -327,7 +376,8 @@ impl Releases {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         let is_release = |name: &String| name.starts_with(text) && self.folder.join(name).join(MANIFEST).is_file();
-        let mut names: Vec<String> = names.filter(|name| name != CURRENT).filter(is_release).collect();
+        let mut names: Vec<String> =
+            names.filter(|name| name != CURRENT && !name.starts_with('.')).filter(is_release).collect();
         names.sort_unstable();
         names
     }
@@ -340,6 +390,7 @@ pub(super) const ROLLBACK: &str = "rollback";
 
 const CURRENT: &str = "current";
 const HISTORY: &str = "history";
+const LOCK: &str = "lock";
 const MANIFEST: &str = "release.json";
 /// Bytes of the hash that are in a name.
 const ID_BYTES: usize = 8;

@@ -56,7 +56,8 @@ pub fn begin(
         },
         Some(mapped) => {
             opened.method = mapped.rules.method.unwrap_or(request.head.method);
-            opened.custom = mapped.custom.is_some();
+            opened.custom =
+                mapped.custom.is_some() || mapped.changes.as_ref().is_some_and(|changes| !changes.edits.is_empty());
             body.interim &= !mapped.rules.bare;
             if respond::body(mapped, request)?.is_some() && body.held().is_none() {
                 body.limit = body.limit.min(limits::REPLACED_BODY_BYTES_MAX);

@@ -9,7 +9,7 @@ use crate::{
     observe::event::{ExchangeRecord, Reason},
     plan::{
         Integration, Mapped,
-        respond::{Came, Choice, Content, Mock, Response, Unanswered},
+        respond::{Came, Choice, Content, Edit, Mock, Response, Unanswered},
     },
     upstream::manners::{self, Kind},
 };
@@ -17,11 +17,20 @@ use crate::{
 /// A response that the client gets, chosen by what the integration says.
 #[derive(Clone, Copy, Debug)]
 pub struct Given<'p> {
-    response: &'p Response,
+    what: What<'p>,
     /// Its text and that one's media type, if it has one of its own.
     text: Option<(&'p str, &'p [u8])>,
     /// An upstream was asked.
     asked: bool,
+}
+
+/// What is made of an answer.
+#[derive(Clone, Copy, Debug)]
+enum What<'p> {
+    /// Another one.
+    Response(&'p Response),
+    /// The same with changes; and the status that came.
+    Edit(&'p Edit, Status),
 }
 
 /// What becomes of the content that an integration sends.
@@ -41,16 +50,21 @@ pub enum Sent<'p> {
 /// 500 where no response is for the status (reference, section 5.2).
 #[inline]
 pub fn of<'p>(opened: &'p Opened, request: &Request<'_>, head: &ResponseHead) -> Result<Option<Given<'p>>, Rejection> {
-    if opened.custom { chosen(opened, request, head.status).map(Some) } else { Ok(None) }
+    if opened.custom { chosen(opened, request, head.status) } else { Ok(None) }
 }
 
 #[inline(never)]
-fn chosen<'p>(opened: &'p Opened, request: &Request<'_>, status: Status) -> Result<Given<'p>, Rejection> {
-    let responses = opened.mapped().and_then(|mapped| mapped.custom.as_ref()).map(|custom| &custom.responses);
-    let Some(response) = responses.and_then(|responses| responses.of(status.0)) else {
-        return Err(refused(Unanswered::NoResponse));
-    };
-    Ok(Given::new(response, request, true))
+fn chosen<'p>(opened: &'p Opened, request: &Request<'_>, status: Status) -> Result<Option<Given<'p>>, Rejection> {
+    let Some(mapped) = opened.mapped() else { return Err(refused(Unanswered::NoResponse)) };
+    if let Some(changes) = mapped.changes.as_ref().filter(|_| mapped.custom.is_none()) {
+        return Ok(changes.edit(status.0).map(|edit| Given {
+            what: What::Edit(edit, status),
+            text: None,
+            asked: true,
+        }));
+    }
+    let response = mapped.custom.as_ref().and_then(|custom| custom.responses.of(status.0));
+    response.map(|response| Some(Given::new(response, request, true))).ok_or_else(|| refused(Unanswered::NoResponse))
 }
 
 /// What a mock answers to `request`.
@@ -84,19 +98,65 @@ fn refused(why: Unanswered) -> Rejection {
 impl<'p> Given<'p> {
     fn new(response: &'p Response, request: &Request<'_>, asked: bool) -> Self {
         let text = response.text(request.head, request.bytes).map(|(media, text)| (media, &**text));
-        Self { response, text, asked }
+        Self { what: What::Response(response), text, asked }
     }
 
     /// The status that the client gets.
     #[must_use]
     pub const fn status(&self) -> Status {
-        Status(self.response.status)
+        match self.what {
+            What::Response(response) => Status(response.status),
+            What::Edit(edit, came) => match edit.status {
+                Some(status) => Status(status),
+                None => came,
+            },
+        }
+    }
+
+    /// What is changed, if the answer passes otherwise.
+    #[must_use]
+    pub const fn edit(&self) -> Option<&'p Edit> {
+        match self.what {
+            What::Response(_) => None,
+            What::Edit(edit, _) => Some(edit),
+        }
+    }
+
+    /// Appends the headers that are added to an answer that passes otherwise.
+    pub fn added(
+        &self,
+        core: &Core,
+        opened: &Opened,
+        request: &Request<'_>,
+        came: (&[FieldLine], &[u8]),
+        out: &mut Vec<u8>,
+    ) {
+        let What::Edit(edit, _) = self.what else { return };
+        let record = self.record(edit.asks_record, core, opened, request);
+        edit.lines(&record, Came { fields: came.0, bytes: came.1 }, out);
+    }
+
+    /// The exchange as far as it is known, if that is needed.
+    fn record<'r>(&self, asked: bool, core: &'r Core, opened: &'r Opened, request: &Request<'r>) -> ExchangeRecord<'r> {
+        let Request { head, bytes, client, tls, .. } = *request;
+        match asked {
+            true => full_record(core, opened, head, bytes, client, tls, Outcome::sent(self.status().0, 0)),
+            false => ExchangeRecord::default(),
+        }
     }
 
     /// What becomes of the content.
     #[must_use]
     pub fn content(&self) -> Sent<'p> {
-        match (&self.response.content, self.text) {
+        let response = match self.what {
+            What::Response(response) => response,
+            // RFC 9110 §6.4.1: the status that goes out may have no content.
+            What::Edit(_, came) if self.status() != came && matches!(self.status().0, 204 | 205 | 304) => {
+                return Sent::Nothing;
+            }
+            What::Edit(..) => return Sent::Passed,
+        };
+        match (&response.content, self.text) {
             (_, Some((_, text))) => Sent::Own(text),
             (Content::Passed, _) => Sent::Passed,
             _ => Sent::Nothing,
@@ -113,18 +173,15 @@ impl<'p> Given<'p> {
         came: (&[FieldLine], &[u8]),
         out: &mut Vec<u8>,
     ) {
-        let Request { head, bytes, client, tls, .. } = *request;
-        let record = match self.response.asks_record {
-            true => full_record(core, opened, head, bytes, client, tls, Outcome::sent(self.response.status, 0)),
-            false => ExchangeRecord::default(),
-        };
+        let What::Response(response) = self.what else { return };
+        let record = self.record(response.asks_record, core, opened, request);
         let came = Came { fields: came.0, bytes: came.1 };
-        let (typed, coded) = self.response.lines(&record, came, out);
+        let (typed, coded) = response.lines(&record, came, out);
         let passes = self.content() == Sent::Passed;
         if !coded && passes {
             copy("Content-Encoding", came, out);
         }
-        match (self.response.content_type, self.text) {
+        match (response.content_type, self.text) {
             _ if typed => {}
             (Some(media), _) | (None, Some((media, _))) => {
                 out.extend_from_slice(b"Content-Type: ");

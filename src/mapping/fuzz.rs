@@ -1,6 +1,7 @@
 //! The body of the fuzz target of this room.
 
 use super::{
+    change::{self, Change, Part},
     percent::{Came, Zone, append, decoded, encode_tail},
     query, stage, status,
     target::Target,
@@ -28,6 +29,14 @@ pub fn fuzz_mapping(data: &[u8]) {
     assert_eq!(query::last(text, name), query::all(text, name).last());
     let text = String::from_utf8_lossy(data);
     let _ = Target::parse(&text);
+    let _ = Change::parse(&text);
+    match change::parts(&text) {
+        Ok(parts) => assert!(parts.into_iter().all(|part| {
+            let (Part::Text(range) | Part::Variable(range)) = part;
+            text.get(range).is_some_and(|part| !part.is_empty())
+        })),
+        Err(bad) => assert!(text.get(bad.0).is_some()),
+    }
     if let Err(missing) = stage::substitute(&text, |name| (name.len() < 3).then_some("v")) {
         assert!(missing.iter().all(|(range, _)| text.get(range.clone()).is_some()));
     }

@@ -1,5 +1,5 @@
 //! What an integration makes of a request besides forwarding it: values that move from one place to another (reference,
-//! sections 4.1 and 4.4).
+//! sections 4.1, 4.4 and 4.5).
 //!
 //! Everything is looked up when the plan is made; what is left is to copy bytes, encoded for where they go. Names of headers
 //! have no case, unlike in Amazon's gateway: HTTP's have none. A mapped header belongs to the mapping: where its source is
@@ -7,7 +7,7 @@
 
 use super::{
     PathTemplate, Piece,
-    respond::{Requests, Responses},
+    respond::{Edit, Requests, Responses},
 };
 use crate::{
     http::{head::RequestHead, list},
@@ -26,7 +26,7 @@ use crate::{
 use bytes::Bytes;
 
 /// The mapping of one route's requests.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Mapped {
     /// What does not depend on the request.
     pub rules: Rules,
@@ -42,6 +42,27 @@ pub struct Mapped {
     pub asks_record: bool,
     /// `http`: what is made of requests' bodies and of answers.
     pub custom: Option<Box<Custom>>,
+    /// What else an HTTP API changes.
+    pub changes: Option<Box<Changes>>,
+}
+
+/// What only HTTP APIs change (reference, section 4.5).
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// The path that is asked for.
+    pub path: Option<Value>,
+    /// Parameters of the client's that do not go along, as they mean.
+    pub dropped: Vec<Box<[u8]>>,
+    /// What of answers is changed, by their status.
+    pub edits: Vec<(u16, Edit)>,
+}
+
+impl Changes {
+    /// What is changed of an answer with that status.
+    #[must_use]
+    pub fn edit(&self, status: u16) -> Option<&Edit> {
+        self.edits.iter().find(|(of, _)| *of == status).map(|(_, edit)| edit)
+    }
 }
 
 /// What an `http` integration does besides.
@@ -70,6 +91,10 @@ pub enum Value {
     Query(Box<str>),
     /// `method.request.multivaluequerystring.NAME`: all of that name.
     Queries(Box<str>),
+    /// `request.path`: the path that was matched, without the segment of that index, which is the stage's.
+    Whole(Option<usize>),
+    /// Several, one behind the other; those that are not there are nothing. Several of one name are one, with commas.
+    Text(Box<[Self]>),
 }
 
 /// A request whose values are asked for.
@@ -114,8 +139,8 @@ impl Mapped {
         out.clear();
         self.path(template, asked, out)?;
         if asked.head.has_query && !self.rules.bare {
-            separate(out);
-            out.extend_from_slice(asked.head.query.of(asked.bytes));
+            let dropped = self.changes.as_ref().map_or(&[][..], |changes| &changes.dropped);
+            client_query(asked.query(), dropped, out);
         }
         for (name, value) in &self.query {
             value.parameters(name, asked, out);
@@ -143,6 +168,9 @@ impl Mapped {
     }
 
     fn path(&self, template: Option<&PathTemplate>, asked: &Asked<'_>, out: &mut Vec<u8>) -> Result<(), BadPath> {
+        if let Some(path) = self.changes.as_ref().and_then(|changes| changes.path.as_ref()) {
+            return path.whole(asked, out);
+        }
         let Some(template) = template else {
             let path = asked.head.path.of(asked.bytes);
             out.extend_from_slice(if path.is_empty() { b"/" } else { path });
@@ -186,6 +214,14 @@ impl Asked<'_> {
         self.params.get(index).map(|span| span.of(self.path))
     }
 
+    /// The segments of the path that was matched, without that of a stage; an empty one if none is left.
+    fn segments(&self, stage: Option<usize>) -> impl Iterator<Item = &[u8]> {
+        let all = self.path.split(|b| *b == b'/').skip(usize::from(self.path.starts_with(b"/")));
+        let lone = stage == Some(0) && all.clone().nth(1).is_none();
+        let all = all.enumerate().filter(move |(index, _)| Some(*index) != stage).map(|(_, segment)| segment);
+        all.chain(lone.then_some(&b""[..]))
+    }
+
     fn header(&self, name: &str) -> impl DoubleEndedIterator<Item = &[u8]> {
         let is = move |name_of: &[u8]| name_of.eq_ignore_ascii_case(name.as_bytes());
         let lines = self.head.fields.iter().filter(move |line| is(line.name.of(self.bytes)));
@@ -200,8 +236,26 @@ impl Asked<'_> {
 impl Value {
     /// Whether it is one of the exchange's.
     #[must_use]
-    pub const fn asks_record(&self) -> bool {
-        matches!(self, Self::Context(_))
+    pub fn asks_record(&self) -> bool {
+        match self {
+            Self::Context(_) => true,
+            Self::Text(parts) => parts.iter().any(Self::asks_record),
+            _ => false,
+        }
+    }
+
+    /// Appends the value as a path.
+    fn whole(&self, asked: &Asked<'_>, out: &mut Vec<u8>) -> Result<(), BadPath> {
+        let start = out.len();
+        out.push(b'/');
+        self.encoded(asked, Zone::Path, out);
+        if out.len() == start + 1 {
+            return Err(BadPath("path_value_missing"));
+        }
+        if out.get(start + 1) == Some(&b'/') {
+            out.remove(start);
+        }
+        if percent::has_dots(out.get(start..).unwrap_or_default()) { Err(BadPath("path_value_dots")) } else { Ok(()) }
     }
 
     /// Appends the value as it is in a path or a query; whether there is one.
@@ -216,14 +270,33 @@ impl Value {
                 Some(value) => percent::append(value, Came::Query, zone, out),
                 None => return false,
             },
-            Self::Header(_) | Self::Headers(_) | Self::Context(_) => {
-                let start = out.len();
-                let found = self.plain(asked, out);
-                percent::encode_tail(out, start);
+            Self::Whole(stage) => {
+                asked.segments(*stage).for_each(|segment| {
+                    out.push(b'/');
+                    percent::append(segment, Came::Path, zone, out);
+                });
+            }
+            Self::Text(parts) => {
+                let mut found = false;
+                for part in parts {
+                    found |= match part {
+                        Self::Queries(_) => part.as_is(asked, out),
+                        part => part.encoded(asked, zone, out),
+                    };
+                }
                 return found;
             }
+            Self::Header(_) | Self::Headers(_) | Self::Context(_) => return self.as_is(asked, out),
         }
         true
+    }
+
+    /// Appends what the value means, encoded for any place.
+    fn as_is(&self, asked: &Asked<'_>, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        let found = self.plain(asked, out);
+        percent::encode_tail(out, start);
+        found
     }
 
     /// Appends the value as bytes that mean themselves; whether there is one.
@@ -245,6 +318,17 @@ impl Value {
                 None => return false,
             },
             Self::Queries(name) => return joined(query::all(asked.query(), name.as_bytes()), Came::Query, out),
+            Self::Whole(stage) => asked.segments(*stage).for_each(|segment| {
+                out.push(b'/');
+                out.extend_from_slice(segment);
+            }),
+            Self::Text(parts) => {
+                let mut found = false;
+                for part in parts {
+                    found |= part.plain(asked, out);
+                }
+                return found;
+            }
         }
         true
     }
@@ -301,6 +385,23 @@ pub(super) fn settled(out: &mut Vec<u8>, start: usize) -> bool {
         out.truncate(start);
     }
     good
+}
+
+/// Appends a client's query, without the parameters of these names.
+fn client_query(query: &[u8], dropped: &[Box<[u8]>], out: &mut Vec<u8>) {
+    if dropped.is_empty() {
+        separate(out);
+        out.extend_from_slice(query);
+        return;
+    }
+    let goes = |pair: &[u8]| {
+        let name = pair.split(|b| *b == b'=').next().unwrap_or_default();
+        dropped.iter().any(|gone| percent::decoded(name, Came::Query).eq(gone.iter().copied()))
+    };
+    for pair in query.split(|b| *b == b'&').filter(|pair| !goes(pair)) {
+        separate(out);
+        out.extend_from_slice(pair);
+    }
 }
 
 fn begin(name: &[u8], out: &mut Vec<u8>) {

@@ -70,6 +70,19 @@ pub enum Value {
     Headers(Box<str>),
 }
 
+/// What is changed of an answer that passes otherwise (reference, section 4.5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edit {
+    /// The status that the client gets instead.
+    pub status: Option<u16>,
+    /// Names of headers that do not go along.
+    pub removed: Vec<Box<str>>,
+    /// Headers that are added: names, and the parts of their values.
+    pub headers: Vec<(Box<str>, Box<[Value]>)>,
+    /// Some value is one of the exchange's, so that its record is needed.
+    pub asks_record: bool,
+}
+
 /// What an integration has answered.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Came<'a> {
@@ -126,6 +139,27 @@ impl Responses {
     pub fn of(&self, status: u16) -> Option<&Response> {
         let at = *self.by_status.get(usize::from(status.checked_sub(FIRST)?))?;
         self.all.get(usize::from(at).checked_sub(1)?)
+    }
+}
+
+impl Edit {
+    /// Appends the headers that are added.
+    pub fn lines(&self, record: &ExchangeRecord<'_>, came: Came<'_>, out: &mut Vec<u8>) {
+        for (name, parts) in &self.headers {
+            let start = out.len();
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b": ");
+            let value_at = out.len();
+            let mut found = false;
+            for part in parts {
+                found |= part.append(record, came, out);
+            }
+            if found && settled(out, value_at) {
+                out.extend_from_slice(b"\r\n");
+            } else {
+                out.truncate(start);
+            }
+        }
     }
 }
 

@@ -195,14 +195,15 @@ enum Turn {
 }
 
 impl Worn<'_> {
-    /// Appends the field lines of an answer.
-    pub(super) fn fields(&self, out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
+    /// Appends the field lines of an answer, but those that are removed.
+    pub(super) fn fields(&self, out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], removed: impl Fn(&[u8]) -> bool) {
         let mut run = Run::default();
         let mut typed = false;
         for line in &head.fields {
             let name = line.name.of(bytes);
             typed |= is_word(name, b"content-type");
             match self.turn(line, name) {
+                _ if removed(name) => run.end(bytes, out),
                 Turn::Pass => {
                     run.add(line, bytes, out);
                     continue;

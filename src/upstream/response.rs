@@ -6,6 +6,7 @@ use crate::{
     http::{
         head::ResponseHead,
         hop::{self, Fate},
+        status::Status,
     },
 };
 
@@ -22,6 +23,27 @@ pub struct Manner<'a> {
     pub date: &'a dyn Fn(&mut Vec<u8>),
     /// The API has something of its own to say about answers.
     pub worn: Option<Worn<'a>>,
+    /// What is changed of the answer, if anything is.
+    pub edited: Option<Edited<'a>>,
+}
+
+/// What is changed of an answer on its way.
+#[derive(Clone, Copy)]
+pub struct Edited<'a> {
+    /// The status that the client gets.
+    pub status: Status,
+    /// There is no content any more.
+    pub emptied: bool,
+    /// Names of headers that do not go along.
+    pub removed: &'a [Box<str>],
+    /// Appends headers that are added.
+    pub added: &'a dyn Fn(&mut Vec<u8>),
+}
+
+impl Edited<'_> {
+    fn removes(&self, name: &[u8]) -> bool {
+        self.removed.iter().any(|gone| gone.as_bytes().eq_ignore_ascii_case(name))
+    }
 }
 
 impl std::fmt::Debug for Manner<'_> {
@@ -63,18 +85,31 @@ impl Connection<'_> {
 
 /// Appends the head whose spans point into `bytes`, its blank line included.
 pub fn encode(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], manner: &Manner<'_>) {
-    encode::status_line(out, head.status, head.reason.of(bytes));
     let mut dated = head.has_date;
-    match &manner.worn {
-        None => fields(out, head, bytes),
-        Some(worn) => {
-            worn.fields(out, head, bytes);
-            dated &= !worn.remaps_dates();
+    match (&manner.worn, &manner.edited) {
+        (None, None) => {
+            encode::status_line(out, head.status, head.reason.of(bytes));
+            fields(out, head, bytes, |_| false);
+        }
+        (worn, edited) => {
+            let status = edited.map_or(head.status, |edited| edited.status);
+            let reason = if status == head.status { head.reason.of(bytes) } else { status.reason().as_bytes() };
+            encode::status_line(out, status, reason);
+            let removed = |name: &[u8]| edited.is_some_and(|edited| edited.removes(name));
+            match worn {
+                None => fields(out, head, bytes, removed),
+                Some(worn) => worn.fields(out, head, bytes, removed),
+            }
+            if let Some(edited) = edited {
+                (edited.added)(out);
+            }
+            dated &= !removed(b"date") && !worn.is_some_and(|worn| worn.remaps_dates());
         }
     }
+    let kept = !manner.edited.is_some_and(|edited| edited.emptied);
     if manner.chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-    } else if let Some(length) = manner.length.or(head.content_length) {
+    } else if let Some(length) = manner.length.or(head.content_length.filter(|_| kept)) {
         out.extend_from_slice(b"Content-Length: ");
         encode::decimal(out, length);
         out.extend_from_slice(b"\r\n");
@@ -91,14 +126,15 @@ pub fn encode(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], manner: &Man
 /// Appends an interim head.
 pub fn encode_interim(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
     encode::status_line(out, head.status, head.reason.of(bytes));
-    fields(out, head, bytes);
+    fields(out, head, bytes, |_| false);
     out.extend_from_slice(b"\r\n");
 }
 
-fn fields(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
+#[inline]
+fn fields(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], removed: impl Fn(&[u8]) -> bool) {
     let mut run = Run::default();
     for line in &head.fields {
-        if hop::response(line) == Fate::Pass {
+        if hop::response(line) == Fate::Pass && !removed(line.name.of(bytes)) {
             run.add(line, bytes, out);
         } else {
             run.end(bytes, out);

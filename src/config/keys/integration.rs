@@ -149,16 +149,19 @@ pub static MOCK: Table = Table {
 /// The keys of `api.<name>.route[].response.<pattern>`.
 pub static RESPONSE: Table = Table {
     path: "api.<name>.route[].response.<pattern>",
-    doc: "What is made of an integration's answer. The first whose pattern is the whole status counts, then `default`.",
+    doc: "What is made of an integration's answer. The first whose pattern is the whole status counts, then `default`. \
+          For http_proxy: what is changed of answers with that status.",
     keys: &[
         key("status", STATUS, Default::Integer(200), "The status code that the client gets."),
         key(
             "parameters",
             Kind::Map(&Kind::OneOrMore(&Kind::Text(
-                "integration.response.{header,multivalueheader}.NAME, context.NAME, stageVariables.NAME or `'text'`",
+                "integration.response.{header,multivalueheader}.NAME, context.NAME, stageVariables.NAME or `'text'`; \
+                 for http_proxy a text with $response.header.NAME, $context.NAME or $stageVariables.NAME",
             ))),
             Default::Nothing,
-            "Headers that the client gets, method.response.header.NAME, and from where they come.",
+            "Headers that the client gets, method.response.header.NAME, and from where they come; for http_proxy \
+             {append,overwrite,remove}:header.NAME and overwrite:statuscode.",
         ),
         key(
             "templates",

@@ -545,10 +545,12 @@ pub static ROUTE: Table = Table {
         key(
             "request_parameters",
             Kind::Map(&Kind::OneOrMore(&Kind::Text(
-                "method.request.{header,querystring,path}.NAME, context.NAME, stageVariables.NAME or `'text'`",
+                "method.request.{header,querystring,path}.NAME, context.NAME, stageVariables.NAME or `'text'`; \
+                 as in HTTP APIs, a text with $request.{header,querystring,path}.NAME, $request.path and the like",
             ))),
             Default::Nothing,
-            "What is sent where: integration.request.header.NAME, .querystring.NAME or .path.NAME, and from where it comes.",
+            "What is sent where: integration.request.header.NAME, .querystring.NAME or .path.NAME, and from where it comes; \
+             or as in HTTP APIs {append,overwrite,remove}:header.NAME, :querystring.NAME, and overwrite:path.",
         ),
         key(
             "request_templates",

@@ -8,6 +8,7 @@ use crate::config::{
     tree::{Node, Sink, Table, Value},
     unit,
 };
+use crate::mapping::change::is_change;
 use std::collections::BTreeMap;
 
 /// Which language a document is written in.
@@ -553,10 +554,13 @@ impl Exporter<'_> {
         let mut out = Json::object([("type", Json::text(kind)), ("httpMethod", Json::text(asked))]);
         let mapped = members(route.get("request_parameters"));
         let places = path_parameters(&target).into_iter().map(|name| format!("integration.request.path.{name}"));
-        let same = places.filter(|place| mapped.iter().all(|(known, _)| known != place)).map(|place| {
-            let source = place.replacen("integration.", "method.", 1);
-            (place, Json::Text(source))
-        });
+        // Where it is written as HTTP APIs do, path parameters go to their places by themselves.
+        let changes = mapped.iter().any(|(name, _)| is_change(name));
+        let same =
+            places.filter(|_| !changes).filter(|place| mapped.iter().all(|(known, _)| known != place)).map(|place| {
+                let source = place.replacen("integration.", "method.", 1);
+                (place, Json::Text(source))
+            });
         let mapped: Vec<(String, Json)> = same.chain(mapped.iter().cloned()).collect();
         out.put("uri", Json::Text(target));
         if !mapped.is_empty() {

@@ -44,6 +44,12 @@ pub(super) fn read<'a>(reading: &Reading<'a>, at: &At<'a>, path: &str, route: &m
         let kind = table(&own.node).and_then(|own| own.get("type")).and_then(template_text);
         let known = table(&own.node).is_some_and(|own| own.get("status").is_some());
         let maps = kind.is_some_and(|kind| matches!(kind.value.as_str(), "http" | "mock")) && !known;
+        if let (Some("http_proxy"), Some(edits)) = (
+            kind.map(|kind| kind.value.as_str()),
+            amazon.and_then(|amazon| table(&amazon.get("responseParameters")?.node)),
+        ) {
+            route.table("response", edits_of(edits, own.place));
+        }
         if let Some(amazon) = amazon.filter(|_| maps) {
             match response::read(reading, amazon, own.place) {
                 Ok(mapping) => mapping.put(route),
@@ -202,10 +208,10 @@ impl<'a> Integration<'_, 'a> {
             return self.broken(self.place, what.into(), "expected http_proxy, http, mock, aws_proxy or aws");
         };
         match kind.value.to_ascii_lowercase().as_str() {
-            "http_proxy" => self.http_proxy(route),
+            word @ "http_proxy" => self.http_proxy(word, route),
             "mock" => self.mock(route),
             "http" => match response::read(self.reading, self.table, self.place) {
-                Ok(mapping) => match self.http_proxy(route) {
+                Ok(mapping) => match self.http_proxy("http", route) {
                     Answer::Ready(node) => {
                         mapping.put(route);
                         Answer::Ready(custom(node))
@@ -241,7 +247,7 @@ impl<'a> Integration<'_, 'a> {
         Answer::Unsupported(Unsupported { place, what: what.to_owned(), with })
     }
 
-    fn http_proxy(&self, route: &mut Out) -> Answer {
+    fn http_proxy(&self, kind: &str, route: &mut Out) -> Answer {
         if let Some(link) = self.text("connectionType").filter(|text| text.value.eq_ignore_ascii_case("VPC_LINK")) {
             return self.unsupported(link.place, "`connectionType: VPC_LINK`", "private integrations");
         }
@@ -256,13 +262,16 @@ impl<'a> Integration<'_, 'a> {
             let message = "`httpMethod` is missing".to_owned();
             return self.broken(self.place, message, "expected the method that the upstream is asked with");
         }
-        if let Some(entry) = self.map("responseParameters").first() {
-            return self.unsupported(entry.place, "`responseParameters`", "response mapping");
-        }
         let parameters = self.map("requestParameters");
-        // The ways of HTTP APIs to say it: `append:header.x`, `$request.path.id`.
-        if let Some(entry) = parameters.iter().find(|entry| !entry.key.starts_with("integration.request.")) {
-            return self.unsupported(entry.place, "`requestParameters` of HTTP APIs", "parameter mapping of HTTP APIs");
+        if let Some(place) =
+            self.map("responseParameters").iter().chain(self.table.get("requestParameters")).find_map(body)
+        {
+            return self.unsupported(place, "a value from the body", "mapping templates");
+        }
+        if kind.eq_ignore_ascii_case("http_proxy") {
+            if let Some(edits) = self.table.get("responseParameters").and_then(|entry| table(&entry.node)) {
+                route.table("response", edits_of(edits, self.place));
+            }
         }
         let mut mapped = Out::new(self.place);
         for entry in parameters.iter().filter(|entry| !is_same(entry)) {
@@ -452,6 +461,33 @@ impl From<Unread> for Answer {
             Unread::Broken => Self::Broken,
         }
     }
+}
+
+/// What is changed of answers, by their status, as in HTTP APIs (reference, section 4.5).
+fn edits_of(all: &Table, place: Place) -> Out {
+    let mut out = Out::new(place);
+    for entry in &all.entries {
+        let mut response = Out::new(entry.node.place);
+        response.put("parameters", entry.node.clone());
+        out.put(&entry.key, response.node());
+    }
+    out
+}
+
+/// Where a value of parameters comes from the body (reference, section 4.5).
+fn body(entry: &Entry) -> Option<Place> {
+    let is_body = |text: &Text| {
+        let of = |name: &str| {
+            let after = |mark: &str| {
+                text.value.split(mark).skip(1).any(|rest| {
+                    rest.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '}']))
+                })
+            };
+            after("$") || after("${")
+        };
+        of("request.body") || of("response.body")
+    };
+    table(&entry.node)?.entries.iter().find(|entry| template_text(entry).is_some_and(is_body)).map(|entry| entry.place)
 }
 
 /// Whether a path parameter is mapped to the place of its own name, where it goes without saying so.

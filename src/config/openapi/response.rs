@@ -14,6 +14,7 @@ use crate::config::{
     source::Place,
     tree::{Entry, Node, Table, Value},
 };
+use crate::mapping::change::is_change;
 
 /// Why a mapping cannot be read.
 pub(super) enum Unread {
@@ -125,6 +126,9 @@ pub(super) fn write(route: &Json, amazon: &mut Json) {
     };
     amazon.put("passthroughBehavior", Json::text(word));
     let Some(Json::Object(responses)) = route.get("response") else { return };
+    if let Some(edits) = edits(responses) {
+        return amazon.put("responseParameters", edits);
+    }
     let one = |(pattern, response): &(String, Json)| {
         let status = if let Some(Json::Integer(status)) = response.get("status") { *status } else { 200 };
         let mut out = Json::object([("statusCode", Json::Text(status.to_string()))]);
@@ -136,4 +140,15 @@ pub(super) fn write(route: &Json, amazon: &mut Json) {
         (pattern.clone(), out)
     };
     amazon.put("responses", Json::Object(responses.iter().map(one).collect()));
+}
+
+/// `responseParameters` of an HTTP API, if that is what a route says of answers.
+fn edits(responses: &[(String, Json)]) -> Option<Json> {
+    let parameters = |response: &Json| match response.get("parameters") {
+        Some(Json::Object(all)) => all.clone(),
+        _ => Vec::new(),
+    };
+    let all: Vec<_> = responses.iter().map(|(status, response)| (status.clone(), parameters(response))).collect();
+    let edits = all.iter().flat_map(|(_, parameters)| parameters).any(|(name, _)| is_change(name));
+    edits.then(|| Json::Object(all.into_iter().map(|(status, all)| (status, Json::Object(all))).collect()))
 }

@@ -19,7 +19,10 @@ pub(super) fn route(shown: &mut Json, mapping: &Mapping) {
 }
 
 fn response(response: &Response) -> Json {
-    let mut shown = Json::object([("status", Json::number(response.status.value))]);
+    let mut shown = Json::object([]);
+    if !response.edits() || response.status_given.is_some() {
+        shown.put("status", Json::number(response.status.value));
+    }
     put_map(&mut shown, "parameters", &response.parameters);
     put_map(&mut shown, "templates", &response.templates);
     shown

@@ -7,9 +7,10 @@ use super::{
     terminal::{Terminal, table},
 };
 use crate::{
+    base::limits,
     config::json::Json,
     control::{
-        release::{DEPLOY, ROLLBACK, Release, Releases},
+        release::{DEPLOY, Lock, ROLLBACK, Release, Releases},
         socket::Outcome,
     },
 };
@@ -40,9 +41,33 @@ pub(super) fn deploy(matches: &Matches, terminal: &mut Terminal) -> Result<Exit,
     }
     let summary = check::summary(&compiled.plan);
     let note = matches.text("note")?.unwrap_or_default();
-    Ok(match releases.add(&release, &summary) {
-        Ok(id) => switch(&releases, &id, DEPLOY, note, terminal),
-        Err(error) => cannot("write to", &releases, &error, terminal),
+    let lock = match alone(&releases, terminal) {
+        Ok(lock) => lock,
+        Err(error) => return Ok(cannot("write to", &releases, &error, terminal)),
+    };
+    let id = match releases.add(&release, &summary) {
+        Ok(id) => id,
+        Err(error) => return Ok(cannot("write to", &releases, &error, terminal)),
+    };
+    let exit = switch(&releases, &id, DEPLOY, note, terminal);
+    if matches!(exit, Exit::Done) {
+        match releases.prune(&lock, limits::RELEASES_KEPT) {
+            Ok(0) => {}
+            Ok(count) => {
+                let removed =
+                    if count == 1 { "one older release".to_owned() } else { format!("{count} older releases") };
+                terminal.out.line(&format!("removed {removed}: the last {} are kept", limits::RELEASES_KEPT));
+            }
+            Err(error) => terminal.err.line(&format!("cannot remove older releases: {error}")),
+        }
+    }
+    Ok(exit)
+}
+
+/// Waits until no other deploy or rollback changes the same folder.
+fn alone(releases: &Releases, terminal: &mut Terminal) -> io::Result<Lock> {
+    releases.lock(|| {
+        terminal.err.line(&format!("waiting: another deploy or rollback is under way in {}", shown(releases)));
     })
 }
 
@@ -50,6 +75,12 @@ pub(super) fn deploy(matches: &Matches, terminal: &mut Terminal) -> Result<Exit,
 pub(super) fn rollback(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageError> {
     let releases = found(matches);
     let note = matches.text("note")?.unwrap_or_default();
+    // Where there is nothing to return to, nothing is made either.
+    let lock = releases.folder().is_dir().then(|| alone(&releases, terminal)).transpose();
+    let _lock = match lock {
+        Ok(lock) => lock,
+        Err(error) => return Ok(cannot("write to", &releases, &error, terminal)),
+    };
     let wanted = match matches.positional_text(0)? {
         Some(text) => releases.named(text),
         None => releases.before().into_iter().collect(),

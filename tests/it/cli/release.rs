@@ -95,6 +95,46 @@ fn a_release_serves_until_another_one_does() {
 }
 
 #[test]
+fn only_one_changes_what_serves_and_the_last_releases_are_kept() {
+    let place = Place::new();
+    let first = place.deploy("first");
+    let releases = place.folder.path().join("ringgate.releases");
+    let lock = std::fs::File::open(releases.join("lock")).unwrap();
+    lock.lock().unwrap();
+    place.write("second");
+    let mut waiting = super::command(place.folder.path(), &["deploy"]);
+    let waiting = waiting.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(place.history().0, first, "it waits");
+    drop(lock);
+    let output = waiting.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && text.contains("waiting: another deploy or rollback is under way in "), "{text}");
+    let second = place.history().0;
+    assert_ne!(second, first);
+
+    // As if many had been deployed since, of which one serves that is older than all others.
+    let manifest = std::fs::read(releases.join(&first).join("release.json")).unwrap();
+    let mut history = std::fs::read_to_string(releases.join("history")).unwrap();
+    for n in 0..60 {
+        let folder = releases.join(format!("{n:016x}"));
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("release.json"), &manifest).unwrap();
+        history += &format!("2026-01-01T00:00:00Z deploy {n:016x} \n");
+    }
+    std::fs::write(releases.join("history"), history).unwrap();
+    let (code, _, err) = place.ringgate(&["rollback", &first]);
+    assert_eq!(code, Some(0), "{err}");
+    let third = place.deploy("third");
+    let left = |id: &str| releases.join(id).is_dir();
+    let names = std::fs::read_dir(&releases).unwrap().map(|entry| entry.unwrap().file_name());
+    let count = names.filter(|name| name.len() == 16).count();
+    assert_eq!(count, 50);
+    assert!(left(&third) && left(&first) && !left(&second), "{first} served just before, {second} long ago");
+    assert!(left(&format!("{:016x}", 59)) && !left(&format!("{:016x}", 0)));
+}
+
+#[test]
 fn what_is_refused_changes_nothing() {
     let place = Place::new();
     let (code, _, err) = place.ringgate(&["rollback"]);
