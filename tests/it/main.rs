@@ -30,3 +30,4 @@ mod support;
 mod tidy;
 mod validation;
 mod wire;
+mod wycheproof;
