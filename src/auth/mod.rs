@@ -1,6 +1,12 @@
-//! Who may do what: the engines of access control. Each is told bytes, what it knows and what time it is, and answers with a
-//! verdict; none waits, asks or keeps a clock.
+//! Who a request is from, and what they may do: credentials in, verdicts out (reference, section 7).
 //!
-//! Invariant: what cannot be proven is refused, and a refusal tells a client no more than Amazon's does.
+//! Invariant: pure. Time, keys and what was fetched come as arguments, so that a verdict can be repeated; no secret is ever part
+//! of one.
 
+pub mod api_key;
+pub mod certificate;
+pub mod failures;
+pub mod identity;
 pub mod jwt;
+
+pub use identity::Identity;

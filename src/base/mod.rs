@@ -8,4 +8,5 @@ pub mod ids;
 pub mod json;
 pub mod limits;
 pub mod prng;
+pub mod published;
 pub mod span;
