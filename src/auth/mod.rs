@@ -7,5 +7,6 @@ pub mod api_key;
 pub mod certificate;
 pub mod failures;
 pub mod identity;
+pub mod jwt;
 
 pub use identity::Identity;

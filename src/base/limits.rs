@@ -266,7 +266,7 @@ pub const FIXED_FIELDS_BYTES_MAX: usize = 8 * 1024;
 pub const VALIDATED_BODY_BYTES_DEFAULT: u64 = 1024 * 1024;
 /// The most that `request_body` counts for where bodies are validated.
 pub const VALIDATED_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// How deeply the JSON of a request may be nested: what people write has a tenth of it, and code that follows it recurses.
+/// How deeply the JSON of a request or a token may be nested: what people write has a tenth of it, and code that follows it recurses.
 pub const JSON_DEPTH_MAX: usize = 64;
 /// How deeply a JSON Schema may be nested.
 pub const SCHEMA_DEPTH_MAX: usize = 100;
@@ -286,6 +286,23 @@ pub const VALIDATION_TELL_ALL_BYTES_MAX: usize = 64 * 1024;
 pub const VALIDATION_TELL_DEPTH_MAX: usize = 8;
 /// Models of one API.
 pub const MODELS_MAX: usize = 10_000;
+
+/// Bytes of a JSON Web Token, past which it is refused unread: heads have twice as much, real tokens a tenth.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Claims of one token.
+pub const TOKEN_CLAIMS_MAX: usize = 256;
+/// Bytes of verified tokens' claims that one core remembers: some thousands of tokens.
+pub const TOKENS_REMEMBERED_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes of a JSON Web Key Set (reference, section 7.4).
+pub const JWKS_BYTES_MAX: usize = 150_000;
+/// Keys of such a set that are looked at; providers publish two or three.
+pub const JWKS_KEYS_MAX: usize = 100;
+/// Bits of an RSA key's modulus, at least (NIST SP 800-131A); smaller ones can be broken.
+pub const RSA_BITS_MIN: usize = 2048;
+/// Bits of an RSA key's modulus, at most: each verification costs the square of it.
+pub const RSA_BITS_MAX: usize = 8192;
+/// Names of nested claims in one path.
+pub const CLAIM_PATH_DEPTH_MAX: usize = 16;
 
 const _: () = assert!(FIXED_FIELDS_BYTES_MAX < BUFFER_BYTES, "a fixed answer's head fits a small buffer");
 const _: () = assert!(LOG_BUFFER_FULL < LOG_BUFFER_BYTES);

@@ -1,10 +1,11 @@
-//! What every room may use and nothing else: limits, time, chance, spans, ids, and the count of our own bugs.
+//! What every room may use and nothing else: limits, time, chance, spans, ids, JSON, and the count of our own bugs.
 //!
 //! Invariant: this room imports no other room of ringgate.
 
 pub mod bug;
 pub mod clock;
 pub mod ids;
+pub mod json;
 pub mod limits;
 pub mod prng;
 pub mod published;

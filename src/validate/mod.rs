@@ -5,7 +5,6 @@
 
 pub mod body;
 pub mod fuzz;
-pub mod json;
 pub mod library;
 pub mod media;
 pub mod naive;
@@ -15,6 +14,7 @@ pub mod schema;
 pub mod shape;
 pub mod values;
 
+pub use crate::base::json;
 pub use body::{Bodies, Body};
 pub use library::{Broken, Dialect, Library, Source, Which};
 pub use parameters::{Asked, Parameter, Style, Where};

@@ -23,6 +23,7 @@ const TARGETS: &[Target] = &[
     ("tls", ringgate::tls::fuzz::fuzz_tls),
     ("mapping", ringgate::mapping::fuzz::fuzz_mapping),
     ("validate", ringgate::validate::fuzz::fuzz_validate),
+    ("jwt", ringgate::auth::jwt::fuzz::fuzz_jwt),
     ("exchange", ringgate::connection::fuzz::fuzz_exchange),
 ];
 

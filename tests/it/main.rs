@@ -31,3 +31,4 @@ mod support;
 mod tidy;
 mod validation;
 mod wire;
+mod wycheproof;

@@ -1,6 +1,6 @@
 //! JSON (RFC 8259) read with care: bounded in depth, no member twice, no number that is none.
 
-use crate::base::limits;
+use super::limits;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
