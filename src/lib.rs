@@ -5,6 +5,7 @@ pub mod worker;
 pub mod connection;
 pub mod exchange;
 
+pub mod auth;
 pub mod h1;
 pub mod http;
 pub mod mapping;
