@@ -5,3 +5,4 @@
 
 pub mod address;
 pub mod finding;
+pub mod sigv4;

@@ -23,6 +23,7 @@ const TARGETS: &[Target] = &[
     ("tls", ringgate::tls::fuzz::fuzz_tls),
     ("mapping", ringgate::mapping::fuzz::fuzz_mapping),
     ("validate", ringgate::validate::fuzz::fuzz_validate),
+    ("sigv4", ringgate::auth::sigv4::fuzz::fuzz_sigv4),
     ("exchange", ringgate::connection::fuzz::fuzz_exchange),
 ];
 
