@@ -5,4 +5,5 @@
 
 pub mod address;
 pub mod finding;
+pub mod policy;
 pub mod sigv4;
