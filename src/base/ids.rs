@@ -28,6 +28,10 @@ id!(
     ApiId(u16)
 );
 id!(
+    /// An authorizer of the plan: `plan.authorizers[id]`.
+    AuthorizerId(u16)
+);
+id!(
     /// An upstream of the plan: `plan.upstreams[id]`.
     UpstreamId(u16)
 );

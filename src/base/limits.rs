@@ -2,6 +2,21 @@
 
 use std::time::Duration;
 
+/// Wrong credentials that are borne of one client at once, on each core: people mistype, programs are deployed with old keys.
+pub const CREDENTIAL_FAILURES_BURST: u32 = 100;
+/// Of these, how many are forgotten per minute.
+pub const CREDENTIAL_FAILURES_PER_MINUTE: u32 = 60;
+/// Bytes of the name of an API key.
+pub const KEY_NAME_BYTES_MAX: usize = 128;
+/// Bytes of an API key that are kept for people to know it by.
+pub const KEY_SHOWN_BYTES_MAX: usize = 12;
+/// Usage plans: a key's are kept as numbers.
+pub const USAGE_PLANS_MAX: usize = 10_000;
+/// Bytes of a file of API keys: a million of them with labels.
+pub const KEY_FILE_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Lines of a file of API keys that are told to be wrong.
+pub const KEY_FILE_ERRORS_MAX: usize = 20;
+
 /// Bytes of a request or response head unless configured (`request_head`): what nginx and HAProxy take in practice.
 pub const HEAD_BYTES_DEFAULT: usize = 16 * 1024;
 /// The most that `request_head` may be set to: a head is held whole in one buffer per connection.

@@ -7,4 +7,5 @@ pub mod clock;
 pub mod ids;
 pub mod limits;
 pub mod prng;
+pub mod published;
 pub mod span;

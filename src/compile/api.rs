@@ -1,7 +1,9 @@
 //! `[api.*]`: hosts, paths, methods, and the router over all of them.
 
 use super::{
-    Sink, check_count, check_name, domain, face, integration,
+    Sink,
+    access::{Gate, OfApi},
+    check_count, check_name, domain, face, integration,
     mapping::Around,
     respond::Selections,
     served::{Served, Share},
@@ -21,6 +23,7 @@ use crate::{
     http::method::Method,
     plan::{
         Api, ApiKind, Face, Integration, MannersKind, Route, Upstream,
+        access::Authorizer,
         documentation::{Documentation, Told},
         domain::Domains,
     },
@@ -38,6 +41,7 @@ pub(super) struct Apis {
     pub(super) router: Builder,
     pub(super) domains: Option<Box<Domains>>,
     pub(super) documentation: Documentation,
+    pub(super) authorizers: Vec<Arc<Authorizer>>,
 }
 
 /// Compiles all APIs; ids are indices in the order of the files.
@@ -60,7 +64,9 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
             router: Builder::new(),
             domains: None,
             documentation: Documentation::default(),
+            authorizers: Vec::new(),
         },
+        gate: Gate::compile(config, sink),
         places: Vec::with_capacity(count),
         dangling: RefCell::default(),
         targets: Vec::new(),
@@ -100,6 +106,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
     let elsewhere = apis.apis.iter().filter(|api| !api.aside);
     let hosts = elsewhere.flat_map(|api| api.hosts.iter().map(|host| (host.clone(), api.name.clone())));
     apis.domains = domains.finish(targets, &hosts.collect::<Vec<_>>(), sink);
+    apis.authorizers = compiler.gate.all;
     apis.upstreams = compiler.uris.into_inner().upstreams;
     let count = config.upstreams.len() + apis.upstreams.len();
     check_count(count, max, "upstreams", config.apis.last().map(|api| api.name.place), sink);
@@ -149,6 +156,7 @@ pub(super) struct Compiler<'c> {
     /// Which response is for which status.
     pub(super) selections: Selections,
     body_limit: u64,
+    gate: Gate<'c>,
     apis: Apis,
     /// Where the path of each route was written.
     places: Vec<Place>,
@@ -180,6 +188,7 @@ struct Common<'c> {
     /// Hosts and base path are right, so that routes can be put into the router.
     routable: bool,
     models: Rc<validation::Models<'c>>,
+    access: OfApi<'c>,
     kind: ApiKind,
     /// What kind was meant could not be read.
     kind_unknown: bool,
@@ -199,6 +208,7 @@ struct Twins {
 impl<'c> Compiler<'c> {
     /// An API, or one of its stages, at one of its places.
     fn api(&mut self, api: &'c config::api::Api, served: Served, models: Rc<validation::Models<'c>>) {
+        let access = self.gate.of_api(api, &served.stage, self.sink);
         let Served { stage, label, variables, canary, hosts, base, target } = served;
         let id = |apis: &Apis| ApiId(u16::try_from(apis.apis.len()).unwrap_or(u16::MAX));
         let routable = hosts.is_some() && base.is_some();
@@ -232,8 +242,20 @@ impl<'c> Compiler<'c> {
             Twins { share, label, id: twins, face }
         });
         let id = id_of;
-        let common =
-            Common { id, hosts, base_path, target, routable, models, kind, kind_unknown, face, variables, canary };
+        let common = Common {
+            id,
+            hosts,
+            base_path,
+            target,
+            routable,
+            models,
+            access,
+            kind,
+            kind_unknown,
+            face,
+            variables,
+            canary,
+        };
         for route in &api.routes {
             self.route(route, &common);
         }
@@ -314,6 +336,7 @@ impl<'c> Compiler<'c> {
             let around = Around { variables: &canary.share.variables, ..around };
             route.integration.as_ref().and_then(|i| integration::compile(i, around, self))
         });
+        let access = self.gate.of_route(route, &common.access, self.sink);
         let validator = validation::compile(route, parameters, &common.models, self.body_limit, self.sink);
         let (Some((path, parameters)), Some((methods, names)), Some(text)) = (path, methods, &route.path) else {
             return;
@@ -362,6 +385,7 @@ impl<'c> Compiler<'c> {
             integration,
             face,
             request_body,
+            access,
             validator,
             canary,
             origin,

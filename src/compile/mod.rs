@@ -2,6 +2,7 @@
 //!
 //! Invariant: a plan comes out only if nothing is wrong; what is wrong is told all at once.
 
+pub mod access;
 mod acme;
 mod api;
 mod cors;
@@ -26,7 +27,7 @@ mod validation;
 pub use summary::summary;
 
 use crate::{
-    base::limits,
+    base::{limits, published::Published},
     config::{
         self, Config, Diagnostic, Report, Severity,
         diagnostic::Code,
@@ -35,7 +36,7 @@ use crate::{
     },
     plan::{ApiKind, Plan},
 };
-use std::{cell::RefCell, path::Path};
+use std::{cell::RefCell, path::Path, sync::Arc};
 
 /// A plan with what it was made of.
 #[derive(Debug)]
@@ -59,6 +60,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
     let admin = server::admin(config.admin.as_ref(), &listeners, &sink);
     let mut apis = api::compile(config, &sink);
     upstreams.append(&mut apis.upstreams);
+    let keys = access::table(config, &sink);
     let access_log = log::access(config.access_log.as_ref(), &sink);
     if sink.errors() == 0 {
         upstream::warn_unused(&config.upstreams, &apis.routes, &sink);
@@ -77,6 +79,8 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         listeners: listeners.into_iter().map(|(_, listener)| listener).collect(),
         acme,
         upstreams,
+        authorizers: apis.authorizers,
+        keys: Arc::new(Published::new(keys)),
         owners: api::owners(&apis.apis),
         only_rest: !apis.apis.is_empty() && apis.apis.iter().all(|api| api.kind() == ApiKind::Rest),
         apis: apis.apis,

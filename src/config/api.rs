@@ -1,6 +1,7 @@
 //! `[api.*]` and its routes as written.
 
 use super::{
+    access::{self, Authorizer, Guard},
     diagnostic::{Code, Diagnostic},
     face::{self, Face},
     integration::{self, Integration},
@@ -28,6 +29,10 @@ pub struct Api {
     pub models: Vec<Model>,
     /// `request_validator`, for routes that have none of their own.
     pub validation: Option<Validation>,
+    /// Who may call its routes, where they do not say so themselves.
+    pub guard: Guard,
+    /// `[api.NAME.authorizers.*]`
+    pub authorizers: Vec<Authorizer>,
     /// What its clients see besides what its routes say.
     pub face: Face,
     /// `stage`, not yet checked.
@@ -80,6 +85,8 @@ pub struct Route {
     pub mapping: Mapping,
     /// `operation_id`, `summary`, `description`, `tags`, `documentation`
     pub told: Told,
+    /// Who may call it.
+    pub guard: Guard,
     /// `request_validator`, if it is given.
     pub validation: Option<Validation>,
     /// `models`
@@ -108,6 +115,8 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
             documentation: documentation(table),
         },
         models: validation::models(table),
+        guard: access::guard(table),
+        authorizers: access::authorizers(table, "authorizers"),
         face: face::read(table),
         stage: table.text("stage"),
         stages: stages::stages(table),
@@ -130,6 +139,7 @@ fn route(table: &Reader<'_>, common: Option<&Validation>) -> Route {
         path: table.text("path"),
         integration: integration::read(table),
         request_body: table.optional_size("request_body"),
+        guard: access::guard(table),
         mapping: response::read(table),
         told: Told {
             operation_id: table.text("operation_id"),

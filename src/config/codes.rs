@@ -296,6 +296,21 @@ codes! {
     SHADOWED = 492, "A route is never reached",
         "ANY takes the methods that no other route with its path names. Here every method that can be named is, so that only \
          requests with others, like PROPFIND, reach it.";
+    UNKNOWN_AUTHORIZER = 500, "There is no such authorizer",
+        "`authorizer` names an `[authorizer.NAME]`, or one of the API's own, `[api.X.authorizers.NAME]`. `none` says that \
+         everyone may call; it cannot be the name of one.";
+    BAD_AUTHORIZER = 501, "An authorizer makes no sense",
+        "Every key of an authorizer belongs to some types of them, which its description names first. One of type mtls needs a \
+         rule: subjects, issuers or names; that the certificate is valid is up to `client_ca` of the listener.";
+    OPEN_ROUTE = 502, "A route does not say that it is open",
+        "In an API where somebody may not call something, every route says who may: an authorizer, `api_key = true`, or \
+         `authorizer = \"none\"` for everyone. What is left out could be forgotten.";
+    BAD_API_KEY = 503, "An API key cannot be used",
+        "A key has a name and a value of its own. `value_sha256` is the SHA-256 of what clients send, 64 hexadecimal digits; \
+         `ringgate keys create` prints both. `expires` is a date or a moment in UTC.";
+    BAD_USAGE_PLAN = 504, "A usage plan makes no sense",
+        "`apis` lists names of APIs, `shop` for all of its stages or `shop:prod` for one. Keys name the plans that they are in, \
+         and a key is good for an API if one of its plans has it.";
 }
 
 #[cfg(test)]

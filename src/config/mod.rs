@@ -3,6 +3,7 @@
 //! Invariant: nothing is ignored silently. Every key is known, refused as "not supported yet", or an error; all errors of all
 //! files are told at once, each with its place.
 
+pub mod access;
 pub mod acme;
 pub mod admin;
 pub mod api;
@@ -60,6 +61,8 @@ pub struct Config {
     pub domains: Vec<stages::Domain>,
     /// `[model.*]` in the order of the files.
     pub models: Vec<validation::Model>,
+    /// Who may call.
+    pub access: access::Access,
     /// `[log.access]`, if it is there.
     pub access_log: Option<log::AccessLog>,
     /// `[log.error]`
@@ -187,6 +190,7 @@ fn understand(tree: &load::Tree, context: &Context<'_>) -> Config {
         apis: api::read(&root),
         domains: stages::domains(&root),
         models: validation::models(&root),
+        access: access::read(&root),
         access_log: log.table("access").and_then(|table| log::read_access(&table)),
         error_log: log::read_error(&error_log),
         prometheus: or_empty("metrics", &keys::table::METRICS).bool("prometheus"),
@@ -230,6 +234,9 @@ fn hash(config: &Config, tree: &load::Tree) -> u64 {
         add(&file.bytes);
     }
     for file in config.upstreams.iter().filter_map(|upstream| upstream.tls.as_ref()).flat_map(tls::Upstream::files) {
+        add(&file.bytes);
+    }
+    if let Some(file) = &config.access.key_file {
         add(&file.bytes);
     }
     if let Some(token) = config.admin.as_ref().and_then(|admin| admin.token_file.as_ref()) {

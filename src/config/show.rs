@@ -1,5 +1,6 @@
 //! The effective configuration: everything that was written and every default, secrets masked, stable to the byte.
 
+mod access;
 mod mapping;
 mod stages;
 mod validation;
@@ -68,6 +69,7 @@ fn document(config: &Config) -> Json {
             put_told(&mut shown, &api.told);
             validation::api(&mut shown, api);
             put_face(&mut shown, &api.face);
+            access::api(&mut shown, api);
             stages::api(&mut shown, api);
             shown.put("route", Json::List(api.routes.iter().map(route).collect()));
             (api.name.value.clone(), shown)
@@ -77,6 +79,7 @@ fn document(config: &Config) -> Json {
     if !config.domains.is_empty() {
         root.put("domain", stages::domains(&config.domains));
     }
+    access::root(&mut root, &config.access);
     if !config.models.is_empty() {
         root.put("model", validation::models(&config.models));
     }
@@ -227,6 +230,7 @@ fn route(route: &Route) -> Json {
     if let Some(limit) = route.request_body {
         shown.put("request_body", size(limit.value));
     }
+    access::route(&mut shown, route);
     validation::route(&mut shown, route);
     mapping::route(&mut shown, &route.mapping);
     if let Some(integration) = &route.integration {

@@ -8,7 +8,7 @@ use crate::{
     base::{bug, clock::Instant, limits},
     exchange::{
         self, Ask, Core, Opened, Outcome, Rejection, Reply, Request, Work,
-        admit::Admitted,
+        authorize::Authorized,
         context::Scratch,
         finish::{Witness, finish},
     },
@@ -121,8 +121,8 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
             }
         }
         Reply::Ask(ask) => Box::pin(asked(context(), &mut opened, &mut body, (response, target), ask)).await,
-        Reply::Collect(admitted) => {
-            Box::pin(collected(context(), &mut opened, &mut body, (response, target), admitted)).await
+        Reply::Collect(authorized) => {
+            Box::pin(collected(context(), &mut opened, &mut body, (response, target), authorized)).await
         }
         own => match answered(&context(), &opened, &mut body, &own) {
             Ok(delivered) => delivered,
@@ -222,10 +222,10 @@ async fn collected(
     opened: &mut Opened,
     body: &mut RequestBody<'_>,
     (response, target): (&mut ResponseHead, &mut Vec<u8>),
-    admitted: Admitted,
+    authorized: Authorized,
 ) -> Delivered {
     let core = &*context.client.core;
-    let own = match exchange::collect(core, opened, &context.request, body, admitted).await {
+    let own = match exchange::collect(core, opened, &context.request, body, authorized).await {
         Ok((validated, content)) => {
             let mut held = body.holding(&content);
             let matched = (context.parameters, context.normal, &mut *target);

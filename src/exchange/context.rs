@@ -1,6 +1,8 @@
 //! What an exchange works with: its core's state, the plan it runs on, and the memory it borrows.
 
+use super::authorize::Doorkeeper;
 use crate::{
+    auth::failures::Failures,
     base::{
         clock::{Instant, UnixTime},
         ids::{CoreId, RequestId},
@@ -47,6 +49,8 @@ pub struct Core {
     pub metrics: Arc<CoreMetrics>,
     /// Where log lines go; `None` when they go nowhere.
     pub access: RefCell<Option<Sink>>,
+    /// Clients whose credentials keep failing.
+    pub failures: RefCell<Failures>,
     /// TLS handshakes under way.
     pub handshakes: Cell<u32>,
     /// The gateway is stopping: connections end with their exchange.
@@ -69,6 +73,8 @@ pub struct Epoch {
     pub upstreams: Vec<Rc<Upstream>>,
     /// The plan's routes' counters, by id.
     pub routes: Arc<[Arc<RouteCounters>]>,
+    /// What credentials are known by.
+    pub doorkeeper: Doorkeeper,
 }
 
 /// Memory that an exchange borrows from its core: hot from the one before.
@@ -200,6 +206,7 @@ impl Core {
             problem: RefCell::default(),
             metrics,
             access: RefCell::new(access),
+            failures: RefCell::new(Failures::new(seed.rotate_left(11))),
             handshakes: Cell::new(0),
             draining: Cell::new(false),
             epoch: RefCell::new(Rc::new(epoch)),

@@ -1,7 +1,8 @@
 //! The last phase: what the exchange came to is counted and logged, after its last byte.
 
-use super::{Core, Epoch, Rejection, Request};
+use super::{Core, Epoch, Rejection, Request, authorize::ApiKey};
 use crate::{
+    auth::Identity,
     base::{
         clock::Instant,
         ids::{ApiId, RequestId, RouteId, UpstreamId},
@@ -37,6 +38,10 @@ pub struct Opened {
     pub problem: u32,
     /// What it answered is not what the client gets: see [`super::respond`].
     pub(super) custom: bool,
+    /// Who the request is from, as far as it was proved.
+    pub(super) who: Option<Rc<Identity>>,
+    /// The API key that it was sent with.
+    pub(super) key: Option<ApiKey>,
     /// How it was asked.
     pub notes: Notes,
     /// The API whose face the client sees, if it has one.
@@ -73,6 +78,8 @@ impl Opened {
             upstream_status: 0,
             problem: 0,
             custom: false,
+            who: None,
+            key: None,
             notes: Notes::default(),
             faced: Cell::new(None),
             serial: Cell::new(0),
@@ -269,14 +276,22 @@ pub(super) fn full_record<'a>(
         core: core.id.0,
         tls: tls.map_or("", |tls| tls.version),
         tls_suite: tls.map_or("", |tls| tls.suite),
-        client_certificate: tls.and_then(|tls| tls.client.as_deref()).map(|shown| ClientCertificate {
-            pem: &shown.pem,
-            subject: &shown.subject,
-            issuer: &shown.issuer,
-            serial: &shown.serial,
-            not_before: &shown.not_before,
-            not_after: &shown.not_after,
-        }),
+        proved: opened.who.as_deref().map_or(&[], Identity::values),
+        key_id: opened.key.as_ref().map_or("", ApiKey::name),
+        key_shown: opened.key.as_ref().map_or("", ApiKey::shown),
+        client_certificate: tls.and_then(certificate),
         ..ExchangeRecord::default()
     }
+}
+
+fn certificate(tls: &TlsFacts) -> Option<ClientCertificate<'_>> {
+    let shown = tls.client.as_deref()?;
+    Some(ClientCertificate {
+        pem: &shown.pem,
+        subject: &shown.subject,
+        issuer: &shown.issuer,
+        serial: &shown.serial,
+        not_before: &shown.not_before,
+        not_after: &shown.not_after,
+    })
 }

@@ -1,5 +1,6 @@
 //! A core with a small plan of its own, for the fuzz target that takes whole exchanges through it.
 
+use super::authorize::Doorkeeper;
 use super::{Core, Epoch};
 use crate::{
     base::{
@@ -21,7 +22,12 @@ use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 pub fn core(net: Rc<Net>, server: SocketAddr) -> Core {
     let plan = Arc::new(plan(server));
     let upstreams = plan.upstreams.iter().map(|u| Rc::new(Upstream::adopt(u, None, |_| Arc::default())));
-    let epoch = Epoch { upstreams: upstreams.collect(), routes: Arc::new([]), plan: Arc::clone(&plan) };
+    let epoch = Epoch {
+        upstreams: upstreams.collect(),
+        routes: Arc::new([]),
+        doorkeeper: Doorkeeper::new(&plan),
+        plan: Arc::clone(&plan),
+    };
     Core::new(CoreId(0), net, epoch, Arc::default(), None, 1)
 }
 
@@ -61,6 +67,8 @@ fn plan(server: SocketAddr) -> Plan {
         domains: None,
         owners: None,
         only_rest: false,
+        authorizers: Vec::new(),
+        keys: Arc::default(),
         admin: None,
         access_log: None,
         error_log: ErrorLog { level: Level::Error, file: None },
@@ -79,6 +87,7 @@ fn route(id: u32, path: &str, integration: Integration) -> Route {
         integration,
         face: None,
         request_body: 1 << 20,
+        access: None,
         validator: None,
         canary: None,
         origin: String::new(),

@@ -1,8 +1,8 @@
-//! Phase 4: the answer, from the plan or from an upstream.
+//! Phase 5: the answer, from the plan or from an upstream.
 
 use super::{
     Core, Epoch, Opened, Rejection, Reply, Request,
-    admit::Admitted,
+    authorize::Authorized,
     context::Asking,
     local,
     map::{self, Made},
@@ -44,7 +44,7 @@ pub fn begin(
     (parameters, path, target): Matched<'_>,
     opened: &mut Opened,
 ) -> Result<Reply, Rejection> {
-    let admitted: Admitted = validated.admitted();
+    let authorized: Authorized = validated.authorized();
     let Integration::HttpProxy(proxy) = &route.integration else { return local::ready(route, request) };
     let Some(upstream) = epoch.upstreams.get(proxy.upstream.index()) else { return Err(nobody()) };
     opened.upstream = Some(proxy.upstream);
@@ -60,7 +60,7 @@ pub fn begin(
             body.interim &= !mapped.rules.bare;
             if respond::body(mapped, request)?.is_some() && body.held().is_none() {
                 body.limit = body.limit.min(limits::REPLACED_BODY_BYTES_MAX);
-                return Ok(Reply::Collect(admitted));
+                return Ok(Reply::Collect(authorized));
             }
             map::make(core, opened, (proxy, mapped), request, parameters, path, target)?
         }

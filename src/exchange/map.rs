@@ -1,4 +1,4 @@
-//! Phase 3, first half, where an integration maps requests: what is sent upstream instead of what came.
+//! Phase 5, first half, where an integration maps requests: what is sent upstream instead of what came.
 
 use super::{Core, Opened, Outcome, Rejection, Request, finish::full_record, respond};
 use crate::{

@@ -3,6 +3,7 @@
 //! Invariant: every request that was parsed ends in exactly one [`finish::finish`], whatever became of it.
 
 pub mod admit;
+pub mod authorize;
 pub mod canary;
 pub mod context;
 pub mod cors;
@@ -40,7 +41,7 @@ pub enum Reply {
     /// What an authority wants to see before it issues a certificate (RFC 8555 §8.3).
     Challenge(Arc<str>),
     /// What follows from its body, which is to be had and looked at first: see [`collect`] and [`go_on`].
-    Collect(admit::Admitted),
+    Collect(authorize::Authorized),
     /// What a browser asks before it asks another origin.
     Preflight,
     /// What the upstream says, which was asked: see [`landed`].
@@ -105,11 +106,15 @@ pub fn run(
         Ok(admitted) => admitted,
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
+    let authorized = match authorize::authorize(core, route, request, &mut opened, admitted) {
+        Ok(authorized) => authorized,
+        Err(rejection) => return (opened, Reply::Rejected(rejection)),
+    };
     let verdict =
-        validate::validate(core, route, request, body, (&*work.parameters, &*work.path), admitted, &mut opened);
+        validate::validate(core, route, request, body, (&*work.parameters, &*work.path), authorized, &mut opened);
     let validated = match verdict {
         Ok(validate::Verdict::Valid(validated)) => validated,
-        Ok(validate::Verdict::Collect(admitted)) => return (opened, Reply::Collect(admitted)),
+        Ok(validate::Verdict::Collect(authorized)) => return (opened, Reply::Collect(authorized)),
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     let context::Scratch { parameters, path, target } = work;

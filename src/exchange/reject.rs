@@ -31,6 +31,8 @@ pub struct Rejection {
     pub allow: Option<MethodSet>,
     /// The connection cannot carry another request.
     pub close: bool,
+    /// What `WWW-Authenticate` says (RFC 9110 §11.6.1); empty if it is not sent.
+    pub challenge: &'static str,
     /// Its core's [`Core::problem`] says more.
     pub told: bool,
 }
@@ -39,7 +41,15 @@ impl Rejection {
     /// A refusal for `reason`, with the reason's own status.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
-        Self { reason, detail: "", status: Status(reason.status()), allow: None, close: false, told: false }
+        Self {
+            reason,
+            detail: "",
+            status: Status(reason.status()),
+            allow: None,
+            close: false,
+            challenge: "",
+            told: false,
+        }
     }
 
     /// A refusal for `reason`, about which the core's problem says more.
@@ -93,6 +103,11 @@ impl Rejection {
             }
             out.extend_from_slice(b"\r\n");
         }
+        if !self.challenge.is_empty() {
+            out.extend_from_slice(b"WWW-Authenticate: ");
+            out.extend_from_slice(self.challenge.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
         if status == 503 {
             out.extend_from_slice(b"Retry-After: 1\r\n");
         }
@@ -117,6 +132,8 @@ impl Rejection {
     pub fn body(&self) -> &'static [u8] {
         match self.status.0 {
             400 => b"{\"message\":\"Bad Request\"}\n",
+            401 => b"{\"message\":\"Unauthorized\"}\n",
+            403 => b"{\"message\":\"Forbidden\"}\n",
             404 => b"{\"message\":\"Not Found\"}\n",
             405 => b"{\"message\":\"Method Not Allowed\"}\n",
             408 => b"{\"message\":\"Request Timeout\"}\n",
@@ -125,6 +142,7 @@ impl Rejection {
             415 => b"{\"message\":\"Unsupported Media Type\"}\n",
             417 => b"{\"message\":\"Expectation Failed\"}\n",
             421 => b"{\"message\":\"Misdirected Request\"}\n",
+            429 => b"{\"message\":\"Too Many Requests\"}\n",
             431 => b"{\"message\":\"Request Header Fields Too Large\"}\n",
             501 => b"{\"message\":\"Not Implemented\"}\n",
             502 => b"{\"message\":\"Bad Gateway\"}\n",

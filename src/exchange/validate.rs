@@ -1,6 +1,6 @@
-//! Phase 3: whether the request is what its route describes: parameters, then the body (reference, sections 0 and 7.8).
+//! Phase 4: whether the request is what its route describes: parameters, then the body (reference, sections 0 and 7.8).
 
-use super::{Core, Opened, Rejection, Request, admit::Admitted, respond};
+use super::{Core, Opened, Rejection, Request, authorize::Authorized, respond};
 use crate::{
     http::head::Framing,
     observe::event::Reason,
@@ -12,12 +12,12 @@ use crate::{
 
 /// Proof that a request is what its route describes: [`super::integrate`] demands it.
 #[derive(Debug)]
-pub struct Validated(Admitted);
+pub struct Validated(Authorized);
 
 impl Validated {
     /// The proof that went before.
     #[must_use]
-    pub fn admitted(self) -> Admitted {
+    pub fn authorized(self) -> Authorized {
         self.0
     }
 }
@@ -28,7 +28,7 @@ pub enum Verdict {
     /// It is as it should be.
     Valid(Validated),
     /// Its body has to be had first: see [`collect`].
-    Collect(Admitted),
+    Collect(Authorized),
 }
 
 /// Validates `request`, as far as that takes no waiting. A route without a validator costs one branch.
@@ -42,14 +42,14 @@ pub fn validate(
     request: &Request<'_>,
     body: &mut RequestBody<'_>,
     (parameters, normal): (&Params, &[u8]),
-    admitted: Admitted,
+    authorized: Authorized,
     opened: &mut Opened,
 ) -> Result<Verdict, Rejection> {
     match &route.validator {
-        None => Ok(Verdict::Valid(Validated(admitted))),
+        None => Ok(Verdict::Valid(Validated(authorized))),
         Some(validator) => {
             let is_there = look(core, validator, request, body, (parameters, normal), opened)?;
-            Ok(if is_there { Verdict::Valid(Validated(admitted)) } else { Verdict::Collect(admitted) })
+            Ok(if is_there { Verdict::Valid(Validated(authorized)) } else { Verdict::Collect(authorized) })
         }
     }
 }
@@ -103,7 +103,7 @@ pub async fn collect(
     opened: &mut Opened,
     request: &Request<'_>,
     body: &mut RequestBody<'_>,
-    admitted: Admitted,
+    authorized: Authorized,
 ) -> Result<(Validated, Vec<u8>), Rejection> {
     let epoch = opened.epoch();
     let route = opened.route.and_then(|id| epoch.plan.routes.get(id.index()));
@@ -124,7 +124,7 @@ pub async fn collect(
     {
         content = own.to_vec();
     }
-    Ok((Validated(admitted), content))
+    Ok((Validated(authorized), content))
 }
 
 fn judge(schema: &Schema, content: &[u8], problem: &mut Problem, opened: &mut Opened) -> Result<(), Rejection> {

@@ -111,7 +111,7 @@ impl Format {
         for (i, (name, variable)) in JSON.iter().enumerate() {
             let before = if i == 0 { "{" } else { "," };
             pieces.push(Piece::Literal(format!("{before}\"{name}\":").into_bytes().into()));
-            pieces.push(Piece::Json(*variable));
+            pieces.push(Piece::Json(variable.clone()));
         }
         pieces.push(Piece::Literal(b"}".as_slice().into()));
         Self { pieces: pieces.into(), escape: Escape::Json }

@@ -88,6 +88,12 @@ pub struct ExchangeRecord<'a> {
     pub tls: &'a str,
     /// The cipher suite by its IANA name; empty on plain connections.
     pub tls_suite: &'a str,
+    /// What has been proved about the sender: names as in `$context`, sorted.
+    pub proved: &'a [(Box<str>, Box<str>)],
+    /// The name of the API key.
+    pub key_id: &'a str,
+    /// As much of the API key as people may see.
+    pub key_shown: &'a str,
     /// The client's certificate, verified.
     pub client_certificate: Option<ClientCertificate<'a>>,
 }
@@ -152,6 +158,9 @@ impl Default for ExchangeRecord<'_> {
             core: 0,
             tls: "",
             tls_suite: "",
+            proved: &[],
+            key_id: "",
+            key_shown: "",
             client_certificate: None,
         }
     }
@@ -252,6 +261,26 @@ reasons! {
     NoRoute = "no_route", Some(Side::Client), 404;
     /// Routes match, but none takes the method.
     MethodNotAllowed = "method_not_allowed", Some(Side::Client), 405;
+    /// No credentials that the route's authorizer takes, or they are not valid.
+    Unauthorized = "unauthorized", Some(Side::Client), 401;
+    /// The sender is known, or does not matter, and may not do this.
+    Forbidden = "forbidden", Some(Side::Client), 403;
+    /// There is no good API key.
+    BadApiKey = "bad_api_key", Some(Side::Client), 403;
+    /// A signature is missing where one is needed.
+    MissingSignature = "missing_signature", Some(Side::Client), 403;
+    /// A signature is wrong.
+    BadSignature = "bad_signature", Some(Side::Client), 403;
+    /// Temporary credentials have expired.
+    ExpiredToken = "expired_token", Some(Side::Client), 403;
+    /// The client's credentials have been wrong too often.
+    TooManyFailures = "too_many_failures", Some(Side::Client), 429;
+    /// What an authorizer needs is not there: keys of a provider, or the authorizer itself.
+    AuthorizerUnavailable = "authorizer_unavailable", Some(Side::Gateway), 503;
+    /// An authorizer could not be asked, or took too long.
+    AuthorizerFailed = "authorizer_failed", Some(Side::Gateway), 500;
+    /// An authorizer's answer means nothing.
+    AuthorizerBroken = "authorizer_broken", Some(Side::Gateway), 500;
     /// No connection could be made to the upstream.
     UpstreamConnect = "upstream_connect", Some(Side::Upstream), 502;
     /// Making a connection to the upstream took too long.

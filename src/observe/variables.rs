@@ -8,13 +8,22 @@ use crate::{
         text::{self, Escape},
     },
 };
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 /// Something a log line can show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Variable {
     /// A name of Amazon's that has no value here, or not yet.
     Absent,
+    /// What has been proved about the sender, by its whole name.
+    Proved(Arc<str>),
+    /// The API key's name.
+    KeyId,
+    /// The beginning of the API key.
+    KeyShown,
     /// The API's name.
     Api,
     /// Upstream attempts.
@@ -163,8 +172,8 @@ pub const NAMES: &[(&str, Variable)] = &[
     ("httpMethod", Variable::Method),
     ("identity.accessKey", Variable::Absent),
     ("identity.accountId", Variable::Absent),
-    ("identity.apiKey", Variable::Absent),
-    ("identity.apiKeyId", Variable::Absent),
+    ("identity.apiKey", Variable::KeyShown),
+    ("identity.apiKeyId", Variable::KeyId),
     ("identity.caller", Variable::Absent),
     ("identity.clientCert.clientCertPem", Variable::CertificatePem),
     ("identity.clientCert.issuerDN", Variable::CertificateIssuer),
@@ -228,17 +237,35 @@ pub const NAMES: &[(&str, Variable)] = &[
 
 /// Below these, any name may be asked for: what is there depends on the authorizer.
 const PREFIXES: [&str; 1] = ["authorizer."];
+/// What signatures and identity pools prove.
+const PROVED: [&str; 12] = [
+    "accountId",
+    "identity.accessKey",
+    "identity.accountId",
+    "identity.caller",
+    "identity.cognitoAuthenticationProvider",
+    "identity.cognitoAuthenticationType",
+    "identity.cognitoIdentityId",
+    "identity.cognitoIdentityPoolId",
+    "identity.principalOrgId",
+    "identity.user",
+    "identity.userArn",
+    "identity.vpceId",
+];
 
 /// The variable of that name.
 ///
 /// # Errors
 /// There is none; then the nearest name, if one is near.
 pub fn find(name: &str) -> Result<Variable, Option<&'static str>> {
+    if PROVED.contains(&name) {
+        return Ok(Variable::Proved(name.into()));
+    }
     if let Some((_, variable)) = NAMES.iter().find(|(known, _)| *known == name) {
-        return Ok(*variable);
+        return Ok(variable.clone());
     }
     if PREFIXES.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty())) {
-        return Ok(Variable::Absent);
+        return Ok(Variable::Proved(name.into()));
     }
     Err(nearest(name))
 }
@@ -306,12 +333,21 @@ impl Value<'_> {
     }
 }
 
+/// The value of that name among `all`, which are sorted.
+fn proved<'a>(all: &'a [(Box<str>, Box<str>)], name: &str) -> &'a str {
+    let at = all.binary_search_by(|(known, _)| (**known).cmp(name)).ok();
+    at.and_then(|at| all.get(at)).map_or("", |(_, value)| value)
+}
+
 impl Variable {
     /// Its value for `x`.
     #[must_use]
-    pub fn of<'a>(self, x: &ExchangeRecord<'a>) -> Value<'a> {
+    pub fn of<'a>(&self, x: &ExchangeRecord<'a>) -> Value<'a> {
         match self {
             Self::Absent => Value::Missing,
+            Self::Proved(name) => bytes(proved(x.proved, name).as_bytes()),
+            Self::KeyId => bytes(x.key_id.as_bytes()),
+            Self::KeyShown => bytes(x.key_shown.as_bytes()),
             Self::ClientAddress => x.client.map_or(Value::Missing, Value::Ip),
             Self::RequestId if x.id_form == IdForm::Short => Value::Short(RequestId(x.request_id).short()),
             Self::ExtendedRequestId if x.id_form != IdForm::Uuid => Value::Short(RequestId(x.request_id).short()),
@@ -339,7 +375,7 @@ impl Variable {
         }
     }
 
-    fn number<'a>(self, x: &ExchangeRecord<'a>) -> Option<Value<'a>> {
+    fn number<'a>(&self, x: &ExchangeRecord<'a>) -> Option<Value<'a>> {
         let some = |n: u64| (n > 0).then_some(n);
         let number = match self {
             Self::Attempts => Some(x.attempts.into()),
@@ -359,7 +395,7 @@ impl Variable {
         number.map(Value::Number)
     }
 
-    fn word<'a>(self, x: &ExchangeRecord<'a>) -> Option<&'a str> {
+    fn word<'a>(&self, x: &ExchangeRecord<'a>) -> Option<&'a str> {
         let failed = x.reason.side();
         match self {
             Self::Api => Some(x.api),

@@ -230,7 +230,7 @@ impl Value {
     fn plain(&self, asked: &Asked<'_>, out: &mut Vec<u8>) -> bool {
         match self {
             Self::Literal(text) => out.extend_from_slice(text),
-            Self::Context(variable) => return context(*variable, asked.record, out),
+            Self::Context(variable) => return context(variable, asked.record, out),
             Self::Header(name) => match asked.header(name).next_back() {
                 Some(value) => out.extend_from_slice(value),
                 None => return false,
@@ -273,7 +273,7 @@ impl Value {
 }
 
 /// Appends what is known of the exchange; whether it is.
-pub(super) fn context(variable: Variable, record: &ExchangeRecord<'_>, out: &mut Vec<u8>) -> bool {
+pub(super) fn context(variable: &Variable, record: &ExchangeRecord<'_>, out: &mut Vec<u8>) -> bool {
     match variable.of(record) {
         Shown::Missing => return false,
         Shown::Bytes(bytes) => out.extend_from_slice(bytes),

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing in a plan needs parsing, resolving or checking any more; every id in it is in range.
 
+pub mod access;
 pub mod canary;
 pub mod cors;
 pub mod documentation;
@@ -18,6 +19,7 @@ use crate::{
     mapping::percent::Zone,
     route::Router,
 };
+pub use access::Access;
 use bytes::Bytes;
 pub use canary::Canary;
 pub use domain::Place;
@@ -58,6 +60,10 @@ pub struct Plan {
     pub owners: Option<Router>,
     /// All APIs are REST APIs: what is for none of them is forbidden.
     pub only_rest: bool,
+    /// `[authorizer.*]`, indexed by [`access::AuthorizerId`].
+    pub authorizers: Vec<Arc<access::Authorizer>>,
+    /// `[[api_key]]` and `[api_keys]`
+    pub keys: Arc<access::Keys>,
     /// `[admin]`
     pub admin: Option<Admin>,
     /// `[log.access]`; `None` when off.
@@ -238,6 +244,8 @@ pub struct Route {
     pub face: Option<Arc<Face>>,
     /// Bytes of a request body: the route's `request_body`, or the server's; `u64::MAX` = no limit.
     pub request_body: u64,
+    /// Who may call it, if not everyone.
+    pub access: Option<Arc<Access>>,
     /// What is checked of its requests, if anything is.
     pub validator: Option<Arc<Validator>>,
     /// The share of its requests that another route answers.

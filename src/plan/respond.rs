@@ -176,7 +176,7 @@ impl Value {
     fn append(&self, record: &ExchangeRecord<'_>, came: Came<'_>, out: &mut Vec<u8>) -> bool {
         match self {
             Self::Literal(text) => out.extend_from_slice(text),
-            Self::Context(variable) => return context(*variable, record, out),
+            Self::Context(variable) => return context(variable, record, out),
             Self::Header(name) => match came.values(name).next_back() {
                 Some(value) => out.extend_from_slice(value),
                 None => return false,

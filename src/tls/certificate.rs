@@ -21,6 +21,8 @@ pub struct ClientCertificate {
     pub subject: String,
     /// The distinguished name of its issuer.
     pub issuer: String,
+    /// Its subject's alternative names: `DNS:`, `URI:`, `IP:` or `email:` and the name.
+    pub names: Vec<String>,
     /// Its serial number, in hexadecimal with colons.
     pub serial: String,
     /// Valid from, as `Nov 22 13:00:00 2026 GMT`.
@@ -227,11 +229,24 @@ impl ClientCertificate {
             pem: pem(der),
             subject: parsed.subject().to_string(),
             issuer: parsed.issuer().to_string(),
+            names: alternative_names(&parsed),
             serial: parsed.raw_serial_as_string(),
             not_before: time(parsed.validity().not_before),
             not_after: time(parsed.validity().not_after),
         })
     }
+}
+
+fn alternative_names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(alternatives)) = certificate.subject_alternative_name() else { return Vec::new() };
+    let name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some(format!("DNS:{}", name.to_ascii_lowercase())),
+        GeneralName::URI(uri) => Some(format!("URI:{uri}")),
+        GeneralName::RFC822Name(of) => Some(format!("email:{of}")),
+        GeneralName::IPAddress(bytes) => address(bytes).map(|address| format!("IP:{address}")),
+        _ => None,
+    };
+    alternatives.value.general_names.iter().filter_map(name).collect()
 }
 
 /// `der` as PEM (RFC 7468).

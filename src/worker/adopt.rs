@@ -1,7 +1,7 @@
 //! A new plan on a core: what the old one had that stays (pools, health, counters) is adopted by its stable name.
 
 use crate::{
-    exchange::Epoch,
+    exchange::{Epoch, authorize::Doorkeeper},
     observe::metrics::{Registry, RouteCounters, RouteKey, ServerCounters},
     plan::{Plan, ServerTarget},
     upstream::Upstream,
@@ -61,6 +61,7 @@ impl CorePlan {
             }
             Rc::new(upstream)
         });
-        Epoch { upstreams: upstreams.collect(), plan: Arc::clone(&self.plan), routes: self.routes }
+        let doorkeeper = Doorkeeper::new(&self.plan);
+        Epoch { upstreams: upstreams.collect(), plan: Arc::clone(&self.plan), routes: self.routes, doorkeeper }
     }
 }

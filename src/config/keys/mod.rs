@@ -3,6 +3,7 @@
 //! From this one table come the checks and defaults of the reader, "did you mean", "not supported yet", the JSON Schema and
 //! the key reference.
 
+pub mod access;
 pub mod face;
 pub mod integration;
 pub mod reference;

@@ -2,6 +2,7 @@
 
 use super::{
     Default, Kind, Table,
+    access::{API_AUTHORIZER, API_KEY, API_KEYS, AUTHORIZER, USAGE_PLAN},
     face::{CORS, GATEWAY_RESPONSE},
     integration::{INTEGRATIONS, RESPONSE},
     key, later, later_word,
@@ -20,6 +21,7 @@ pub(super) const DAY: Duration = Duration::from_secs(86_400);
 /// A timeout: never zero, so that nothing waits forever or not at all.
 pub(super) const TIMEOUT: Kind = Kind::Duration { min: MILLISECOND, max: HOUR };
 pub(super) const COUNT: Kind = Kind::Integer { min: 0, max: 10_000_000 };
+const AUTHORIZER_NAME: Kind = Kind::Text("the name of an authorizer, or none");
 const REQUEST_BODY: Kind = Kind::Size { min: 1, max: 1 << 50, unlimited: true };
 pub(super) const STATUS: Kind = Kind::Integer { min: 200, max: 599 };
 pub(super) const HEADERS: Kind = Kind::Map(&Kind::OneOrMore(&Kind::Text("a header value")));
@@ -42,10 +44,11 @@ pub static ROOT: Table = Table {
         key("domain", Kind::Named(&DOMAIN), Default::Nothing, "Custom domains: which API's stage has which base path."),
         key("log", Kind::Table(&LOG), Default::Nothing, "The access log and the error log."),
         key("metrics", Kind::Table(&METRICS), Default::Nothing, "Where metrics go."),
-        later("authorizer", "authorizers", "Who may call."),
+        key("authorizer", Kind::Named(&AUTHORIZER), Default::Nothing, "What proves who sends a request."),
         key("model", Kind::Named(&MODEL), Default::Nothing, "JSON Schemas of bodies, for the routes of every API."),
-        later("usage_plan", "usage plans", "Limits and quotas per API key."),
-        later("api_key", "usage plans", "API keys, stored hashed."),
+        key("usage_plan", Kind::Named(&USAGE_PLAN), Default::Nothing, "What API keys are good for."),
+        key("api_key", Kind::Tables(&API_KEY), Default::Nothing, "API keys, stored hashed."),
+        key("api_keys", Kind::Table(&API_KEYS), Default::Nothing, "API keys in a file of their own."),
         later("iam_user", "IAM authorization", "Whose SigV4 signatures are accepted."),
         later("cluster", "shared limits", "Several gateways that share limits, quotas and purges."),
         later("tracing", "tracing", "Where spans go."),
@@ -382,7 +385,25 @@ pub static API: Table = Table {
         ),
         later("binary_media_types", "mapped integrations", "Media types that are not text."),
         later("minimum_compression_size", "compression", "From which size answers are compressed."),
-        later("api_key_source", "usage plans", "Where the API key is read from."),
+        key(
+            "authorizer",
+            AUTHORIZER_NAME,
+            Default::Nothing,
+            "What proves who may call its routes, where they do not say so themselves.",
+        ),
+        key(
+            "authorizers",
+            Kind::Named(&API_AUTHORIZER),
+            Default::Nothing,
+            "Authorizers that only its routes can name.",
+        ),
+        key(
+            "api_key",
+            Kind::Bool,
+            Default::Bool(false),
+            "Whether its routes need an API key where they do not say so themselves.",
+        ),
+        later("api_key_source", "authorizers", "Where the API key is read from."),
         key(
             "request_ids",
             Kind::Bool,
@@ -487,10 +508,20 @@ pub static ROUTE: Table = Table {
             Default::Nothing,
             "What else there is to tell about it: responses, examples; serves nobody's request.",
         ),
-        later("authorizer", "authorizers", "Who may call."),
+        key(
+            "authorizer",
+            AUTHORIZER_NAME,
+            Default::Words("that of the API"),
+            "What proves who may call it; none is for everyone.",
+        ),
         later("scopes", "authorizers", "Scopes that the caller needs."),
         later("roles", "authorizers", "Roles of which the caller needs one."),
-        later("api_key", "usage plans", "Whether an API key is required."),
+        key(
+            "api_key",
+            Kind::Bool,
+            Default::Words("that of the API, else false"),
+            "Whether a request needs an API key, in X-Api-Key.",
+        ),
         later("throttle", "throttling", "Rate and burst."),
         later("cache", "caching", "How long answers are stored."),
         key(

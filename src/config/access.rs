@@ -1,0 +1,137 @@
+//! Who may call: `[authorizer.*]`, `[[api_key]]`, `[api_keys]`, `[usage_plan.*]`, and what APIs and routes say of it, as written.
+
+use super::{
+    FileValue,
+    reader::Reader,
+    source::{At, Place, Text},
+};
+use crate::base::limits;
+
+/// `[authorizer.NAME]`
+#[derive(Clone, Debug)]
+pub struct Authorizer {
+    /// Its name and where it stands.
+    pub name: At<String>,
+    /// `type`
+    pub kind: At<&'static str>,
+    /// `subjects`
+    pub subjects: Vec<Text>,
+    /// `issuers`
+    pub issuers: Vec<Text>,
+    /// `names`
+    pub names: Vec<Text>,
+}
+
+/// `[[api_key]]`
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    /// `name`; `None` if it could not be read.
+    pub name: Option<Text>,
+    /// `value_sha256`, not yet checked; `None` if it could not be read.
+    pub value_sha256: Option<Text>,
+    /// `shown`
+    pub shown: Option<Text>,
+    /// `enabled`
+    pub enabled: At<bool>,
+    /// `expires`, not yet checked.
+    pub expires: Option<Text>,
+    /// `usage_plans`, not yet checked.
+    pub usage_plans: Vec<Text>,
+}
+
+/// `[usage_plan.NAME]`
+#[derive(Clone, Debug)]
+pub struct UsagePlan {
+    /// Its name and where it stands.
+    pub name: At<String>,
+    /// `apis`, not yet checked.
+    pub apis: Vec<Text>,
+}
+
+/// All of it that stands at the top.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// `[authorizer.*]`
+    pub authorizers: Vec<Authorizer>,
+    /// `[[api_key]]`
+    pub keys: Vec<ApiKey>,
+    /// `[api_keys] file`
+    pub key_file: Option<FileValue>,
+    /// `[usage_plan.*]`
+    pub plans: Vec<UsagePlan>,
+}
+
+/// What a route or an API says of who may call it.
+#[derive(Clone, Debug, Default)]
+pub struct Guard {
+    /// `authorizer`, not yet looked up; `none` says that everyone may.
+    pub authorizer: Option<Text>,
+    /// `api_key`, if it is given.
+    pub api_key: Option<At<bool>>,
+}
+
+impl Guard {
+    /// Where it is said that somebody may not call.
+    #[must_use]
+    pub fn closes(&self) -> Option<Place> {
+        let authorizer = self.authorizer.as_ref().filter(|name| name.value != NONE).map(|name| name.place);
+        authorizer.or_else(|| self.api_key.filter(|key| key.value).map(|key| key.place))
+    }
+
+    /// Whether it says anything.
+    #[must_use]
+    pub const fn speaks(&self) -> bool {
+        self.authorizer.is_some() || self.api_key.is_some()
+    }
+}
+
+/// The authorizer that lets everyone pass.
+pub const NONE: &str = "none";
+
+pub(super) fn read(root: &Reader<'_>) -> Access {
+    Access {
+        authorizers: authorizers(root, "authorizer"),
+        keys: root.tables("api_key").iter().map(key).collect(),
+        key_file: root.table("api_keys").and_then(|table| table.file("file", limits::KEY_FILE_BYTES_MAX)),
+        plans: root.named("usage_plan").iter().map(|(entry, table)| plan(named(entry), table)).collect(),
+    }
+}
+
+/// Those at the top, or those of an API, under `key`.
+pub(super) fn authorizers(table: &Reader<'_>, key: &'static str) -> Vec<Authorizer> {
+    table.named(key).iter().map(|(entry, table)| authorizer(named(entry), table)).collect()
+}
+
+/// What a route or an API says.
+pub(super) fn guard(table: &Reader<'_>) -> Guard {
+    Guard { authorizer: table.text("authorizer"), api_key: table.key_place("api_key").map(|_| table.bool("api_key")) }
+}
+
+fn named(entry: &super::tree::Entry) -> At<String> {
+    At { value: entry.key.clone(), place: entry.place }
+}
+
+fn authorizer(name: At<String>, table: &Reader<'_>) -> Authorizer {
+    Authorizer {
+        name,
+        kind: table.required_choice("type"),
+        subjects: table.texts("subjects"),
+        issuers: table.texts("issuers"),
+        names: table.texts("names"),
+    }
+}
+
+fn key(table: &Reader<'_>) -> ApiKey {
+    ApiKey {
+        name: table.text("name"),
+        value_sha256: table.text("value_sha256"),
+        shown: table.text("shown"),
+        enabled: table.bool("enabled"),
+        expires: table.text("expires"),
+        usage_plans: table.texts("usage_plans"),
+    }
+}
+
+fn plan(name: At<String>, table: &Reader<'_>) -> UsagePlan {
+    UsagePlan { name, apis: table.texts("apis") }
+}

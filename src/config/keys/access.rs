@@ -1,0 +1,99 @@
+//! The tables of access control.
+
+use super::{Default, Key, Kind, Table, key, word};
+
+/// A list of patterns about a certificate.
+const PATTERNS: Kind = Kind::OneOrMore(&Kind::Text("a text, in which `*` is any text"));
+
+/// The keys of `authorizer.<name>`.
+pub static AUTHORIZER: Table = Table {
+    path: "authorizer.<name>",
+    doc: "Proves who sends a request. Routes and APIs name it: `authorizer = \"NAME\"`.",
+    keys: AUTHORIZER_KEYS,
+};
+
+/// The keys of `api.<name>.authorizers.<authorizer>`.
+pub static API_AUTHORIZER: Table = Table {
+    path: "api.<name>.authorizers.<authorizer>",
+    doc: "An authorizer that only this API's routes can name; hides one of the same name outside.",
+    keys: AUTHORIZER_KEYS,
+};
+
+const AUTHORIZER_KEYS: &[Key] = &[
+    key("type", Kind::Choice(&[word("mtls")]), Default::Required, "How it proves."),
+    key(
+        "subjects",
+        PATTERNS,
+        Default::List(&[]),
+        "mtls: the client certificate's subject is one of these, as `CN=*.example.com, O=Partner`.",
+    ),
+    key("issuers", PATTERNS, Default::List(&[]), "mtls: its issuer is one of these."),
+    key(
+        "names",
+        PATTERNS,
+        Default::List(&[]),
+        "mtls: it has one of these alternative names, as `DNS:*.example.com`, `URI:spiffe://example.com/*`.",
+    ),
+];
+
+/// The keys of `api_key[]`.
+pub static API_KEY: Table = Table {
+    path: "api_key[]",
+    doc: "An API key, known by its SHA-256. `ringgate keys create` makes one.",
+    keys: &[
+        key("name", Kind::Text("a name"), Default::Required, "What it is called, in logs and limits; unique."),
+        key(
+            "value_sha256",
+            Kind::Text("64 hexadecimal digits"),
+            Default::Required,
+            "SHA-256 of the key that clients send in X-Api-Key.",
+        ),
+        key(
+            "shown",
+            Kind::Text("the first characters of the key"),
+            Default::Nothing,
+            "What people know it by; 12 bytes at most.",
+        ),
+        key("enabled", Kind::Bool, Default::Bool(true), "Whether it is good at all."),
+        key(
+            "expires",
+            Kind::Text("2027-01-31 or 2027-01-31T12:00:00Z"),
+            Default::Nothing,
+            "From when on it is no good (UTC).",
+        ),
+        key(
+            "usage_plans",
+            Kind::List(&Kind::Text("the name of a usage plan")),
+            Default::List(&[]),
+            "The usage plans that it is in; where there are any, one has to have the API that is called.",
+        ),
+    ],
+};
+
+/// The keys of `api_keys`.
+pub static API_KEYS: Table = Table {
+    path: "api_keys",
+    doc: "API keys in a file of their own, which is read again when it changes.",
+    keys: &[key(
+        "file",
+        Kind::File,
+        Default::Required,
+        "A file with a JSON object per line; `ringgate keys` writes it.",
+    )],
+};
+
+/// The keys of `usage_plan.<name>`.
+pub static USAGE_PLAN: Table = Table {
+    path: "usage_plan.<name>",
+    doc: "What API keys are good for.",
+    keys: &[
+        key(
+            "apis",
+            Kind::List(&Kind::Text("the name of an API, or `API:STAGE`")),
+            Default::Required,
+            "The APIs that its keys may call, one stage of each or all.",
+        ),
+        super::later("throttle", "throttling", "Rate and burst of each key."),
+        super::later("quota", "quotas", "Requests of each key per day, week or month."),
+    ],
+};

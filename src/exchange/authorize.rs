@@ -1,0 +1,143 @@
+//! Phase 3: who the request is from, and whether they may do this (reference, sections 0 and 7).
+
+use super::{Core, Opened, Rejection, Request, admit::Admitted};
+use crate::{
+    auth::{Identity, api_key::Table, certificate::Shown, failures::Allowance},
+    base::{
+        limits,
+        published::{Held, Seen},
+        span::Span,
+    },
+    http::field::is_word,
+    observe::event::Reason,
+    plan::{
+        Access, Plan, Route,
+        access::{Authorizer, KeyRule, Method},
+    },
+};
+use std::{rc::Rc, sync::Arc};
+
+/// Proof that the sender of a request may do what it asks for: [`super::validate`] demands it.
+#[derive(Debug)]
+pub struct Authorized(Admitted);
+
+impl Authorized {
+    /// The proof that went before.
+    #[must_use]
+    pub fn admitted(self) -> Admitted {
+        self.0
+    }
+}
+
+/// What a core needs to know credentials by, with a plan.
+#[derive(Debug)]
+pub struct Doorkeeper {
+    /// API keys.
+    keys: Seen<Table>,
+}
+
+/// The API key of a request.
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    table: Rc<Held<Table>>,
+    index: u32,
+}
+
+impl Doorkeeper {
+    /// That of `plan`.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self { keys: Seen::new(Arc::clone(&plan.keys)) }
+    }
+}
+
+impl ApiKey {
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.table.name(self.index)
+    }
+
+    /// As much of it as people may see.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.table.shown(self.index)
+    }
+}
+
+/// Lets `request` pass if its sender may do what it asks `route` for. A route that everyone may call costs one branch.
+///
+/// # Errors
+/// 401 and 403 for those who may not; 429 for those whose credentials were wrong too often.
+#[inline]
+pub fn authorize(
+    core: &Core,
+    route: &Route,
+    request: &Request<'_>,
+    opened: &mut Opened,
+    admitted: Admitted,
+) -> Result<Authorized, Rejection> {
+    match &route.access {
+        None => Ok(Authorized(admitted)),
+        Some(access) => check(core, access, request, opened).map(|()| Authorized(admitted)),
+    }
+}
+
+#[inline(never)]
+fn check(core: &Core, access: &Access, request: &Request<'_>, opened: &mut Opened) -> Result<(), Rejection> {
+    let now = core.net.now();
+    let client = request.client.ip;
+    if core.failures.borrow().are_too_many(client, ALLOWANCE, now) {
+        return Err(Rejection::new(Reason::TooManyFailures));
+    }
+    let verdict = access
+        .authorizer
+        .as_ref()
+        .map_or(Ok(()), |authorizer| prove(authorizer, request, opened))
+        .and_then(|()| access.key.as_ref().map_or(Ok(()), |rule| key(core, rule, request, opened)));
+    verdict.inspect_err(|rejection| {
+        // Who shows nothing guesses nothing.
+        if rejection.detail != NOTHING && rejection.status.0 < 500 && !client.is_unspecified() {
+            core.failures.borrow_mut().note(client, ALLOWANCE, now);
+        }
+    })
+}
+
+/// Proves who is there.
+fn prove(authorizer: &Authorizer, request: &Request<'_>, opened: &mut Opened) -> Result<(), Rejection> {
+    match &authorizer.method {
+        Method::Certificate(rules) => {
+            let client = request.tls.and_then(|tls| tls.client.as_deref());
+            let shown =
+                client.map(|client| Shown { subject: &client.subject, issuer: &client.issuer, names: &client.names });
+            rules
+                .check(shown)
+                .map_err(|refused| Rejection { detail: refused.label(), ..Rejection::new(Reason::Forbidden) })?;
+            let subject = client.map(|client| client.subject.clone()).unwrap_or_default();
+            opened.who = Some(Rc::new(Identity::new([("authorizer.principalId".to_owned(), subject)])));
+            Ok(())
+        }
+    }
+}
+
+/// Checks the API key (reference, section 7.2).
+fn key(core: &Core, rule: &KeyRule, request: &Request<'_>, opened: &mut Opened) -> Result<(), Rejection> {
+    let refused = |detail| Rejection { detail, ..Rejection::new(Reason::BadApiKey) };
+    let mut lines = request.head.fields.iter().filter(|line| is_word(line.name.of(request.bytes), b"x-api-key"));
+    let value: Span = lines.next().ok_or_else(|| refused(NOTHING))?.value;
+    if lines.next().is_some() {
+        return Err(refused("several_keys"));
+    }
+    let table = opened.epoch_ref().doorkeeper.keys.get();
+    let now = core.net.clock.unix(request.started).seconds();
+    let checked = table.check(value.of(request.bytes), now, &rule.plans);
+    let index = checked.map_err(|why| refused(why.label()))?;
+    opened.key = Some(ApiKey { table, index });
+    Ok(())
+}
+
+/// The detail of those who have shown no credentials at all.
+const NOTHING: &str = "no_credentials";
+/// How many wrong credentials are borne of one client, on each core.
+const ALLOWANCE: Allowance =
+    Allowance { burst: limits::CREDENTIAL_FAILURES_BURST, per_minute: limits::CREDENTIAL_FAILURES_PER_MINUTE };
