@@ -303,6 +303,20 @@ pub const RSA_BITS_MIN: usize = 2048;
 pub const RSA_BITS_MAX: usize = 8192;
 /// Names of nested claims in one path.
 pub const CLAIM_PATH_DEPTH_MAX: usize = 16;
+/// Signing keys that a core keeps: one per user, day, region and service. One takes 700 bytes.
+pub const SIGNING_KEYS_MAX: usize = 4096;
+/// How far a signature's date may be from now, either way (reference, section 7.1).
+pub const SIGNATURE_SKEW: Duration = Duration::from_secs(300);
+/// How long a presigned request may be valid: Amazon's seven days.
+pub const PRESIGNED_SECONDS_MAX: u64 = 604_800;
+/// Bytes of a policy document: Amazon's are 8 KB; lists of addresses have a hundred thousand entries.
+pub const POLICY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How deeply a policy document may be nested: the language needs 7.
+pub const POLICY_DEPTH_MAX: usize = 16;
+/// Bytes of one pattern or value in a policy.
+pub const POLICY_VALUE_BYTES_MAX: usize = 4096;
+/// Findings that one document is told.
+pub const POLICY_FINDINGS_MAX: usize = 64;
 
 const _: () = assert!(FIXED_FIELDS_BYTES_MAX < BUFFER_BYTES, "a fixed answer's head fits a small buffer");
 const _: () = assert!(LOG_BUFFER_FULL < LOG_BUFFER_BYTES);

@@ -363,7 +363,6 @@ impl<'c> Compiler<'c> {
             route.integration.as_ref().and_then(|i| integration::compile(i, around, self))
         });
         let access = self.gate.of_route(route, &common.access, self.sink);
-        let validator = validation::compile(route, parameters, &common.models, self.body_limit, self.sink);
         let compile = || validation::compile(route, parameters, &common.models, self.body_limit, self.sink);
         let validator = common.checks.get(index).and_then(|known| known.get_or_init(compile).clone());
         let (Some((path, parameters)), Some((methods, names)), Some(text)) = (path, methods, &route.path) else {

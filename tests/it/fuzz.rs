@@ -24,6 +24,8 @@ const TARGETS: &[Target] = &[
     ("mapping", ringgate::mapping::fuzz::fuzz_mapping),
     ("validate", ringgate::validate::fuzz::fuzz_validate),
     ("jwt", ringgate::auth::jwt::fuzz::fuzz_jwt),
+    ("sigv4", ringgate::auth::sigv4::fuzz::fuzz_sigv4),
+    ("policy", ringgate::auth::policy::fuzz::fuzz_policy),
     ("exchange", ringgate::connection::fuzz::fuzz_exchange),
 ];
 

@@ -26,6 +26,7 @@ mod kinds;
 mod openapi;
 mod readme;
 mod real;
+mod sigv4_suite;
 #[allow(dead_code, reason = "a kit: not every module uses all of it")]
 mod support;
 mod tidy;
