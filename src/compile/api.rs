@@ -139,6 +139,23 @@ pub(super) fn owners(apis: &[Api]) -> Option<Router> {
     Some(owners.build())
 }
 
+/// Whether routes of one API could be found below the base path of another that is alone there.
+pub(super) fn guarded(apis: &[Api]) -> bool {
+    let meet = |a: &Api, b: &Api| {
+        a.hosts.is_empty()
+            || b.hosts.is_empty()
+            || a.hosts.iter().any(|host| {
+                b.hosts.iter().any(|other| other == host || other.starts_with('*') || host.starts_with('*'))
+            })
+    };
+    let above = |outer: &Api, inner: &Api| {
+        let outer = outer.base_path.trim_end_matches('/');
+        inner.base_path.len() > outer.len() && inner.base_path.starts_with(&format!("{outer}/"))
+    };
+    let here = || apis.iter().filter(|api| !api.aside);
+    here().filter(|api| api.alone).any(|inner| here().any(|outer| above(outer, inner) && meet(outer, inner)))
+}
+
 /// Warns about APIs that serve nothing.
 pub(super) fn warn_empty(config: &Config, sink: &Sink) {
     for api in config.apis.iter().filter(|api| api.routes.is_empty()) {
@@ -207,6 +224,16 @@ struct Common<'c> {
     canary: Option<Twins>,
 }
 
+impl Common<'_> {
+    /// What the integration of a route is made of besides its own table.
+    fn around<'r>(&'r self, parameters: Option<&'r [String]>, route: &'r config::api::Route) -> Around<'r> {
+        let manners = self.face.as_ref().and_then(|face| face.manners.as_ref());
+        let remaps = manners.is_some_and(|manners| manners.kind == MannersKind::Rest);
+        let (kind, variables, stage_segment) = (self.kind, &self.variables, self.stage_segment);
+        Around { parameters, kind, variables, remaps, stage_segment, route }
+    }
+}
+
 /// A canary, and the API that its routes are.
 struct Twins {
     share: Share,
@@ -244,6 +271,8 @@ impl<'c> Compiler<'c> {
             stage,
             canary: canary.is_some().then_some(false),
             aside: target.is_some(),
+            // Reference 1.2 and 11: what begins with a stage's name is for that stage.
+            alone: in_path && kind != ApiKind::Plain,
         };
         let id_of = id(&self.apis);
         if let Some((_, owner)) = target.and_then(|target| self.targets.get_mut(target)) {
@@ -347,16 +376,7 @@ impl<'c> Compiler<'c> {
         let methods = self.methods(&route.methods, common.kind);
         let path = route.path.as_ref().and_then(|text| self.path(text, common));
         let parameters = path.as_ref().map(|(_, parameters)| parameters.as_slice());
-        let manners = common.face.as_ref().and_then(|face| face.manners.as_ref());
-        let remaps = manners.is_some_and(|manners| manners.kind == MannersKind::Rest);
-        let around = Around {
-            parameters,
-            kind: common.kind,
-            variables: &common.variables,
-            remaps,
-            stage_segment: common.stage_segment,
-            route,
-        };
+        let around = common.around(parameters, route);
         let integration = route.integration.as_ref().and_then(|i| integration::compile(i, around, self));
         let other = common.canary.as_ref().and_then(|canary| {
             let around = Around { variables: &canary.share.variables, ..around };

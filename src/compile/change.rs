@@ -281,7 +281,7 @@ fn asked(name: &str, around: Around<'_>, text: &Text, sink: &Sink) -> Option<Val
 /// A variable of an answer.
 fn answered(name: &str, around: Around<'_>, text: &Text, sink: &Sink) -> Option<respond::Value> {
     match name.strip_prefix("response.") {
-        None => Some(common(name, around, text, sink)?.answered()),
+        None => common(name, around, text, sink)?.answered(),
         Some("body") => {
             later(text, sink);
             None
@@ -303,22 +303,23 @@ fn answered(name: &str, around: Around<'_>, text: &Text, sink: &Sink) -> Option<
 /// What both know.
 enum Common {
     Literal(Box<[u8]>),
-    Context(crate::observe::variables::Variable),
+    Other(Source),
 }
 
 impl Common {
-    #[expect(clippy::unnecessary_wraps, reason = "it stands where others may fail")]
     fn asked(self) -> Option<Value> {
-        Some(match self {
-            Self::Literal(text) => Value::Literal(text),
-            Self::Context(variable) => Value::Context(variable),
-        })
+        match self {
+            Self::Literal(text) => Some(Value::Literal(text)),
+            Self::Other(Source::Context(variable)) => Some(Value::Context(variable)),
+            Self::Other(_) => None,
+        }
     }
 
-    fn answered(self) -> respond::Value {
+    fn answered(self) -> Option<respond::Value> {
         match self {
-            Self::Literal(text) => respond::Value::Literal(text),
-            Self::Context(variable) => respond::Value::Context(variable),
+            Self::Literal(text) => Some(respond::Value::Literal(text)),
+            Self::Other(Source::Context(variable)) => Some(respond::Value::Context(variable)),
+            Self::Other(_) => None,
         }
     }
 }
@@ -333,7 +334,7 @@ fn common(name: &str, around: Around<'_>, text: &Text, sink: &Sink) -> Option<Co
     }
     let parsed = name.starts_with("context.").then(|| Expression::parse(name));
     match parsed {
-        Some(Ok(Expression::Value(Source::Context(variable)))) => Some(Common::Context(variable)),
+        Some(Ok(Expression::Value(source @ Source::Context(_)))) => Some(Common::Other(source)),
         Some(Ok(_)) => {
             unknown(name, text, "it is known only when a request is refused", sink);
             None

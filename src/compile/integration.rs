@@ -33,7 +33,7 @@ pub(super) fn compile<'c>(
 ) -> Option<plan::Integration> {
     use config::integration::Integration as Written;
     let sink = compiler.sink;
-    let asks = matches!(integration, Written::HttpProxy(_) | Written::Http(_));
+    let asks = matches!(integration, Written::HttpProxy(_) | Written::Http(_) | Written::NotImplemented);
     if let (Some((name, _)), false) = (around.route.mapping.request_parameters.first(), asks) {
         let message = "`request_parameters` are for integrations that send requests on";
         let diagnostic = match integration {
@@ -60,6 +60,8 @@ pub(super) fn compile<'c>(
             self::redirect(redirect, around.parameters, compiler)
         }
         Written::Mock(mock) => self::mock(mock, around, compiler),
+        // What its document says of mapping is for when it can be served.
+        Written::NotImplemented => Some(plan::Integration::NotImplemented),
     }
 }
 

@@ -6,11 +6,11 @@ use crate::{
         self, Diagnostic,
         diagnostic::Code,
         integration::HttpProxy,
+        response::is_change,
         source::{At, Text},
     },
     http::method::Method,
     mapping::{
-        change::is_change,
         percent::{self, Came, Zone},
         target::{Target, TargetError},
     },

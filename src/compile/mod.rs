@@ -83,6 +83,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         authorizers: apis.authorizers,
         keys: Arc::new(Published::new(keys)),
         owners: api::owners(&apis.apis),
+        guarded: api::guarded(&apis.apis),
         only_rest: !apis.apis.is_empty() && apis.apis.iter().all(|api| api.kind() == ApiKind::Rest),
         apis: apis.apis,
         routes: apis.routes,

@@ -197,6 +197,7 @@ fn route(out: &mut String, plan: &Plan, route: &Route) {
             responses(out, &mock.responses);
             Ok(())
         }
+        Integration::NotImplemented => writeln!(out, "not implemented"),
         Integration::Redirect(redirect) => {
             let query = if redirect.keep_query { " with query" } else { "" };
             writeln!(out, "{} to {}{query}", redirect.status, template(&redirect.location))

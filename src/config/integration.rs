@@ -22,6 +22,8 @@ pub enum Integration {
     Redirect(Redirect),
     /// `mock`
     Mock(Mock),
+    /// `not_implemented`
+    NotImplemented,
 }
 
 /// `{ type = "http_proxy" }`
@@ -89,6 +91,7 @@ pub(super) fn read(route: &Reader<'_>) -> Option<Integration> {
             location: table.text("location"),
             keep_query: table.bool("keep_query"),
         }),
+        "not_implemented" => Integration::NotImplemented,
         _ => Integration::Mock(Mock {
             status: table.integer("status"),
             headers: table.map("headers"),

@@ -4,7 +4,6 @@ use super::{
     reader::Reader,
     source::{At, Place, Text},
 };
-use crate::mapping::change::is_change;
 
 /// The keys of a route that are about mapping.
 #[derive(Clone, Debug)]
@@ -56,6 +55,12 @@ impl Response {
     pub fn edits(&self) -> bool {
         self.parameters.iter().any(|(name, _)| is_change(&name.value))
     }
+}
+
+/// Whether the name of a mapping says what is done, as in HTTP APIs: `append:header.x`.
+#[must_use]
+pub fn is_change(name: &str) -> bool {
+    ["append:", "overwrite:", "remove:"].iter().any(|act| name.starts_with(act))
 }
 
 pub(super) fn read(route: &Reader<'_>) -> Mapping {

@@ -342,6 +342,7 @@ fn integration(integration: &Integration, around: &Mapping) -> Json {
             put_text(&mut shown, "location", redirect.location.as_ref());
             shown.put("keep_query", Json::Bool(redirect.keep_query.value));
         }
+        Integration::NotImplemented => shown.put("type", Json::text("not_implemented")),
         Integration::Mock(mock) => {
             shown.put("type", Json::text("mock"));
             if around.custom().is_none() {

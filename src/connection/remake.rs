@@ -53,7 +53,7 @@ impl Shape {
 }
 
 /// Appends the head of an answer that passes with changes, its blank line included.
-pub(super) fn encode_edited(
+fn encode_edited(
     out: &mut Vec<u8>,
     context: &Context<'_>,
     opened: &Opened,
@@ -82,6 +82,9 @@ pub(super) fn encode(
     passes: bool,
     connection: Connection<'_>,
 ) {
+    if given.edit().is_some() {
+        return encode_edited(out, context, opened, given, (head, head_bytes), shape, connection);
+    }
     let core = &*context.client.core;
     let status = given.status();
     encode::status_line(out, status, status.reason().as_bytes());

@@ -122,9 +122,6 @@ pub fn upstream(
     let heads = (head, head_bytes);
     match &given {
         None => encode_upstream(&mut out, context, opened, heads, &shape, connection, None),
-        Some(given) if given.edit().is_some() => {
-            remake::encode_edited(&mut out, context, opened, given, heads, &shape, connection);
-        }
         Some(given) => remake::encode(&mut out, context, opened, given, heads, &shape, own.is_none(), connection),
     }
     let content = own.unwrap_or(&fed.bytes);

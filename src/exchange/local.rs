@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     http::status::Status,
+    observe::event::Reason,
     plan::{Fixed, Integration, Redirect, Route},
     route::Params,
 };
@@ -25,10 +26,12 @@ pub enum Said<'a> {
 /// Whether the plan has an answer to this request.
 ///
 /// # Errors
-/// A mock has none.
+/// A mock has none, or nothing is implemented.
 pub fn ready(route: &Route, request: &Request<'_>) -> Result<Reply, Rejection> {
-    if let Integration::Mock(mock) = &route.integration {
-        respond::mock(mock, request)?;
+    match &route.integration {
+        Integration::NotImplemented => return Err(Rejection::new(Reason::NotImplemented)),
+        Integration::Mock(mock) => drop(respond::mock(mock, request)?),
+        _ => {}
     }
     Ok(Reply::Local)
 }
@@ -40,7 +43,7 @@ pub fn said<'a>(opened: &Opened, epoch: &'a Epoch, request: &Request<'_>) -> Opt
         Integration::Fixed(fixed) => Some(Said::Fixed(fixed)),
         Integration::Redirect(redirect) => Some(Said::Redirect(redirect)),
         Integration::Mock(mock) => respond::mock(mock, request).ok().map(Said::Mock),
-        Integration::HttpProxy(_) => None,
+        Integration::HttpProxy(_) | Integration::NotImplemented => None,
     }
 }
 

@@ -41,12 +41,6 @@ pub enum Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadValue(pub Range<usize>, pub &'static str);
 
-/// Whether a text begins as those that [`Change::parse`] reads.
-#[must_use]
-pub fn is_change(text: &str) -> bool {
-    act(text).is_some()
-}
-
 fn act(text: &str) -> Option<(Act, &str)> {
     let (word, what) = text.split_once(':')?;
     Some((
@@ -147,7 +141,7 @@ pub fn parts(text: &str) -> Result<Vec<Part>, BadValue> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Act, Change, Part, is_change, parts};
+    use super::{Act, Change, Part, parts};
     use crate::mapping::target::TargetError;
 
     #[test]
@@ -172,7 +166,6 @@ mod tests {
         ];
         for (text, expect, why) in cases {
             assert_eq!(Change::parse(text), expect, "{text}: {why}");
-            assert_eq!(is_change(text), !text.starts_with(['i']) && !text.starts_with("replace"), "{text}");
         }
         for name in [
             "access-control-allow-origin",

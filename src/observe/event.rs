@@ -303,6 +303,8 @@ reasons! {
     Draining = "draining", Some(Side::Gateway), 503;
     /// The integration's answer is one that no response of the route is for, or a mock has nothing to answer with.
     Unmapped = "unmapped", Some(Side::Gateway), 500;
+    /// The route's operation needs something that this version does not have.
+    NotImplemented = "not_implemented", Some(Side::Gateway), 501;
     /// A bug of ours was noticed in time: the plan and what runs it do not agree.
     Internal = "internal", Some(Side::Gateway), 500;
     /// The code of the exchange panicked; its connection was closed.

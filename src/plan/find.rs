@@ -27,12 +27,25 @@ impl Plan {
             Place::Nowhere => return Outcome::NotFound,
         };
         let outcome = router.lookup(host, method, path, params);
+        if self.guarded
+            && let Outcome::Found(id) = outcome
+            && self.is_foreign(place, host, path, id)
+        {
+            return Outcome::NotFound;
+        }
         match outcome {
             Outcome::Found(id) if !params.is_empty() => {
                 self.better(router, id, host, method, path, params).map_or(outcome, Outcome::Found)
             }
             _ => outcome,
         }
+    }
+
+    /// Whether the request is for a stage that has no route for it, and the one that was found is another API's.
+    #[cold]
+    fn is_foreign(&self, place: Place<'_>, host: &[u8], path: &[u8], found: RouteId) -> bool {
+        let owner = self.owner(place, host, path).filter(|id| self.apis.get(id.index()).is_some_and(|api| api.alone));
+        owner.is_some_and(|id| self.routes.get(found.index()).is_none_or(|route| route.api != id))
     }
 
     /// The route that an HTTP API prefers to one with parameters (reference, section 11.2).

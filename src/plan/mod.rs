@@ -58,6 +58,8 @@ pub struct Plan {
     /// Finds the API whose a request is that has no route, by host and base path; its route ids are those of APIs. `None`
     /// where no API has a [`Face`].
     pub owners: Option<Router>,
+    /// Below the base path of some API, all requests are its, and routes of others could be found there.
+    pub guarded: bool,
     /// All APIs are REST APIs: what is for none of them is forbidden.
     pub only_rest: bool,
     /// `[authorizer.*]`, indexed by [`access::AuthorizerId`].
@@ -215,6 +217,8 @@ pub struct Api {
     pub canary: Option<bool>,
     /// Its routes are not in the plan's own router: it is a canary, or seen at a domain.
     pub aside: bool,
+    /// All that is below its base path is its, whether it has a route for that or not: the path names its stage.
+    pub alone: bool,
 }
 
 impl Api {
@@ -265,6 +269,8 @@ pub enum Integration {
     Redirect(Redirect),
     /// `mock` with templates
     Mock(Box<respond::Mock>),
+    /// `not_implemented`: every request is refused.
+    NotImplemented,
 }
 
 /// `{ type = "http_proxy" }`

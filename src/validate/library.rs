@@ -5,7 +5,10 @@ use crate::base::limits;
 use ahash::AHashMap;
 use jsonschema::{Draft, PatternOptions, Registry, Retrieve, Uri, ValidationOptions};
 use serde_json::{Map, Value};
-use std::{cell::RefCell, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
 
 /// The dialect of JSON Schema that a schema without `$schema` is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +72,8 @@ pub struct Library {
     known: Vec<String>,
     /// By index: it refers to others.
     linked: Vec<bool>,
+    /// Some refer to languages that schemas are written in.
+    languages: Cell<bool>,
     linking: RefCell<Linking>,
 }
 
@@ -106,6 +111,7 @@ impl Library {
             bundled,
             known,
             linked: Vec::new(),
+            languages: Cell::new(false),
             linking: RefCell::default(),
         };
         let mut taken = Vec::with_capacity(models.len());
@@ -130,9 +136,11 @@ impl Library {
             addresses: &self.addresses,
             root: schema,
             linked: false,
+            languages: false,
             broken: Vec::new(),
         };
         let resolved = finder.schema(schema, &mut String::new(), 0);
+        self.languages.set(self.languages.get() || finder.languages);
         (resolved, finder.linked || has_own_language(schema), finder.broken)
     }
 
@@ -229,6 +237,11 @@ impl Library {
         let mut builder = Registry::new().retriever(Nothing);
         for (address, draft, schema) in bundles.chain(others) {
             builder = builder.add(address, draft.create_resource(schema)).map_err(|e| e.to_string())?;
+        }
+        if self.languages.get() {
+            // By themselves only those of one draft are there; a schema in a language that is a part of one brings all.
+            let part = serde_json::json!({ "$schema": "https://json-schema.org/draft/2020-12/meta/core" });
+            builder = builder.add(LANGUAGES, Draft::Unknown.create_resource(part)).map_err(|e| e.to_string())?;
         }
         builder.prepare().map_err(|e| e.to_string())
     }
@@ -341,6 +354,8 @@ fn without_others(schema: &Value) -> Value {
 
 /// What schemas without a name are known by.
 const INLINE: &str = "urn:ringgate:inline";
+/// What brings the languages of schemas is known by.
+const LANGUAGES: &str = "urn:ringgate:languages";
 /// What the documents are known by that schemas are put into.
 const BUNDLE: &str = "urn:ringgate:bundle:";
 
@@ -456,6 +471,7 @@ struct Finder<'a> {
     addresses: &'a [String],
     root: &'a Value,
     linked: bool,
+    languages: bool,
     broken: Vec<Broken>,
 }
 
@@ -522,6 +538,7 @@ impl Finder<'_> {
         let document = reference.split('#').next().unwrap_or_default();
         let meta = ["http://json-schema.org/", "https://json-schema.org/"];
         let meta = meta.iter().any(|known| document.starts_with(known));
+        self.languages |= meta;
         self.linked |= !meta && !document.is_empty() || model_of(reference).is_some();
         if let Some((name, rest)) = model_of(reference) {
             if let Some(address) = self.names.get(name).and_then(|index| self.addresses.get(*index)) {
@@ -658,6 +675,28 @@ mod tests {
             (json!({ "$ref": "#" }), true, "data that only looks like a reference"),
         ] {
             assert_eq!(schema.check(value.clone()).is_ok(), good, "{value}: {why}");
+        }
+    }
+
+    #[test]
+    fn models_and_the_languages_of_schemas_can_be_referred_to_together() {
+        for meta in [
+            "http://json-schema.org/draft-04/schema#",
+            "http://json-schema.org/draft-07/schema#",
+            "https://json-schema.org/draft/2020-12/schema",
+        ] {
+            let both = json!({ "properties": { "m": { "$ref": "#/model/A" }, "s": { "$ref": meta } } });
+            let (library, broken) = Library::new(vec![source("A", json!({ "type": "integer" })), source("X", both)]);
+            assert_eq!(broken, [], "{meta}");
+            let schema = library.model(1).unwrap();
+            assert_eq!(library.link(), Ok(()), "{meta}");
+            for (value, good) in [
+                (json!({ "m": 1, "s": { "type": "object" } }), true),
+                (json!({ "m": "x" }), false),
+                (json!({ "s": { "type": "objekt" } }), false),
+            ] {
+                assert_eq!(schema.check(value.clone()).is_ok(), good, "{meta}: {value}");
+            }
         }
     }
 

@@ -213,6 +213,7 @@ fn served(api: &str, document: &str) -> (Vec<String>, Vec<String>) {
             ringgate::plan::Integration::Fixed(fixed) => fixed.status.to_string(),
             ringgate::plan::Integration::Redirect(_) => "redirect".to_owned(),
             ringgate::plan::Integration::Mock(_) => "mock".to_owned(),
+            ringgate::plan::Integration::NotImplemented => "501".to_owned(),
         };
         format!("{} {} {to}", route.methods, route.path)
     };

@@ -1,7 +1,7 @@
 //! What must be true when a story is over.
 
 use super::{
-    script::{Ask, Kind, Worth},
+    script::{Ask, Kind, Way, Worth},
     stage::Ending,
     story::{Asked, End, Visitor, World, answers},
 };
@@ -64,6 +64,7 @@ fn whole(message: &Message, ask: &Ask, world: &World, end: &mut End, told: &dyn 
     let ours = message.field("x-echo").is_none();
     if !ours {
         end.upstream_answers += 1;
+        end.ways[ask.way as usize] += 1;
         return from_upstream(message, ask, told);
     }
     let fine = match &ask.kind {
@@ -71,6 +72,7 @@ fn whole(message: &Message, ask: &Ask, world: &World, end: &mut End, told: &dyn 
         Kind::Fixed => status == 200 && (message.body == b"fixed" || ask.method == "HEAD"),
         Kind::Redirect => status == 302 && message.field("location") == Some(&*format!("/new/it?id={}", ask.id)),
         Kind::Missing => status == 404,
+        Kind::Invalid => status == 400,
         Kind::BadBody => matches!(status, 400 | 502..=504),
         Kind::TooLarge => matches!(status, 413 | 502..=504),
         Kind::Proxied => !world.kind && matches!(status, 502..=504),
@@ -87,19 +89,37 @@ fn from_upstream(message: &Message, ask: &Ask, told: &dyn Fn() -> String) {
     let answer = &ask.answer;
     assert!(matches!(ask.kind, Kind::Proxied | Kind::BadBody | Kind::TooLarge), "{:?}: {}", ask.kind, told());
     assert_eq!(message.field("x-echo"), Some(&*ask.id.to_string()), "somebody else's answer: {}", told());
-    assert_eq!(message.status(), answer.status, "{}", told());
+    let (status, own) = expected(ask);
+    assert_eq!(message.status(), status, "{}", told());
     assert_eq!(message.count("date"), 1, "{}", told());
+    let changed = ask.way == Way::Changed && matches!(answer.status, 201 | 404);
+    assert_eq!(message.field("x-changed"), changed.then(|| ask.id.to_string()).as_deref(), "{}", told());
     match answer.worth {
+        Worth::NoHead | Worth::Silence => panic!("a cut response was completed: {}", told()),
+        _ if own.is_some() => assert!(Some(message.body.as_slice()) == own, "another body: {}", told()),
         Worth::Whole => assert!(message.body == answer.content, "another body: {}", told()),
         Worth::CutUnseen => assert!(answer.content.starts_with(&message.body), "another body: {}", told()),
-        Worth::CutBody | Worth::NoHead | Worth::Silence => panic!("a cut response was completed: {}", told()),
+        Worth::CutBody => panic!("a cut response was completed: {}", told()),
+    }
+}
+
+/// The status that the client gets for what the upstream says, and the content that is not the upstream's.
+fn expected(ask: &Ask) -> (u16, Option<&'static [u8]>) {
+    let own = |text: &'static [u8]| if ask.method == "HEAD" { &b""[..] } else { text };
+    match (ask.way, ask.answer.status) {
+        (Way::Mapped, 503) => (503, Some(own(b"failed"))),
+        (Way::Mapped, _) => (200, None),
+        (Way::Changed, 201) => (204, Some(b"")),
+        (Way::Changed, 404) => (410, None),
+        (_, status) => (status, None),
     }
 }
 
 fn cut(message: &Message, ask: &Ask, told: &dyn Fn() -> String) {
     if message.field("x-echo").is_some() {
         assert_eq!(message.field("x-echo"), Some(&*ask.id.to_string()), "somebody else's answer: {}", told());
-        assert!(ask.answer.content.starts_with(&message.body), "another body: {}", told());
+        let content = expected(ask).1.unwrap_or(&ask.answer.content);
+        assert!(content.starts_with(&message.body), "another body: {}", told());
     }
 }
 
@@ -125,6 +145,7 @@ pub(crate) fn upstreams(asked: &[Rc<Asked>], all: &[Ask], end: &mut End) {
             heads[ask.id] += 1;
             head(&message, ask);
             assert!(matches!(ask.kind, Kind::Proxied | Kind::BadBody | Kind::TooLarge), "refused: {message:?}");
+            assert!(ask.way != Way::Valid || ask.kind == Kind::Proxied, "not looked at: {message:?}");
             assert!(ask.kind == Kind::BadBody || ask.content.starts_with(&message.body), "another body: {message:?}");
         }
     }
@@ -136,13 +157,23 @@ pub(crate) fn upstreams(asked: &[Rc<Asked>], all: &[Ask], end: &mut End) {
 
 fn head(message: &Message, ask: &Ask) {
     assert_eq!(message.method(), ask.method);
-    assert_eq!(message.target(), format!("/e?id={}", ask.id));
+    let path = message.target().split('?').next().unwrap_or_default();
+    match ask.way {
+        Way::Plain | Way::Changed => assert_eq!(path, "/e"),
+        Way::Valid | Way::Mapped => assert_eq!(path, ask.way.path()),
+        Way::Staged => assert!(matches!(path, "/e" | "/f"), "{message:?}"),
+    }
+    assert_eq!(message.target(), format!("{path}?id={}", ask.id));
+    let more = (ask.way == Way::Changed).then(|| ask.id.to_string());
+    assert_eq!(message.field("x-more"), more.as_deref(), "{message:?}");
     assert_eq!(message.field("x-id"), Some(&*ask.id.to_string()), "{message:?}");
     assert_eq!(message.field("x-forwarded-for"), Some("192.0.2.1"), "{message:?}");
     assert_eq!(message.field("host"), Some("sim.example"), "{message:?}");
     let text = String::from_utf8_lossy(&ask.bytes);
-    assert_eq!(message.field("x-empty").is_some(), text.contains("X-Empty"), "{message:?}");
-    assert_eq!(message.field("x-odd").is_some(), text.contains("X-Odd"), "{message:?}");
+    let passes = ask.way != Way::Mapped;
+    assert_eq!(message.field("x-empty").is_some(), passes && text.contains("X-Empty"), "{message:?}");
+    let odd = passes && ask.way != Way::Changed && text.contains("X-Odd");
+    assert_eq!(message.field("x-odd").is_some(), odd, "{message:?}");
     assert_eq!(message.count("x-hop") + message.count("expect") + message.count("keep-alive"), 0, "{message:?}");
     assert!(message.field("connection").is_none_or(|value| value == "TE"), "{message:?}");
 }

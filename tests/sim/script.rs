@@ -9,6 +9,7 @@ pub(crate) struct Ask {
     pub(crate) id: usize,
     pub(crate) method: &'static str,
     pub(crate) kind: Kind,
+    pub(crate) way: Way,
     pub(crate) bytes: Vec<u8>,
     /// The content that the upstream must see.
     pub(crate) content: Vec<u8>,
@@ -16,9 +17,37 @@ pub(crate) struct Ask {
     pub(crate) answer: Answer,
 }
 
+/// Which route what is forwarded takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Plain,
+    /// The body is had first and looked at.
+    Valid,
+    /// Only what is mapped goes along, both ways.
+    Mapped,
+    /// Some of it is changed, both ways.
+    Changed,
+    /// A stage with a canary.
+    Staged,
+}
+
+impl Way {
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Plain => "/e",
+            Self::Valid => "/valid",
+            Self::Mapped => "/mapped",
+            Self::Changed => "/changed",
+            Self::Staged => "/staged/it",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Proxied,
+    /// The body is not what the route describes.
+    Invalid,
     Fixed,
     Redirect,
     Missing,
@@ -109,10 +138,15 @@ pub(crate) fn ask(chance: &mut Chance, id: usize, kind_world: bool) -> Ask {
         3 => return bad_head(chance, id),
         4 if !kind_world => Kind::BadBody,
         5 if !kind_world && chance.largest > 70_000 => Kind::TooLarge,
+        6 => Kind::Invalid,
         _ => Kind::Proxied,
     };
+    let way = match kind {
+        Kind::Invalid => Way::Valid,
+        _ => chance.pick(&[Way::Plain, Way::Plain, Way::Plain, Way::Valid, Way::Mapped, Way::Changed, Way::Staged]),
+    };
     let method = match kind {
-        Kind::BadBody | Kind::TooLarge => "POST",
+        Kind::BadBody | Kind::TooLarge | Kind::Invalid => "POST",
         _ => chance.pick(&["GET", "GET", "GET", "HEAD", "POST", "POST", "PUT", "DELETE", "OPTIONS"]),
     };
     let modern = !chance.one_in(8);
@@ -120,7 +154,7 @@ pub(crate) fn ask(chance: &mut Chance, id: usize, kind_world: bool) -> Ask {
         Kind::Fixed => "/fixed",
         Kind::Redirect => "/old/it",
         Kind::Missing => "/none",
-        _ => "/e",
+        _ => way.path(),
     };
     let mut head =
         format!("{method} {path}?id={id} HTTP/1.{}\r\nHost: sim.example\r\nX-Id: {id}\r\n", u8::from(modern));
@@ -139,12 +173,12 @@ pub(crate) fn ask(chance: &mut Chance, id: usize, kind_world: bool) -> Ask {
         head += "Connection: TE\r\nTE: trailers\r\n";
     }
     let close = close || !modern && !head.contains("keep-alive");
-    let (content, body) = body(chance, id, method, modern, &kind, &mut head);
+    let (content, body) = body(chance, id, method, modern, (&kind, way), &mut head);
     let mut bytes = head.into_bytes();
     bytes.extend_from_slice(b"\r\n");
     bytes.extend_from_slice(&body);
     let answer = answer(chance, id, method, kind_world);
-    Ask { id, method, kind, bytes, content, close, answer }
+    Ask { id, method, kind, way, bytes, content, close, answer }
 }
 
 /// The content and how it goes on the wire; the fields that say so are added to `head`.
@@ -153,7 +187,7 @@ fn body(
     id: usize,
     method: &str,
     modern: bool,
-    kind: &Kind,
+    (kind, way): (&Kind, Way),
     head: &mut String,
 ) -> (Vec<u8>, Vec<u8>) {
     let bodiless = matches!(method, "GET" | "HEAD" | "OPTIONS" | "DELETE") && !chance.one_in(12);
@@ -161,7 +195,18 @@ fn body(
         return (Vec::new(), Vec::new());
     }
     let size = if *kind == Kind::TooLarge { 70_000 + chance.below(5000) } else { chance.size() };
-    let content = chance.content(id, size);
+    let mut content = chance.content(id, size);
+    match (kind, way) {
+        (Kind::Proxied, Way::Valid) => {
+            let pad: String = content.iter().filter(|b| b.is_ascii_alphanumeric()).map(|b| char::from(*b)).collect();
+            content = format!("{{\"id\":{id},\"pad\":\"{pad}\"}}").into_bytes();
+        }
+        (Kind::Invalid, _) => {
+            content = chance.pick(&[&b"{\"id\":\"x\"}"[..], b"[]", b"{", b"{\"id\":1,\"id\":1}", b"{} {}"]).to_vec();
+        }
+        _ => {}
+    }
+    let size = content.len();
     let chunked = *kind == Kind::BadBody || modern && chance.one_in(2);
     if modern && size > 0 && chance.one_in(6) {
         *head += "Expect: 100-continue\r\n";
@@ -225,7 +270,16 @@ fn bad_head(chance: &mut Chance, id: usize) -> Ask {
     };
     let answer = answer(chance, id, "GET", true);
     let bytes = text.into_bytes();
-    Ask { id, method: "GET", kind: Kind::BadHead(status), bytes, content: Vec::new(), close: true, answer }
+    Ask {
+        id,
+        method: "GET",
+        kind: Kind::BadHead(status),
+        way: Way::Plain,
+        bytes,
+        content: Vec::new(),
+        close: true,
+        answer,
+    }
 }
 
 fn answer(chance: &mut Chance, id: usize, method: &str, kind_world: bool) -> Answer {

@@ -31,6 +31,8 @@ pub(crate) struct End {
     pub(crate) delivered: usize,
     pub(crate) replays: u64,
     pub(crate) retries: u64,
+    /// Answers by the way that they took.
+    pub(crate) ways: [usize; 5],
 }
 
 /// What all stories came to.
@@ -109,10 +111,56 @@ integration = {{ type = "static", status = 200, body = "fixed" }}
 method = "ANY"
 path = "/old/{{x}}"
 integration = {{ type = "redirect", status = 302, location = "/new/{{x}}", keep_query = true }}
-"#,
+{WAYS}"#,
         servers.join(", ")
     )
 }
+
+/// Routes that do more than forward: see [`script::Way`].
+const WAYS: &str = r#"
+[api.a.model.m]
+schema = '{"type": "object", "properties": {"id": {"type": "integer"}}}'
+[[api.a.route]]
+method = "ANY"
+path = "/valid"
+request_body = "64KiB"
+request_validator = { body = true, parameters = true }
+models = { "application/json" = "m" }
+parameters = [{ in = "query", name = "id", required = true, schema = { type = "integer" } }]
+integration = { type = "http_proxy", upstream = "u", timeout = "4s" }
+[[api.a.route]]
+method = "ANY"
+path = "/mapped"
+request_body = "64KiB"
+integration = { type = "http", upstream = "u", timeout = "4s" }
+request_parameters = { "integration.request.querystring.id" = "method.request.querystring.id", "integration.request.header.x-id" = "method.request.header.x-id" }
+[api.a.route.response."5.."]
+status = 503
+parameters = { "method.response.header.x-echo" = "integration.response.header.x-echo" }
+templates = { "application/json" = "failed" }
+[api.a.route.response.default]
+parameters = { "method.response.header.x-echo" = "integration.response.header.x-echo" }
+[[api.a.route]]
+method = "ANY"
+path = "/changed"
+request_body = "64KiB"
+integration = { type = "http_proxy", upstream = "u", timeout = "4s" }
+request_parameters = { "overwrite:path" = "/e", "append:header.x-more" = "$request.querystring.id", "remove:header.x-odd" = "" }
+[api.a.route.response.201]
+parameters = { "overwrite:statuscode" = "204", "append:header.x-changed" = "$response.header.x-echo" }
+[api.a.route.response.404]
+parameters = { "overwrite:statuscode" = "410", "append:header.x-changed" = "$response.header.x-echo" }
+[api.s]
+base_path = "/staged"
+stage = "prod"
+variables = { to = "e" }
+canary = { percent = 50.0, variables = { to = "f" } }
+[[api.s.route]]
+method = "ANY"
+path = "/it"
+request_body = "64KiB"
+integration = { type = "http_proxy", upstream = "u", path = "/${stageVariables.to}", timeout = "4s" }
+"#;
 
 pub(crate) fn play(seed: u64) -> End {
     let mut chance = Chance::new(seed);
@@ -415,6 +463,7 @@ impl Sum {
         sum.delivered += end.delivered;
         sum.replays += end.replays;
         sum.retries += end.retries;
+        sum.ways.iter_mut().zip(end.ways).for_each(|(sum, end)| *sum += end);
     }
 
     /// Everything that can happen did, often enough.
@@ -427,5 +476,6 @@ impl Sum {
                 && sum.cut > 10
                 && sum.replays > 0
                 && sum.retries > 0
+                && sum.ways.iter().all(|way| *way > 20)
     }
 }

@@ -13,6 +13,7 @@ pub static INTEGRATIONS: &[Variant] = &[
     Variant { name: "static", table: &STATIC, status: Status::Supported },
     Variant { name: "redirect", table: &REDIRECT, status: Status::Supported },
     Variant { name: "mock", table: &MOCK, status: Status::Supported },
+    Variant { name: "not_implemented", table: &NOT_IMPLEMENTED, status: Status::Supported },
     Variant { name: "lambda_proxy", table: &NOTHING, status: Status::Later("AWS integrations") },
     Variant { name: "aws_proxy", table: &NOTHING, status: Status::Later("AWS integrations") },
     Variant { name: "lambda", table: &NOTHING, status: Status::Later("AWS integrations") },
@@ -144,6 +145,13 @@ pub static MOCK: Table = Table {
         key("status", STATUS, Default::Integer(200), "The status code; not beside `response`."),
         key("headers", HEADERS, Default::Nothing, "Headers; a list makes several lines; not beside `response`."),
     ],
+};
+
+/// The keys of `api.<name>.route[].integration, type = "not_implemented"`.
+pub static NOT_IMPLEMENTED: Table = Table {
+    path: "api.<name>.route[].integration, type = \"not_implemented\"",
+    doc: "Refuses every request with 501, as the gateway response DEFAULT_5XX says: what stands in for an operation that cannot be served.",
+    keys: &[],
 };
 
 /// The keys of `api.<name>.route[].response.<pattern>`.

@@ -4,11 +4,11 @@ use super::{emit, extensions, parameters::path_parameters, response, staged};
 use crate::config::{
     document,
     json::Json,
+    response::is_change,
     source::{FileId, Text},
     tree::{Node, Sink, Table, Value},
     unit,
 };
-use crate::mapping::change::is_change;
 use std::collections::BTreeMap;
 
 /// Which language a document is written in.

@@ -280,13 +280,8 @@ impl Findings<'_> {
 
 /// An answer for what cannot be done.
 fn not_implemented(place: Place) -> Node {
-    let mut headers = emit::Out::new(place);
-    headers.text("content-type", "application/json", place);
     let mut out = emit::Out::new(place);
-    out.text("type", "static", place);
-    out.put("status", emit::integer(501, place));
-    out.table("headers", headers);
-    out.text("body", "{\"message\":\"Not Implemented\"}", place);
+    out.text("type", "not_implemented", place);
     out.node()
 }
 

@@ -377,7 +377,14 @@ impl<'a> Integration<'_, 'a> {
             self.text("passthroughBehavior").is_none_or(|word| word.value.eq_ignore_ascii_case("when_no_match"));
         let responses = self.map("responses");
         let patterns = responses.iter().any(|entry| entry.key.contains(['.', '*', '\\', '[', '|', '(', '?']));
-        passes && !patterns && requests.len() < 2 && !requests.iter().any(dynamic) && responses.iter().all(plain)
+        // Requests whose type has no template go on as they are, name no status, and are answered 500 (reference, section 5.2).
+        let everything = requests.iter().all(|entry| entry.key == "$default");
+        everything
+            && passes
+            && !patterns
+            && requests.len() < 2
+            && !requests.iter().any(dynamic)
+            && responses.iter().all(plain)
     }
 
     /// A mock that answers the same to every request.

@@ -11,10 +11,10 @@ use super::{
 use crate::config::{
     diagnostic::{Code, Diagnostic},
     json::Json,
+    response::is_change,
     source::Place,
     tree::{Entry, Node, Table, Value},
 };
-use crate::mapping::change::is_change;
 
 /// Why a mapping cannot be read.
 pub(super) enum Unread {

@@ -23,6 +23,7 @@ pub(super) fn kind(route: &Route) -> &'static str {
         Integration::Fixed(fixed) if fixed.body.is_empty() => "mock",
         Integration::Fixed(_) => "static",
         Integration::Redirect(_) => "redirect",
+        Integration::NotImplemented => "not_implemented",
     }
 }
 
@@ -46,6 +47,7 @@ pub(super) fn integration(plan: &Plan, route: &Route) -> String {
     let what = match &route.integration {
         Integration::HttpProxy(proxy) => format!("to {}", plan.upstreams[proxy.upstream.index()].name),
         Integration::Fixed(fixed) => fixed.status.to_string(),
+        Integration::NotImplemented => "501".to_owned(),
         Integration::Mock(mock) => format!("with {}", responses(&mock.responses)),
         Integration::Redirect(redirect) => {
             format!("{} to {}", redirect.status, template(&redirect.location, &route.parameters))
@@ -58,7 +60,7 @@ pub(super) fn integration(plan: &Plan, route: &Route) -> String {
 pub(super) fn upstream<'a>(plan: &'a Plan, route: &Route) -> Option<&'a Upstream> {
     match &route.integration {
         Integration::HttpProxy(proxy) => plan.upstreams.get(proxy.upstream.index()),
-        Integration::Fixed(_) | Integration::Redirect(_) | Integration::Mock(_) => None,
+        Integration::Fixed(_) | Integration::Redirect(_) | Integration::Mock(_) | Integration::NotImplemented => None,
     }
 }
 

@@ -326,6 +326,7 @@ fn answer<'p>(
             }
             Answer::Redirected { redirect, location }
         }
+        Integration::NotImplemented => Answer::Unmapped(Reason::NotImplemented, ""),
         Integration::Mock(mock) => match mock.answer(head, &asked.bytes) {
             Ok(response) => given(response, &known(plan, route, asked, head), asked, head),
             Err(why) => unmapped(why),
