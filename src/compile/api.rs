@@ -393,31 +393,7 @@ impl<'c> Compiler<'c> {
         }
         let id = RouteId(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
         self.places.push(text.place);
-        let is_default = common.kind == ApiKind::Http && text.value == DEFAULT;
-        let slash = if common.kind == ApiKind::Http { Slash::strict(&text.value) } else { Slash::Ignored };
-        let added = match is_default {
-            true => self.default_route(common, text),
-            false => {
-                let (router, hosts) = self.router(common.target, &common.hosts);
-                router.add_strict(hosts, &path, methods, slash, id)
-            }
-        };
-        if is_default && !methods.is_any() {
-            let place = route.methods.first().map_or(text.place, |method| method.place);
-            let diagnostic = Diagnostic::error(Code::BAD_METHOD, place, "`$default` takes every method");
-            self.sink.add(diagnostic.help("write `method = \"ANY\"`"));
-        }
-        let catches_all = is_default || common.kind == ApiKind::Plain && is_catch_all(&text.value);
-        match added {
-            Ok(()) if catches_all => {
-                let (hosts, base, target) = (common.hosts.clone(), common.base_path.clone(), common.target);
-                self.catch_alls.push(CatchAll { hosts, base, target, methods, id, is_default });
-            }
-            Ok(()) => {}
-            Err(AddError::Conflict(conflict)) => self.conflict(conflict, text, &path),
-            // Hosts and paths were checked before; methods are not empty.
-            Err(_) => crate::base::bug::noticed("compile: a checked route is refused"),
-        }
+        self.add(route, text, (&path, methods, id), common);
         let Some(integration) = integration else { return };
         let request_body = route.request_body.map_or(self.body_limit, |limit| limit.value);
         let origin = route.origin.clone();
@@ -440,6 +416,41 @@ impl<'c> Compiler<'c> {
         match common.canary.as_ref().zip(other) {
             None => self.apis.routes.push(one),
             Some((canary, other)) => self.twins(one, canary, other, told(&route.told)),
+        }
+    }
+
+    /// Puts a route into its router.
+    fn add(
+        &mut self,
+        route: &config::api::Route,
+        text: &Text,
+        (path, methods, id): (&str, MethodSet, RouteId),
+        common: &Common<'_>,
+    ) {
+        let is_default = common.kind == ApiKind::Http && text.value == DEFAULT;
+        let slash = if common.kind == ApiKind::Http { Slash::strict(&text.value) } else { Slash::Ignored };
+        let added = match is_default {
+            true => self.default_route(common, text),
+            false => {
+                let (router, hosts) = self.router(common.target, &common.hosts);
+                router.add_strict(hosts, path, methods, slash, id)
+            }
+        };
+        if is_default && !methods.is_any() {
+            let place = route.methods.first().map_or(text.place, |method| method.place);
+            let diagnostic = Diagnostic::error(Code::BAD_METHOD, place, "`$default` takes every method");
+            self.sink.add(diagnostic.help("write `method = \"ANY\"`"));
+        }
+        let catches_all = is_default || common.kind == ApiKind::Plain && is_catch_all(&text.value);
+        match added {
+            Ok(()) if catches_all => {
+                let (hosts, base, target) = (common.hosts.clone(), common.base_path.clone(), common.target);
+                self.catch_alls.push(CatchAll { hosts, base, target, methods, id, is_default });
+            }
+            Ok(()) => {}
+            Err(AddError::Conflict(conflict)) => self.conflict(conflict, text, path),
+            // Hosts and paths were checked before; methods are not empty.
+            Err(_) => crate::base::bug::noticed("compile: a checked route is refused"),
         }
     }
 
