@@ -28,6 +28,7 @@ mod real;
 #[allow(dead_code, reason = "a kit: not every module uses all of it")]
 mod support;
 mod tidy;
+mod token;
 mod validation;
 mod wire;
 mod wycheproof;
