@@ -301,6 +301,23 @@ pub const JWKS_KEYS_MAX: usize = 100;
 pub const RSA_BITS_MIN: usize = 2048;
 /// Bits of an RSA key's modulus, at most: each verification costs the square of it.
 pub const RSA_BITS_MAX: usize = 8192;
+/// Seconds that the clocks of provider and gateway may differ by, unless configured (`leeway`): a token that was issued this second
+/// is not from the future.
+pub const TOKEN_LEEWAY_DEFAULT: Duration = Duration::from_secs(5);
+/// How long a verified token is remembered unless configured (`cache_ttl`).
+pub const TOKEN_CACHE_TTL_DEFAULT: Duration = Duration::from_secs(300);
+/// Connecting to a provider for its keys (reference, section 7.4).
+pub const JWKS_CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
+/// One request to a provider, connecting included.
+pub const JWKS_TIMEOUT: Duration = Duration::from_secs(3);
+/// Keys are fetched again after this unless configured (`jwks_refresh`); Amazon keeps them for up to two hours.
+pub const JWKS_REFRESH_DEFAULT: Duration = Duration::from_secs(300);
+/// After a failure to fetch keys; each further one doubles it, ...
+pub const JWKS_RETRY_MIN: Duration = Duration::from_secs(1);
+/// ... up to this.
+pub const JWKS_RETRY_MAX: Duration = Duration::from_secs(60);
+/// Keys are not fetched more often than this, however many tokens name keys that are not there.
+pub const JWKS_ASK_AGAIN: Duration = Duration::from_secs(5);
 /// Names of nested claims in one path.
 pub const CLAIM_PATH_DEPTH_MAX: usize = 16;
 /// Signing keys that a core keeps: one per user, day, region and service. One takes 700 bytes.

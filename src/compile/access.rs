@@ -1,6 +1,6 @@
 //! Who may call: authorizers, API keys and usage plans, checked and looked up.
 
-use super::{Sink, check_count, check_name};
+use super::{Sink, check_count, check_name, token};
 use crate::{
     auth::{
         api_key::{
@@ -131,7 +131,12 @@ impl<'c> Gate<'c> {
             of.rule.clone()
         });
         self.must_speak(route, of, sink);
-        let access = Access { authorizer, key };
+        let Guard { scopes, roles, .. } = &route.guard;
+        if named.is_none_or(|name| name.value == NONE) || authorizer.is_some() {
+            token::check_needs(scopes, roles, authorizer.as_deref(), sink);
+        }
+        let list = |all: &[Text]| all.iter().map(|text| text.value.as_str().into()).collect();
+        let access = Access { authorizer, scopes: list(scopes), roles: list(roles), key };
         (access.authorizer.is_some() || access.key.is_some()).then(|| Arc::new(access))
     }
 
@@ -180,6 +185,7 @@ fn method(written: &config::access::Authorizer, sink: &Sink) -> Option<Method> {
             }
             Some(Method::Certificate(rules))
         }
+        "jwt" => token::compile(written, sink).map(|jwt| Method::Jwt(Box::new(jwt))),
         // The reader has reported it.
         _ => None,
     }

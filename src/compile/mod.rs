@@ -22,6 +22,7 @@ mod stage;
 mod summary;
 mod template;
 pub mod tls;
+mod token;
 mod upstream;
 mod validation;
 

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::base::limits;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// `[authorizer.NAME]`
 #[derive(Clone, Debug)]
@@ -21,6 +22,37 @@ pub struct Authorizer {
     pub issuers: Vec<Text>,
     /// `names`
     pub names: Vec<Text>,
+    /// What only one of type `jwt` has.
+    pub jwt: Jwt,
+}
+
+/// The keys of an authorizer of type `jwt`.
+#[derive(Clone, Debug)]
+pub struct Jwt {
+    /// `issuer`
+    pub issuer: Option<Text>,
+    /// `audience`
+    pub audience: Vec<Text>,
+    /// `jwks_uri`
+    pub jwks_uri: Option<Text>,
+    /// `jwks_file`
+    pub jwks_file: Option<FileValue>,
+    /// `jwks_refresh`
+    pub jwks_refresh: At<Duration>,
+    /// `identity_source`
+    pub identity_source: Option<Text>,
+    /// `roles_claim`
+    pub roles_claim: Option<Text>,
+    /// `claims`: paths with values.
+    pub claims: Vec<(At<String>, Vec<Text>)>,
+    /// `algorithms`
+    pub algorithms: Vec<Text>,
+    /// `leeway`
+    pub leeway: At<Duration>,
+    /// `cache_ttl`
+    pub cache_ttl: At<Duration>,
+    /// `on_unavailable`
+    pub on_unavailable: At<&'static str>,
 }
 
 /// `[[api_key]]`
@@ -71,6 +103,10 @@ pub struct Guard {
     pub authorizer: Option<Text>,
     /// `api_key`, if it is given.
     pub api_key: Option<At<bool>>,
+    /// `scopes`, of routes only.
+    pub scopes: Vec<Text>,
+    /// `roles`, of routes only.
+    pub roles: Vec<Text>,
 }
 
 impl Guard {
@@ -108,9 +144,18 @@ pub(super) fn authorizers(table: &Reader<'_>, key: &'static str) -> Vec<Authoriz
     table.named(key).iter().map(|(entry, table)| authorizer(named(entry), table)).collect()
 }
 
+/// What a route says.
+pub(super) fn route_guard(table: &Reader<'_>) -> Guard {
+    Guard { scopes: table.texts("scopes"), roles: table.texts("roles"), ..guard(table) }
+}
+
 /// What a route or an API says.
 pub(super) fn guard(table: &Reader<'_>) -> Guard {
-    Guard { authorizer: table.text("authorizer"), api_key: table.key_place("api_key").map(|_| table.bool("api_key")) }
+    Guard {
+        authorizer: table.text("authorizer"),
+        api_key: table.key_place("api_key").map(|_| table.bool("api_key")),
+        ..Guard::default()
+    }
 }
 
 fn named(entry: &super::tree::Entry) -> At<String> {
@@ -124,6 +169,24 @@ fn authorizer(name: At<String>, table: &Reader<'_>) -> Authorizer {
         subjects: table.texts("subjects"),
         issuers: table.texts("issuers"),
         names: table.texts("names"),
+        jwt: jwt(table),
+    }
+}
+
+fn jwt(table: &Reader<'_>) -> Jwt {
+    Jwt {
+        issuer: table.text("issuer"),
+        audience: table.texts("audience"),
+        jwks_uri: table.text("jwks_uri"),
+        jwks_file: table.file("jwks_file", limits::JWKS_BYTES_MAX),
+        jwks_refresh: table.duration("jwks_refresh"),
+        identity_source: table.text("identity_source"),
+        roles_claim: table.text("roles_claim"),
+        claims: table.map("claims"),
+        algorithms: table.texts("algorithms"),
+        leeway: table.duration("leeway"),
+        cache_ttl: table.duration("cache_ttl"),
+        on_unavailable: table.choice("on_unavailable"),
     }
 }
 

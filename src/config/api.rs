@@ -139,7 +139,7 @@ fn route(table: &Reader<'_>, common: Option<&Validation>) -> Route {
         path: table.text("path"),
         integration: integration::read(table),
         request_body: table.optional_size("request_body"),
-        guard: access::guard(table),
+        guard: access::route_guard(table),
         mapping: response::read(table),
         told: Told {
             operation_id: table.text("operation_id"),

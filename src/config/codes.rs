@@ -315,6 +315,16 @@ codes! {
     BAD_USAGE_PLAN = 504, "A usage plan makes no sense",
         "`apis` lists names of APIs, `shop` for all of its stages or `shop:prod` for one. Keys name the plans that they are in, \
          and a key is good for an API if one of its plans has it.";
+    BAD_JWT = 520, "An authorizer of type jwt makes no sense",
+        "It needs `issuer`, an https URL that `iss` of a token is compared with letter by letter. Its keys come from `jwks_uri`, from \
+         `jwks_file`, or from what the issuer says of itself at /.well-known/openid-configuration. They are fetched over https \
+         (over http only from this machine): who can change them on their way can sign tokens.";
+    BAD_JWKS = 521, "A file with keys cannot be used",
+        "`jwks_file` is a JSON Web Key Set (RFC 7517): an object with an array `keys`. RSA keys have 2048 bits or more, no two keys \
+         have the same `kid`, and no key has its private part with it.";
+    NO_ROLES = 522, "Scopes or roles that nobody can have",
+        "`scopes` and `roles` of a route are looked for in a token, so that its authorizer has to be of type jwt; `roles` in the \
+         claim that the authorizer's `roles_claim` names.";
 }
 
 #[cfg(test)]

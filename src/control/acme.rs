@@ -33,6 +33,7 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::mpsc, task::JoinHandle};
+pub(super) use web::with_causes;
 
 /// Owns the thread, which runs only while there is something to obtain.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ mod acme;
 pub mod admin;
 pub mod cli;
 mod demo;
+mod jwks;
 mod listeners;
 mod logs;
 mod names;

@@ -2,6 +2,7 @@
 
 use super::{
     cli::summary,
+    jwks::{self, Jwks},
     listeners, rotation,
     run::Gateway,
     socket::{Outcome, Reply},
@@ -54,6 +55,9 @@ impl Gateway {
         if let Err(why) = listeners::probe_more(&added) {
             return self.fail(&why);
         }
+        if let Err(why) = Jwks::prepare(&plan) {
+            return self.fail(&why);
+        }
         let fixed = unchanged(&self.plan, &plan);
         let addresses = self.names.watch(&plan);
         if let Err(error) = self.workers.install(Arc::clone(&plan), plans) {
@@ -72,6 +76,7 @@ impl Gateway {
             let _ = writeln!(text, "warning: {what}");
         }
         self.acme.watch(&plan);
+        self.jwks.watch(&plan);
         self.registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
         log(Level::Info, format_args!("reloaded, config ok, {}", summary(&plan)));
         self.rotation.follow(files);
@@ -116,6 +121,7 @@ fn load(source: &Source, old: &Plan, registry: &Registry, cores: usize) -> Resul
     let Compiled { mut plan, config, report } = source.load()?;
     let shown = config::show::json(&config);
     rotation::share(old, &mut plan);
+    jwks::share(old, &plan);
     let files = rotation::Files::of(&config, &plan);
     let plan = Arc::new(plan);
     Ok(Loaded { plans: CorePlan::for_cores(&plan, registry, cores), plan, shown, files, report })

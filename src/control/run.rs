@@ -3,7 +3,9 @@
 use super::{
     acme::Acme,
     cli::{Exit, Terminal, kernel, summary},
-    demo, listeners,
+    demo,
+    jwks::Jwks,
+    listeners,
     listeners::Admin,
     logs::Logs,
     names::Names,
@@ -64,6 +66,7 @@ pub(super) struct Gateway {
     pub(super) registry: Arc<Registry>,
     pub(super) names: Names,
     pub(super) acme: Acme,
+    pub(super) jwks: Jwks,
     pub(super) rotation: Rotation,
     pub(super) logs: Logs,
     pub(super) admin: Admin,
@@ -117,6 +120,7 @@ fn start(
     let registry = Registry::new();
     let mut logs = Logs::start(&plan, &registry)?;
     listeners::probe(&listeners::of(&plan), hint(&source))?;
+    Jwks::prepare(&plan)?;
     let mut names = Names::new(events.clone());
     let addresses = names.watch(&plan);
     let start =
@@ -143,8 +147,10 @@ fn start(
     let mut acme = Acme::new(events.clone(), Arc::clone(&registry));
     // Only now: an authority may ask back at once.
     acme.watch(&plan);
+    let mut jwks = Jwks::default();
+    jwks.watch(&plan);
     notify.ready();
-    Ok(Gateway { source, plan, workers, registry, names, rotation, acme, logs, admin, notify, served })
+    Ok(Gateway { source, plan, workers, registry, names, rotation, acme, jwks, logs, admin, notify, served })
 }
 
 /// What else can be done about a port that is taken.
@@ -356,6 +362,7 @@ mod tests {
             names: Names::new(events.clone()),
             rotation: super::Rotation::new(events.clone(), Arc::clone(&registry)),
             acme: super::Acme::new(events.clone(), Arc::clone(&registry)),
+            jwks: super::Jwks::default(),
             logs: Logs::start(&plan, &registry).unwrap(),
             admin: Admin::start(&plan, "{}", &registry).unwrap(),
             notify: Notify::default(),

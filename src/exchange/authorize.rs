@@ -2,7 +2,7 @@
 
 use super::{Core, Opened, Rejection, Request, admit::Admitted};
 use crate::{
-    auth::{Identity, api_key::Table, certificate::Shown, failures::Allowance},
+    auth::{Identity, api_key::Table, certificate::Shown, failures::Allowance, jwt},
     base::{
         limits,
         published::{Held, Seen},
@@ -12,10 +12,10 @@ use crate::{
     observe::event::Reason,
     plan::{
         Access, Plan, Route,
-        access::{Authorizer, KeyRule, Method},
+        access::{Authorizer, BadToken, Generation, Jwt, KeyRule, Method, ProviderKeys, Remembered},
     },
 };
-use std::{rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 /// Proof that the sender of a request may do what it asks for: [`super::validate`] demands it.
 #[derive(Debug)]
@@ -34,6 +34,10 @@ impl Authorized {
 pub struct Doorkeeper {
     /// API keys.
     keys: Seen<Table>,
+    /// The keys of tokens' providers, by authorizer.
+    providers: Vec<Option<Seen<Arc<ProviderKeys>>>>,
+    /// Tokens that were verified; none where no authorizer takes any.
+    tokens: Option<RefCell<Remembered>>,
 }
 
 /// The API key of a request.
@@ -47,7 +51,13 @@ impl Doorkeeper {
     /// That of `plan`.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        Self { keys: Seen::new(Arc::clone(&plan.keys)) }
+        let providers = plan.authorizers.iter().map(|authorizer| match &authorizer.method {
+            Method::Jwt(jwt) => Some(Seen::new(Arc::clone(&jwt.provided.keys))),
+            Method::Certificate(_) => None,
+        });
+        let providers: Vec<_> = providers.collect();
+        let tokens = providers.iter().any(Option::is_some).then(Remembered::with_key_of_its_own);
+        Self { keys: Seen::new(Arc::clone(&plan.keys)), providers, tokens: tokens.map(RefCell::new) }
     }
 }
 
@@ -93,19 +103,33 @@ fn check(core: &Core, access: &Access, request: &Request<'_>, opened: &mut Opene
     let verdict = access
         .authorizer
         .as_ref()
-        .map_or(Ok(()), |authorizer| prove(authorizer, request, opened))
+        .map_or(Ok(()), |authorizer| prove(core, access, authorizer, request, opened))
         .and_then(|()| access.key.as_ref().map_or(Ok(()), |rule| key(core, rule, request, opened)));
     verdict.inspect_err(|rejection| {
-        // Who shows nothing guesses nothing.
-        if rejection.detail != NOTHING && rejection.status.0 < 500 && !client.is_unspecified() {
+        // Who shows nothing guesses nothing, nor does who has a good token for something else.
+        if !UNGUESSED.contains(&rejection.detail) && rejection.status.0 < 500 && !client.is_unspecified() {
             core.failures.borrow_mut().note(client, ALLOWANCE, now);
         }
     })
 }
 
 /// Proves who is there.
-fn prove(authorizer: &Authorizer, request: &Request<'_>, opened: &mut Opened) -> Result<(), Rejection> {
+fn prove(
+    core: &Core,
+    access: &Access,
+    authorizer: &Authorizer,
+    request: &Request<'_>,
+    opened: &mut Opened,
+) -> Result<(), Rejection> {
     match &authorizer.method {
+        Method::Jwt(jwt) => token(core, access, (authorizer, jwt), request, opened).map_err(|failure| {
+            let reason = match failure.status() {
+                503 => Reason::AuthorizerUnavailable,
+                403 => Reason::Forbidden,
+                _ => Reason::Unauthorized,
+            };
+            Rejection { detail: failure.name(), challenge: failure.challenge(), ..Rejection::new(reason) }
+        }),
         Method::Certificate(rules) => {
             let client = request.tls.and_then(|tls| tls.client.as_deref());
             let shown =
@@ -118,6 +142,42 @@ fn prove(authorizer: &Authorizer, request: &Request<'_>, opened: &mut Opened) ->
             Ok(())
         }
     }
+}
+
+/// Checks a token (reference, section 7.4): a remembered one costs a hash.
+fn token(
+    core: &Core,
+    access: &Access,
+    (authorizer, jwt): (&Authorizer, &Jwt),
+    request: &Request<'_>,
+    opened: &mut Opened,
+) -> Result<(), BadToken> {
+    let found = jwt.source.find(request.head, request.bytes)?;
+    let Doorkeeper { providers, tokens, .. } = &opened.epoch_ref().doorkeeper;
+    let keys = providers.get(authorizer.id.index()).and_then(Option::as_ref).ok_or(BadToken::Unavailable)?.get();
+    let set = keys.set.as_ref().ok_or(BadToken::Unavailable)?;
+    let now = core.net.clock.unix(request.started);
+    let generation = Generation { demands: authorizer.id.0.into(), keys: keys.number };
+    let mark = tokens.as_ref().and_then(|tokens| tokens.borrow().mark(generation, found));
+    let remembered = mark.and_then(|mark| tokens.as_ref()?.borrow().get(mark, generation, now));
+    let claims = match remembered {
+        Some(claims) => claims,
+        None => {
+            let verified = jwt::verify(found, set, &jwt.demands, now);
+            // The provider may have a new key.
+            let claims = Rc::new(verified.inspect_err(|why| {
+                if *why == BadToken::UnknownKey {
+                    jwt.provided.ask();
+                }
+            })?);
+            if let (Some(mark), Some(tokens)) = (mark, tokens) {
+                tokens.borrow_mut().put(mark, generation, &claims, now, jwt.cache_ttl);
+            }
+            claims
+        }
+    };
+    opened.who = Some(Rc::clone(claims.identity()));
+    claims.suffice(&access.scopes, &access.roles)
 }
 
 /// Checks the API key (reference, section 7.2).
@@ -138,6 +198,8 @@ fn key(core: &Core, rule: &KeyRule, request: &Request<'_>, opened: &mut Opened) 
 
 /// The detail of those who have shown no credentials at all.
 const NOTHING: &str = "no_credentials";
+/// The details of those whose credentials are not wrong.
+const UNGUESSED: [&str; 4] = [NOTHING, BadToken::Claim.name(), BadToken::Scope.name(), BadToken::Role.name()];
 /// How many wrong credentials are borne of one client, on each core.
 const ALLOWANCE: Allowance =
     Allowance { burst: limits::CREDENTIAL_FAILURES_BURST, per_minute: limits::CREDENTIAL_FAILURES_PER_MINUTE };

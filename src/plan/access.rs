@@ -5,10 +5,11 @@ pub use crate::{
         api_key::{Refused as BadKey, Table},
         certificate::{Refused as BadCertificate, Rules as CertificateRules},
         failures::Allowance,
+        jwt::{Demands, Failure as BadToken, Generation, Provided, ProviderKeys, Remembered, TokenSource},
     },
     base::{ids::AuthorizerId, published::Published},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// The keys of the process, which are replaced when their file changes.
 pub type Keys = Published<Table>;
@@ -18,6 +19,10 @@ pub type Keys = Published<Table>;
 pub struct Access {
     /// Proves who is there.
     pub authorizer: Option<Arc<Authorizer>>,
+    /// One of these is among the token's scopes, unless there are none.
+    pub scopes: Box<[Box<str>]>,
+    /// One of these is among the token's roles, unless there are none.
+    pub roles: Box<[Box<str>]>,
     /// An API key is needed.
     pub key: Option<KeyRule>,
 }
@@ -45,6 +50,38 @@ pub struct Authorizer {
 pub enum Method {
     /// `mtls`: by the certificate that the TLS handshake has verified.
     Certificate(CertificateRules),
+    /// `jwt`: by a token that a provider has signed.
+    Jwt(Box<Jwt>),
+}
+
+/// An authorizer of type `jwt`.
+#[derive(Debug)]
+pub struct Jwt {
+    /// What tokens are held against.
+    pub demands: Demands,
+    /// Where in a request the token is.
+    pub source: TokenSource,
+    /// How long a verified token is remembered at most.
+    pub cache_ttl: Duration,
+    /// Where the keys come from.
+    pub origin: KeyOrigin,
+    /// How often they are fetched.
+    pub refresh: Duration,
+    /// Without keys nothing starts.
+    pub must_have_keys: bool,
+    /// The keys.
+    pub provided: Arc<Provided>,
+}
+
+/// Where a provider's keys come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyOrigin {
+    /// A file, which was read with the configuration.
+    File,
+    /// This URI.
+    Uri(String),
+    /// What the issuer says at this URI of itself (OpenID Connect Discovery 1.0, section 4).
+    Discovery(String),
 }
 
 impl Method {
@@ -53,6 +90,59 @@ impl Method {
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Certificate(_) => "mtls",
+            Self::Jwt(_) => "jwt",
+        }
+    }
+}
+
+impl KeyOrigin {
+    /// Whether keys may be fetched from `uri`: over https, or over http from this machine.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(uri: &str) -> Result<(), &'static str> {
+        let (scheme, rest) = uri.split_once("://").ok_or("it is no URI with a host")?;
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if authority.is_empty() || authority.contains('@') || !uri.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err("it is no URI with a host and nothing before it");
+        }
+        let host = match authority.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or_default(),
+            None => authority.split(':').next().unwrap_or_default(),
+        };
+        let is_here =
+            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        match scheme {
+            "https" => Ok(()),
+            "http" if is_here => Ok(()),
+            "http" => Err("whoever can change them on their way can sign tokens; http is for this machine only"),
+            _ => Err("it is not https"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KeyOrigin;
+
+    #[test]
+    fn keys_come_over_https_or_from_here() {
+        for (uri, good, why) in [
+            ("https://id.example.com/jwks.json", true, "https"),
+            ("https://id.example.com:8443", true, "with a port"),
+            ("http://127.0.0.1:3000/jwks", true, "this machine"),
+            ("http://[::1]:3000/jwks", true, "this machine"),
+            ("http://localhost/jwks", true, "this machine"),
+            ("http://localhost.example.com/jwks", false, "another machine that sounds like it"),
+            ("http://id.example.com/jwks", false, "another machine, in the open"),
+            ("http://127.0.0.1@example.com/jwks", false, "a name before the host"),
+            ("file:///etc/passwd", false, "no host"),
+            ("ftp://id.example.com/", false, "another scheme"),
+            ("id.example.com", false, "no scheme"),
+            ("https://", false, "no host"),
+            ("https://id.example.com/a b", false, "a space"),
+        ] {
+            assert_eq!(KeyOrigin::check(uri).is_ok(), good, "{why}: {uri}");
         }
     }
 }

@@ -4,25 +4,20 @@
 //! in JSON, an array as `[a b]`, an object as `map[name:value]`. A claim that is null is not there.
 
 use super::{Demands, Failure, demands::Lifetime, token::Object};
-use crate::base::{limits, span::Span};
+use crate::{auth::Identity, base::limits};
 use serde_json::Value;
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    rc::Rc,
+};
 
 /// The claims of a verified token.
 pub struct Claims {
-    /// All names and values.
-    text: Box<str>,
-    /// Sorted by name.
-    entries: Box<[Entry]>,
-    scopes: Box<[Span]>,
-    roles: Box<[Span]>,
+    /// `authorizer.claims.*`, `authorizer.scopes` and `authorizer.principalId`.
+    identity: Rc<Identity>,
+    scopes: Box<[Box<str>]>,
+    roles: Box<[Box<str>]>,
     lifetime: Lifetime,
-}
-
-#[derive(Clone, Copy)]
-struct Entry {
-    name: Span,
-    value: Span,
 }
 
 impl Claims {
@@ -35,58 +30,72 @@ impl Claims {
             return Err(Failure::Malformed("too many claims"));
         }
         let lifetime = demands.lifetime(claims)?;
-        let mut text = String::with_capacity(512);
-        // In the order of names: the parser's map is sorted.
-        let present = claims.iter().filter(|(_, value)| !value.is_null());
-        let mut entries: Vec<Entry> = present
-            .map(|(name, value)| Entry { name: put(name, &mut text), value: written(value, &mut text) })
-            .collect();
-        entries.sort_by(|a, b| a.name.of(text.as_bytes()).cmp(b.name.of(text.as_bytes())));
-        let scopes = match claims.get("scope").or_else(|| claims.get("scp")) {
-            Some(Value::String(scopes)) => scopes.split_ascii_whitespace().map(|scope| put(scope, &mut text)).collect(),
-            Some(Value::Array(scopes)) => strings(scopes, &mut text),
+        let scopes: Box<[Box<str>]> = match claims.get("scope").or_else(|| claims.get("scp")) {
+            Some(Value::String(scopes)) => scopes.split_ascii_whitespace().map(Box::from).collect(),
+            Some(Value::Array(scopes)) => strings(scopes),
             _ => Box::default(),
         };
         let roles = match demands.roles.as_ref().and_then(|path| path.find(claims)) {
-            Some(Value::String(role)) => Box::new([put(role, &mut text)]),
-            Some(Value::Array(roles)) => strings(roles, &mut text),
+            Some(Value::String(role)) => Box::new([role.as_str().into()]),
+            Some(Value::Array(roles)) => strings(roles),
             _ => Box::default(),
         };
-        Ok(Self { text: text.into(), entries: entries.into(), scopes, roles, lifetime })
+        let present = claims.iter().filter(|(_, value)| !value.is_null());
+        let mut values: Vec<(String, String)> = present
+            .map(|(name, value)| {
+                let mut text = String::new();
+                write(value, &mut text);
+                ([CLAIMS, name].concat(), text)
+            })
+            .collect();
+        values.push(("authorizer.scopes".to_owned(), scopes.join(" ")));
+        if let Some(subject) = claims.get("sub").and_then(Value::as_str) {
+            values.push(("authorizer.principalId".to_owned(), subject.to_owned()));
+        }
+        Ok(Self { identity: Rc::new(Identity::new(values)), scopes, roles, lifetime })
+    }
+
+    /// What is proved by them, by the names that `$context` has for it.
+    #[must_use]
+    pub const fn identity(&self) -> &Rc<Identity> {
+        &self.identity
     }
 
     /// The value of a claim.
     #[must_use]
-    pub fn get(&self, name: &[u8]) -> Option<&str> {
-        let at = self.entries.binary_search_by(|entry| entry.name.of(self.text.as_bytes()).cmp(name)).ok()?;
-        Some(self.str(self.entries[at].value))
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.identity.get(&[CLAIMS, name].concat())
     }
 
     /// All claims with their values, sorted by name.
     pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries.iter().map(|entry| (self.str(entry.name), self.str(entry.value)))
+        let values = self.identity.values().iter();
+        values.filter_map(|(name, value)| Some((name.strip_prefix(CLAIMS)?, &**value)))
     }
 
     /// The scopes of `scope`, or else of `scp`.
-    pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.scopes.iter().map(|span| self.str(*span))
+    #[must_use]
+    pub fn scopes(&self) -> &[Box<str>] {
+        &self.scopes
     }
 
     /// The roles of the authorizer's role claim.
-    pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.roles.iter().map(|span| self.str(*span))
+    #[must_use]
+    pub fn roles(&self) -> &[Box<str>] {
+        &self.roles
     }
 
-    /// Whether it has one of these scopes.
-    #[must_use]
-    pub fn has_scope(&self, scopes: &[Box<str>]) -> bool {
-        self.scopes().any(|ours| scopes.iter().any(|scope| **scope == *ours))
-    }
-
-    /// Whether it has one of these roles.
-    #[must_use]
-    pub fn has_role(&self, roles: &[Box<str>]) -> bool {
-        self.roles().any(|ours| roles.iter().any(|role| **role == *ours))
+    /// Whether it has what a route asks for: one of some scopes and one of some roles; no list asks for nothing.
+    ///
+    /// # Errors
+    /// [`Failure::Scope`], [`Failure::Role`].
+    pub fn suffice(&self, scopes: &[Box<str>], roles: &[Box<str>]) -> Result<(), Failure> {
+        let has =
+            |ours: &[Box<str>], asked: &[Box<str>]| asked.is_empty() || asked.iter().any(|one| ours.contains(one));
+        if !has(&self.scopes, scopes) {
+            return Err(Failure::Scope);
+        }
+        if has(&self.roles, roles) { Ok(()) } else { Err(Failure::Role) }
     }
 
     /// When the token is good.
@@ -98,22 +107,16 @@ impl Claims {
     /// Bytes that it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>()
-            + self.text.len()
-            + size_of_val(&*self.entries)
-            + size_of_val(&*self.scopes)
-            + size_of_val(&*self.roles)
-    }
-
-    fn str(&self, span: Span) -> &str {
-        self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
+        let values = self.identity.values().iter().map(|(name, value)| name.len() + value.len() + 2 * TEXT_BYTES);
+        let lists = self.scopes.iter().chain(&self.roles).map(|text| text.len() + TEXT_BYTES);
+        size_of::<Self>() + size_of::<Identity>() + values.chain(lists).sum::<usize>()
     }
 }
 
 /// Claims are about people: only how many there are is shown.
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Claims({})", self.entries.len())
+        write!(f, "Claims({})", self.all().count())
     }
 }
 
@@ -152,18 +155,11 @@ pub(super) fn write(value: &Value, out: &mut String) {
     }
 }
 
-fn put(part: &str, text: &mut String) -> Span {
-    let start = text.len();
-    text.push_str(part);
-    Span::new(start, text.len())
+fn strings(values: &[Value]) -> Box<[Box<str>]> {
+    values.iter().filter_map(Value::as_str).map(Box::from).collect()
 }
 
-fn written(value: &Value, text: &mut String) -> Span {
-    let start = text.len();
-    write(value, text);
-    Span::new(start, text.len())
-}
-
-fn strings(values: &[Value], text: &mut String) -> Box<[Span]> {
-    values.iter().filter_map(Value::as_str).map(|value| put(value, text)).collect()
-}
+/// Where claims are in `$context`.
+const CLAIMS: &str = "authorizer.claims.";
+/// What a text takes besides its letters: its place, and what the allocator rounds up.
+const TEXT_BYTES: usize = 24;

@@ -15,7 +15,9 @@ pub mod fuzz;
 pub mod key;
 pub mod keys;
 pub mod path;
+pub mod provided;
 pub mod remembered;
+pub mod source;
 pub mod token;
 
 #[cfg(test)]
@@ -27,12 +29,14 @@ pub use demands::{Demands, Required};
 pub use failure::Failure;
 pub use keys::KeySet;
 pub use path::ClaimPath;
-pub use remembered::{Mark, Remembered};
+pub use provided::{Provided, ProviderKeys};
+pub use remembered::{Generation, Mark, Remembered};
+pub use source::TokenSource;
 
 use crate::base::clock::UnixTime;
 
 /// Verifies a token and reads its claims: signature, issuer, audience, times, required claims. Scopes and roles are a route's
-/// matter: [`Claims::has_scope`], [`Claims::has_role`].
+/// matter: [`Claims::suffice`].
 ///
 /// # Errors
 /// The first thing that is wrong, in the reference's order (section 7.4).

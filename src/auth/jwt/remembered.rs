@@ -3,8 +3,8 @@
 //! A token is known by its [`Mark`]: 128 bits of a keyed hash (GHASH of AES-128-GCM, as authentication of associated data; NIST
 //! SP 800-38D) of all of it. The key is of this process and never leaves it, nor does a mark; for whoever does not know the key, the
 //! chance that two tokens of 8 KiB share a mark is below 2^-118, however they are chosen. Tokens themselves are not kept.
-//! The nonce is the generation: a number that no other pair of demands and keys of this process has. A mark so also says what the
-//! token was held against, and marks of before a change of keys are never found again.
+//! The nonce is the [`Generation`]: no other pair of demands and keys has it. A mark so also says what the token was held against,
+//! and marks of before a change of keys are never found again.
 
 use super::Claims;
 use crate::base::{clock::UnixTime, limits};
@@ -22,7 +22,7 @@ use std::{
 
 /// One core's memory of verified tokens; bounded in bytes.
 pub struct Remembered {
-    /// `None` never happens: a key of the right length is a key. Nothing would be remembered then.
+    /// `None` if there is no key to be had: nothing is remembered then.
     key: Option<LessSafeKey>,
     cache: Cache<Mark, Entry, Bytes, BuildHasherDefault<AsItIs>, DefaultLifecycle<Mark, Entry>>,
 }
@@ -31,8 +31,17 @@ pub struct Remembered {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Mark([u8; 16]);
 
+/// What tokens are held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generation {
+    /// Which demands: a number for each authorizer that shares this memory.
+    pub demands: u32,
+    /// Which keys: a number of the process for each set that was ever had.
+    pub keys: u64,
+}
+
 struct Entry {
-    generation: u64,
+    generation: Generation,
     /// Seconds since 1970.
     until: i64,
     claims: Rc<Claims>,
@@ -54,15 +63,27 @@ impl Remembered {
         Self { key, cache }
     }
 
-    /// The mark of a token that is held against generation `generation` of demands and keys; `None` for one that is too long to be
-    /// any.
+    /// An empty memory with a key from the system's chance.
     #[must_use]
-    pub fn mark(&self, generation: u64, token: &[u8]) -> Option<Mark> {
+    pub fn with_key_of_its_own() -> Self {
+        let mut key = [0; 16];
+        match aws_lc_rs::rand::fill(&mut key) {
+            Ok(()) => Self::new(&key),
+            // Without chance nothing is remembered.
+            Err(_) => Self { key: None, ..Self::new(&key) },
+        }
+    }
+
+    /// The mark of a token that is held against `generation`; `None` for one that is too long to be any.
+    #[must_use]
+    pub fn mark(&self, generation: Generation, token: &[u8]) -> Option<Mark> {
         if token.len() > limits::TOKEN_BYTES_MAX {
             return None;
         }
         let mut nonce = [0; NONCE_LEN];
-        nonce[..8].copy_from_slice(&generation.to_le_bytes());
+        let (demands, keys) = nonce.split_at_mut(4);
+        demands.copy_from_slice(&generation.demands.to_le_bytes());
+        keys.copy_from_slice(&generation.keys.to_le_bytes());
         let nonce = Nonce::assume_unique_for_key(nonce);
         let tag = self.key.as_ref()?.seal_in_place_separate_tag(nonce, Aad::from(token), &mut []).ok()?;
         tag.as_ref().try_into().ok().map(Mark)
@@ -70,7 +91,7 @@ impl Remembered {
 
     /// The claims of a token that was verified and is good now.
     #[must_use]
-    pub fn get(&self, mark: Mark, generation: u64, now: UnixTime) -> Option<Rc<Claims>> {
+    pub fn get(&self, mark: Mark, generation: Generation, now: UnixTime) -> Option<Rc<Claims>> {
         let entry = self.cache.get(&mark)?;
         let now = i64::try_from(now.seconds()).unwrap_or(i64::MAX);
         // The second is so if the clock was set back.
@@ -79,7 +100,7 @@ impl Remembered {
     }
 
     /// Remembers a token that was just verified, for up to `ttl`.
-    pub fn put(&mut self, mark: Mark, generation: u64, claims: &Rc<Claims>, now: UnixTime, ttl: Duration) {
+    pub fn put(&mut self, mark: Mark, generation: Generation, claims: &Rc<Claims>, now: UnixTime, ttl: Duration) {
         let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
         if ttl == 0 {
             return;

@@ -1,8 +1,8 @@
 //! Tokens that are good, and every way in which one is not.
 
 use super::{
-    Algorithm, Algorithms, ClaimPath, Claims, Demands, Failure, KeySet, Remembered, Required, bearer, fuzz, keys::Read,
-    token, verify,
+    Algorithm, Algorithms, ClaimPath, Claims, Demands, Failure, Generation, KeySet, Remembered, Required, bearer, fuzz,
+    keys::Read, token, verify,
 };
 use crate::base::{clock::UnixTime, limits, prng::Prng};
 use aws_lc_rs::{
@@ -152,7 +152,7 @@ fn every_algorithm_verifies_what_its_key_has_signed_and_nothing_else() {
     for algorithm in Algorithm::ALL {
         let token = OURS.token(algorithm, json!({ "kid": name_of(algorithm), "typ": "at+jwt" }), &good());
         let claims = verify(token.as_bytes(), &ours, &demands(), now()).unwrap();
-        assert_eq!(claims.get(b"sub"), Some("ada"), "{algorithm:?}");
+        assert_eq!(claims.get("sub"), Some("ada"), "{algorithm:?}");
         let verdict = verify(token.as_bytes(), &other, &demands(), now());
         assert_eq!(verdict.unwrap_err(), Failure::Signature, "{algorithm:?}: another provider's key of this name");
         for said in Algorithm::ALL.into_iter().filter(|said| *said != algorithm) {
@@ -443,13 +443,25 @@ fn claims_are_texts_as_amazons() {
         ("absent", None),
         ("Name", None),
     ] {
-        assert_eq!(claims.get(name.as_bytes()), expect, "{name}");
+        assert_eq!(claims.get(name), expect, "{name}");
     }
-    assert_eq!(claims.scopes().collect::<Vec<_>>(), ["orders:read", "orders:write"]);
-    assert_eq!(claims.roles().collect::<Vec<_>>(), ["admin", "support"]);
+    assert_eq!(texts(claims.scopes()), ["orders:read", "orders:write"]);
+    assert_eq!(texts(claims.roles()), ["admin", "support"]);
+    let proved = |name: &str| claims.identity().get(name).map(str::to_owned);
+    assert_eq!(proved("authorizer.principalId").as_deref(), Some("ada"));
+    assert_eq!(proved("authorizer.scopes").as_deref(), Some("orders:read orders:write"));
     let any = |of: &[&str]| of.iter().map(|one| Box::from(*one)).collect::<Vec<Box<str>>>();
-    assert!(claims.has_scope(&any(&["x", "orders:write"])) && !claims.has_scope(&any(&["orders", "no", ""])));
-    assert!(claims.has_role(&any(&["support"])) && !claims.has_role(&any(&["5", "Admin"])) && !claims.has_role(&[]));
+    for (scopes, roles, expect, why) in [
+        (&[][..], &[][..], Ok(()), "nothing is asked for"),
+        (&["x", "orders:write"], &[], Ok(()), "one scope of several"),
+        (&["orders", "no", ""], &[], Err(Failure::Scope), "none of the scopes"),
+        (&[], &["support"], Ok(()), "a role"),
+        (&[], &["5", "Admin"], Err(Failure::Role), "no role"),
+        (&["orders:read"], &["x"], Err(Failure::Role), "a scope, no role"),
+        (&["x"], &["x"], Err(Failure::Scope), "neither"),
+    ] {
+        assert_eq!(claims.suffice(&any(scopes), &any(roles)), expect, "{why}");
+    }
     assert_eq!(format!("{claims:?}"), "Claims(15)");
 }
 
@@ -469,8 +481,8 @@ fn scopes_and_roles_come_in_several_forms() {
             claims[name] = value.clone();
         }
         let claims = Claims::new(claims.as_object().unwrap(), &demands()).unwrap();
-        assert_eq!(claims.scopes().collect::<Vec<_>>(), scopes, "{why}");
-        assert_eq!(claims.roles().collect::<Vec<_>>(), roles, "{why}");
+        assert_eq!(texts(claims.scopes()), scopes, "{why}");
+        assert_eq!(texts(claims.roles()), roles, "{why}");
     }
     let mut many = good();
     for index in 0..limits::TOKEN_CLAIMS_MAX {
@@ -694,9 +706,9 @@ fn what_was_verified_is_remembered_until_it_expires() {
     let mut remembered = Remembered::new(&[7; 16]);
     let token = OURS.token(Algorithm::EdDsa, json!({ "kid": "ed" }), &good());
     let claims = Rc::new(verdict(&token).unwrap());
-    let mark = remembered.mark(1, token.as_bytes()).unwrap();
-    assert!(remembered.get(mark, 1, now()).is_none(), "nothing yet");
-    remembered.put(mark, 1, &claims, now(), Duration::from_secs(30));
+    let mark = remembered.mark(FIRST, token.as_bytes()).unwrap();
+    assert!(remembered.get(mark, FIRST, now()).is_none(), "nothing yet");
+    remembered.put(mark, FIRST, &claims, now(), Duration::from_secs(30));
     let at = |seconds: i64| UnixTime::from_nanos(NOW.checked_add_signed(seconds).unwrap() * 1_000_000_000);
     for (seconds, found, why) in [
         (0, true, "at once"),
@@ -705,28 +717,28 @@ fn what_was_verified_is_remembered_until_it_expires() {
         (60, false, "longer than it is good"),
         (-1000, true, "the clock was set back, and the token says nothing of when it begins"),
     ] {
-        assert_eq!(remembered.get(mark, 1, at(seconds)).is_some(), found, "{why}");
+        assert_eq!(remembered.get(mark, FIRST, at(seconds)).is_some(), found, "{why}");
     }
-    assert!(remembered.get(mark, 2, now()).is_none(), "of other keys");
-    assert_ne!(remembered.mark(2, token.as_bytes()), Some(mark), "other keys, another mark");
-    remembered.put(mark, 1, &claims, now(), Duration::from_secs(3600));
+    assert!(remembered.get(mark, NEXT, now()).is_none(), "of other keys");
+    assert_ne!(remembered.mark(NEXT, token.as_bytes()), Some(mark), "other keys, another mark");
+    remembered.put(mark, FIRST, &claims, now(), Duration::from_secs(3600));
     assert!(
-        remembered.get(mark, 1, at(59)).is_some() && remembered.get(mark, 1, at(60)).is_none(),
+        remembered.get(mark, FIRST, at(59)).is_some() && remembered.get(mark, FIRST, at(60)).is_none(),
         "its own end counts"
     );
     for (index, byte) in token.bytes().enumerate() {
         let mut other = token.clone().into_bytes();
         other[index] = byte ^ 1;
-        let other = remembered.mark(1, &other).unwrap();
-        assert!(other != mark && remembered.get(other, 1, now()).is_none(), "byte {index}");
+        let other = remembered.mark(FIRST, &other).unwrap();
+        assert!(other != mark && remembered.get(other, FIRST, now()).is_none(), "byte {index}");
     }
-    assert_eq!(remembered.mark(1, &[b'a'; limits::TOKEN_BYTES_MAX + 1]), None, "no token is so long");
-    let nothing = remembered.mark(9, token.as_bytes()).unwrap();
-    remembered.put(nothing, 9, &claims, now(), Duration::ZERO);
-    assert!(remembered.get(nothing, 9, now()).is_none(), "told to remember nothing");
+    assert_eq!(remembered.mark(FIRST, &[b'a'; limits::TOKEN_BYTES_MAX + 1]), None, "no token is so long");
+    let nothing = remembered.mark(OTHER_DEMANDS, token.as_bytes()).unwrap();
+    remembered.put(nothing, OTHER_DEMANDS, &claims, now(), Duration::ZERO);
+    assert!(remembered.get(nothing, OTHER_DEMANDS, now()).is_none(), "told to remember nothing");
     let early = Rc::new(Claims::new(json!({ "exp": NOW + 9, "nbf": NOW }).as_object().unwrap(), &demands()).unwrap());
-    remembered.put(nothing, 9, &early, now(), Duration::from_secs(9));
-    assert!(remembered.get(nothing, 9, at(-1)).is_none(), "the clock was set back to before it begins");
+    remembered.put(nothing, OTHER_DEMANDS, &early, now(), Duration::from_secs(9));
+    assert!(remembered.get(nothing, OTHER_DEMANDS, at(-1)).is_none(), "the clock was set back to before it begins");
 }
 
 #[test]
@@ -735,12 +747,16 @@ fn memory_is_bounded() {
     let claims = json!({ "exp": NOW + 60, "x": "x".repeat(4000) });
     for index in 0..10_000_u32 {
         let claims = Rc::new(Claims::new(claims.as_object().unwrap(), &demands()).unwrap());
-        let mark = remembered.mark(1, &index.to_le_bytes()).unwrap();
-        remembered.put(mark, 1, &claims, now(), Duration::from_secs(60));
+        let mark = remembered.mark(FIRST, &index.to_le_bytes()).unwrap();
+        remembered.put(mark, FIRST, &claims, now(), Duration::from_secs(60));
     }
     assert!(remembered.bytes() <= limits::TOKENS_REMEMBERED_BYTES, "{}", remembered.bytes());
     assert!((1000..2500).contains(&remembered.len()), "{}", remembered.len());
     assert_eq!(format!("{remembered:?}"), format!("Remembered({})", remembered.len()));
+}
+
+fn texts(all: &[Box<str>]) -> Vec<&str> {
+    all.iter().map(|one| &**one).collect()
 }
 
 fn refused(token: &str, expect: Failure, why: &str) {
@@ -750,5 +766,9 @@ fn refused(token: &str, expect: Failure, why: &str) {
         _ => assert_eq!(verdict, expect, "{why}"),
     }
 }
+
+const FIRST: Generation = Generation { demands: 1, keys: 1 };
+const NEXT: Generation = Generation { demands: 1, keys: 2 };
+const OTHER_DEMANDS: Generation = Generation { demands: 2, keys: 1 };
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

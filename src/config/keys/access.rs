@@ -1,6 +1,8 @@
 //! The tables of access control.
 
 use super::{Default, Key, Kind, Table, key, word};
+use crate::base::limits;
+use std::time::Duration;
 
 /// A list of patterns about a certificate.
 const PATTERNS: Kind = Kind::OneOrMore(&Kind::Text("a text, in which `*` is any text"));
@@ -20,7 +22,7 @@ pub static API_AUTHORIZER: Table = Table {
 };
 
 const AUTHORIZER_KEYS: &[Key] = &[
-    key("type", Kind::Choice(&[word("mtls")]), Default::Required, "How it proves."),
+    key("type", Kind::Choice(&[word("jwt"), word("mtls")]), Default::Required, "How it proves."),
     key(
         "subjects",
         PATTERNS,
@@ -33,6 +35,73 @@ const AUTHORIZER_KEYS: &[Key] = &[
         PATTERNS,
         Default::List(&[]),
         "mtls: it has one of these alternative names, as `DNS:*.example.com`, `URI:spiffe://example.com/*`.",
+    ),
+    key(
+        "issuer",
+        Kind::Text("a URL"),
+        Default::Nothing,
+        "jwt: who signs the tokens; `iss` of a token has to be exactly this.",
+    ),
+    key(
+        "audience",
+        Kind::OneOrMore(&Kind::Text("a name")),
+        Default::List(&[]),
+        "jwt: one of these is in `aud` of a token, or, if it has none, in `client_id`.",
+    ),
+    key(
+        "jwks_uri",
+        Kind::Text("a URL"),
+        Default::Words("what `{issuer}/.well-known/openid-configuration` says"),
+        "jwt: where the issuer publishes its keys.",
+    ),
+    key("jwks_file", Kind::File, Default::Nothing, "jwt: a file with the issuer's keys (a JSON Web Key Set), instead."),
+    key(
+        "jwks_refresh",
+        Kind::Duration { min: Duration::from_secs(1), max: Duration::from_secs(86_400) },
+        Default::Duration(limits::JWKS_REFRESH_DEFAULT),
+        "jwt: how often the keys are fetched; a token with a key that is not there has them fetched at once, every 5 s at most.",
+    ),
+    key(
+        "identity_source",
+        Kind::Text("header.NAME or query.NAME"),
+        Default::Text("header.authorization"),
+        "jwt: where in a request the token is, with or without `Bearer` before it.",
+    ),
+    key(
+        "roles_claim",
+        Kind::Text("a claim, as realm_access.roles"),
+        Default::Nothing,
+        "jwt: the claim with the roles that `roles` of a route asks for; `\\.` is a dot in a name, a URL is one name.",
+    ),
+    key(
+        "claims",
+        Kind::Map(&Kind::OneOrMore(&Kind::Text("a value"))),
+        Default::Nothing,
+        "jwt: claims that a token must have, each with one of some values.",
+    ),
+    key(
+        "algorithms",
+        Kind::OneOrMore(&Kind::Text("RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA")),
+        Default::List(&["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]),
+        "jwt: how tokens may be signed; there is none without a public key.",
+    ),
+    key(
+        "leeway",
+        Kind::Duration { min: Duration::ZERO, max: Duration::from_secs(600) },
+        Default::Duration(limits::TOKEN_LEEWAY_DEFAULT),
+        "jwt: how much the clocks of issuer and gateway may differ.",
+    ),
+    key(
+        "cache_ttl",
+        Kind::Duration { min: Duration::ZERO, max: Duration::from_secs(3600) },
+        Default::Duration(limits::TOKEN_CACHE_TTL_DEFAULT),
+        "jwt: how long a core remembers that it has verified a token, until that expires at most; `0s`: never.",
+    ),
+    key(
+        "on_unavailable",
+        Kind::Choice(&[word("answer_503"), word("refuse_start")]),
+        Default::Text("answer_503"),
+        "jwt: what happens if the keys cannot be fetched at the start: requests are answered 503 until they can, or nothing starts.",
     ),
 ];
 

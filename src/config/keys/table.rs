@@ -514,8 +514,18 @@ pub static ROUTE: Table = Table {
             Default::Words("that of the API"),
             "What proves who may call it; none is for everyone.",
         ),
-        later("scopes", "authorizers", "Scopes that the caller needs."),
-        later("roles", "authorizers", "Roles of which the caller needs one."),
+        key(
+            "scopes",
+            Kind::OneOrMore(&Kind::Text("a scope")),
+            Default::List(&[]),
+            "Scopes of which the token needs one.",
+        ),
+        key(
+            "roles",
+            Kind::OneOrMore(&Kind::Text("a role")),
+            Default::List(&[]),
+            "Roles of which the token needs one, in its authorizer's `roles_claim`.",
+        ),
         key(
             "api_key",
             Kind::Bool,

@@ -1,8 +1,8 @@
 //! Who may call, as it is shown: of keys only what everybody may know.
 
-use super::{put_text, texts};
+use super::{duration, put_text, texts};
 use crate::config::{
-    access::{Access, Authorizer, Guard},
+    access::{Access, Authorizer, Guard, Jwt},
     api::{Api, Route},
     json::Json,
     source::Text,
@@ -47,6 +47,8 @@ pub(super) fn route(shown: &mut Json, route: &Route) {
 
 fn guard(shown: &mut Json, guard: &Guard) {
     put_text(shown, "authorizer", guard.authorizer.as_ref());
+    put_list(shown, "scopes", &guard.scopes);
+    put_list(shown, "roles", &guard.roles);
     if let Some(key) = guard.api_key {
         shown.put("api_key", Json::Bool(key.value));
     }
@@ -61,7 +63,30 @@ fn authorizer(one: &Authorizer) -> Json {
     put_list(&mut shown, "subjects", &one.subjects);
     put_list(&mut shown, "issuers", &one.issuers);
     put_list(&mut shown, "names", &one.names);
+    if one.kind.value == "jwt" {
+        jwt(&mut shown, &one.jwt);
+    }
     shown
+}
+
+fn jwt(shown: &mut Json, jwt: &Jwt) {
+    put_text(shown, "issuer", jwt.issuer.as_ref());
+    put_list(shown, "audience", &jwt.audience);
+    put_text(shown, "jwks_uri", jwt.jwks_uri.as_ref());
+    if let Some(file) = &jwt.jwks_file {
+        shown.put("jwks_file", Json::text(file.path.display().to_string()));
+    }
+    shown.put("jwks_refresh", duration(&jwt.jwks_refresh));
+    put_text(shown, "identity_source", jwt.identity_source.as_ref());
+    put_text(shown, "roles_claim", jwt.roles_claim.as_ref());
+    if !jwt.claims.is_empty() {
+        let claims = jwt.claims.iter().map(|(name, values)| (name.value.clone(), texts(values)));
+        shown.put("claims", Json::Object(claims.collect()));
+    }
+    put_list(shown, "algorithms", &jwt.algorithms);
+    shown.put("leeway", duration(&jwt.leeway));
+    shown.put("cache_ttl", duration(&jwt.cache_ttl));
+    shown.put("on_unavailable", Json::text(jwt.on_unavailable.value));
 }
 
 fn put_list(shown: &mut Json, key: &str, all: &[Text]) {

@@ -131,7 +131,7 @@ fn retry_after(fields: &HeaderMap) -> Option<Duration> {
 }
 
 /// An error with what caused it: the outer ones of HTTP clients say little.
-pub(super) fn with_causes(error: &(dyn error::Error + 'static)) -> String {
+pub(in super::super) fn with_causes(error: &(dyn error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -4,5 +4,6 @@ pub(crate) mod acme;
 pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod nginx;
+pub(crate) mod provider;
 pub(crate) mod tools;
 pub(crate) mod upstream;

@@ -1,0 +1,84 @@
+//! A provider's keys as they are now: cores read them, a control thread replaces them and is woken where a token names one that is
+//! not there.
+
+use super::KeySet;
+use crate::base::published::Published;
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::Thread,
+};
+
+/// The keys that were had last, if any ever were.
+#[derive(Debug, Default)]
+pub struct ProviderKeys {
+    /// Them.
+    pub set: Option<KeySet>,
+    /// A number that no other set of this process has.
+    pub number: u64,
+}
+
+/// Where they lie.
+#[derive(Debug, Default)]
+pub struct Provided {
+    /// Them.
+    pub keys: Arc<Published<Arc<ProviderKeys>>>,
+    /// A token named a key that is not among them.
+    asked: AtomicBool,
+    /// Who fetches them.
+    fetcher: OnceLock<Thread>,
+}
+
+impl ProviderKeys {
+    /// A set that is used from now on.
+    #[must_use]
+    pub fn new(set: KeySet) -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        Self { set: Some(set), number: NUMBERS.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl Provided {
+    /// With these to begin with.
+    #[must_use]
+    pub fn new(set: KeySet) -> Self {
+        let provided = Self::default();
+        provided.put(Arc::new(ProviderKeys::new(set)));
+        provided
+    }
+
+    /// Puts others there.
+    pub fn put(&self, keys: Arc<ProviderKeys>) {
+        self.keys.replace(keys);
+    }
+
+    /// The ones that are there now.
+    #[must_use]
+    pub fn current(&self) -> Arc<ProviderKeys> {
+        Arc::clone(&self.keys.current())
+    }
+
+    /// Asks for newer ones. Costs a load where that was asked for already, else a wake-up; nobody waits.
+    #[cold]
+    pub fn ask(&self) {
+        if !self.asked.load(Ordering::Relaxed)
+            && !self.asked.swap(true, Ordering::AcqRel)
+            && let Some(fetcher) = self.fetcher.get()
+        {
+            fetcher.unpark();
+        }
+    }
+
+    /// Whether newer ones were asked for since the last call with `take`.
+    #[must_use]
+    pub fn was_asked(&self, take: bool) -> bool {
+        if take { self.asked.swap(false, Ordering::AcqRel) } else { self.asked.load(Ordering::Acquire) }
+    }
+
+    /// Says whom to wake; the first who says so counts.
+    pub fn fetched_by(&self, fetcher: Thread) {
+        let _ = self.fetcher.set(fetcher);
+    }
+}
