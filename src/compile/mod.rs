@@ -10,6 +10,7 @@ mod domain;
 mod face;
 pub mod fuzz;
 mod headers;
+mod iam;
 mod integration;
 mod locate;
 mod log;
@@ -80,6 +81,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         acme,
         upstreams,
         authorizers: apis.authorizers,
+        iam_users: apis.iam_users,
         keys: Arc::new(Published::new(keys)),
         owners: api::owners(&apis.apis),
         only_rest: !apis.apis.is_empty() && apis.apis.iter().all(|api| api.kind() == ApiKind::Rest),

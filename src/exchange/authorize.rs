@@ -1,19 +1,26 @@
 //! Phase 3: who the request is from, and whether they may do this (reference, sections 0 and 7).
 
-use super::{Core, Opened, Rejection, Request, admit::Admitted};
+use super::{Core, Opened, Rejection, Request, admit::Admitted, permit};
 use crate::{
-    auth::{Identity, api_key::Table, certificate::Shown, failures::Allowance},
+    auth::{
+        Identity,
+        api_key::Table,
+        certificate::Shown,
+        failures::Allowance,
+        sigv4::{Body, UserId, body},
+    },
     base::{
         limits,
         published::{Held, Seen},
         span::Span,
     },
-    http::field::is_word,
+    http::{field::is_word, head::Framing},
     observe::event::Reason,
     plan::{
         Access, Plan, Route,
         access::{Authorizer, KeyRule, Method},
     },
+    upstream::body::RequestBody,
 };
 use std::{rc::Rc, sync::Arc};
 
@@ -34,6 +41,21 @@ impl Authorized {
 pub struct Doorkeeper {
     /// API keys.
     keys: Seen<Table>,
+    /// Users of signed requests.
+    users: Vec<Rc<Identity>>,
+}
+
+/// A request of which nobody knows yet who may have sent it: that depends on its body, too.
+#[derive(Debug)]
+pub struct Unproven(Admitted);
+
+/// What is known of who sent a request.
+#[derive(Debug)]
+pub enum Verdict {
+    /// They may do this.
+    Authorized(Authorized),
+    /// Its body has to be had first: see [`settle`].
+    BodyFirst(Unproven),
 }
 
 /// The API key of a request.
@@ -47,7 +69,13 @@ impl Doorkeeper {
     /// That of `plan`.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        Self { keys: Seen::new(Arc::clone(&plan.keys)) }
+        Self { keys: Seen::new(Arc::clone(&plan.keys)), users: permit::identities(plan) }
+    }
+
+    /// What is known of a user.
+    #[must_use]
+    pub fn user(&self, id: UserId) -> Option<Rc<Identity>> {
+        self.users.get(usize::try_from(id.0).ok()?).cloned()
     }
 }
 
@@ -74,33 +102,82 @@ pub fn authorize(
     core: &Core,
     route: &Route,
     request: &Request<'_>,
+    (body, matched): (&RequestBody<'_>, &[u8]),
     opened: &mut Opened,
     admitted: Admitted,
-) -> Result<Authorized, Rejection> {
-    match &route.access {
-        None => Ok(Authorized(admitted)),
-        Some(access) => check(core, access, request, opened).map(|()| Authorized(admitted)),
-    }
+) -> Result<Verdict, Rejection> {
+    let Some(access) = &route.access else { return Ok(Verdict::Authorized(Authorized(admitted))) };
+    let passes = check(core, access, request, (&|| there(body), matched), opened)?;
+    Ok(if passes { Verdict::Authorized(Authorized(admitted)) } else { Verdict::BodyFirst(Unproven(admitted)) })
 }
 
+/// Decides about a request whose body is there now.
+///
+/// # Errors
+/// As [`authorize`].
+#[cold]
+pub fn settle(
+    core: &Core,
+    route: &Route,
+    request: &Request<'_>,
+    (content, matched): (&[u8], &[u8]),
+    opened: &mut Opened,
+    Unproven(admitted): Unproven,
+) -> Result<Authorized, Rejection> {
+    let body = || Body::Hash(body::hash(content));
+    let passes =
+        route.access.as_ref().map(|access| check(core, access, request, (&body, matched), opened)).transpose()?;
+    if passes == Some(true) { Ok(Authorized(admitted)) } else { Err(Rejection::new(Reason::Internal)) }
+}
+
+/// What is known of a body without waiting.
+fn there(body: &RequestBody<'_>) -> Body {
+    let content = match body.framing {
+        Framing::None => return Body::None,
+        Framing::Length(length) => usize::try_from(length).ok().and_then(|length| body.prefix.get(..length)),
+        Framing::Chunked | Framing::UntilClose => None,
+    };
+    content.map_or(Body::Later, |content| Body::Hash(body::hash(content)))
+}
+
+/// Whether the request may pass; false if its body has to be had first.
 #[inline(never)]
-fn check(core: &Core, access: &Access, request: &Request<'_>, opened: &mut Opened) -> Result<(), Rejection> {
+fn check(
+    core: &Core,
+    access: &Access,
+    request: &Request<'_>,
+    (body, matched): (&dyn Fn() -> Body, &[u8]),
+    opened: &mut Opened,
+) -> Result<bool, Rejection> {
+    let epoch = opened.epoch();
+    permit::addresses(&epoch.plan, access, request)?;
     let now = core.net.now();
     let client = request.client.ip;
     if core.failures.borrow().are_too_many(client, ALLOWANCE, now) {
         return Err(Rejection::new(Reason::TooManyFailures));
     }
-    let verdict = access
-        .authorizer
-        .as_ref()
-        .map_or(Ok(()), |authorizer| prove(authorizer, request, opened))
-        .and_then(|()| access.key.as_ref().map_or(Ok(()), |rule| key(core, rule, request, opened)));
-    verdict.inspect_err(|rejection| {
+    let note = |rejection: &Rejection| {
         // Who shows nothing guesses nothing.
         if rejection.detail != NOTHING && rejection.status.0 < 500 && !client.is_unspecified() {
             core.failures.borrow_mut().note(client, ALLOWANCE, now);
         }
-    })
+    };
+    let mut user = None;
+    match access.authorizer.as_deref() {
+        None => {}
+        Some(Authorizer { method: Method::Iam(verifier), .. }) => {
+            user = permit::signature(core, verifier, request, body(), opened).inspect_err(note)?;
+            if user.is_none() {
+                return Ok(false);
+            }
+        }
+        Some(authorizer) => prove(authorizer, request, opened).inspect_err(note)?,
+    }
+    permit::policies(core, access, request, matched, user, opened)?;
+    if let Some(rule) = &access.key {
+        key(core, rule, request, opened).inspect_err(note)?;
+    }
+    Ok(true)
 }
 
 /// Proves who is there.
@@ -117,6 +194,8 @@ fn prove(authorizer: &Authorizer, request: &Request<'_>, opened: &mut Opened) ->
             opened.who = Some(Rc::new(Identity::new([("authorizer.principalId".to_owned(), subject)])));
             Ok(())
         }
+        // Whose body may have to be had first: see `permit::signature`.
+        Method::Iam(_) => Err(Rejection::new(Reason::Internal)),
     }
 }
 

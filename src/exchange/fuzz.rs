@@ -67,6 +67,7 @@ fn plan(server: SocketAddr) -> Plan {
         domains: None,
         owners: None,
         only_rest: false,
+        iam_users: Arc::default(),
         authorizers: Vec::new(),
         keys: Arc::default(),
         admin: None,
