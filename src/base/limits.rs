@@ -322,6 +322,8 @@ pub const JWKS_ASK_AGAIN: Duration = Duration::from_secs(5);
 pub const CLAIM_PATH_DEPTH_MAX: usize = 16;
 /// Signing keys that a core keeps: one per user, day, region and service. One takes 700 bytes.
 pub const SIGNING_KEYS_MAX: usize = 4096;
+/// The most of a body that is held in memory because a signature covers it: Amazon API Gateway's 10 MB (reference, section 2.2).
+pub const SIGNED_BODY_BYTES_MAX: u64 = 10_485_760;
 /// How far a signature's date may be from now, either way (reference, section 7.1).
 pub const SIGNATURE_SKEW: Duration = Duration::from_secs(300);
 /// How long a presigned request may be valid: Amazon's seven days.

@@ -1,6 +1,6 @@
 //! Who may call: authorizers, API keys and usage plans, checked and looked up.
 
-use super::{Sink, check_count, check_name, token};
+use super::{Sink, check_count, check_name, iam, token};
 use crate::{
     auth::{
         api_key::{
@@ -8,7 +8,8 @@ use crate::{
             file::{self, seconds, unhex},
             table::AddError,
         },
-        certificate::Rules,
+        certificate::Rules as CertificateRules,
+        sigv4::EXECUTE_API,
     },
     base::{ids::AuthorizerId, limits},
     config::{
@@ -19,7 +20,7 @@ use crate::{
         did_you_mean,
         source::{Place, Text},
     },
-    plan::access::{Access, Authorizer, KeyRule, Method},
+    plan::access::{Access, AddressRules, Authorizer, KeyRule, Method, Rules, Verifier},
 };
 use ahash::AHashMap;
 use std::{rc::Rc, sync::Arc};
@@ -35,6 +36,8 @@ pub(super) struct Gate<'c> {
     own: AHashMap<&'c str, Rc<Named<'c>>>,
     /// All, by their ids.
     pub(super) all: Vec<Arc<Authorizer>>,
+    /// Those whose signatures are taken.
+    pub(super) users: iam::Users,
     plans: &'c [config::access::UsagePlan],
     /// There is an API key, or a file of them.
     has_keys: bool,
@@ -48,6 +51,9 @@ pub(super) struct OfApi<'c> {
     closed: Option<Place>,
     /// What its usage plans are, by stage.
     rule: KeyRule,
+    /// What policies say about it.
+    rules: Arc<Rules>,
+    addresses: Option<Arc<AddressRules>>,
 }
 
 impl<'c> Gate<'c> {
@@ -58,6 +64,7 @@ impl<'c> Gate<'c> {
             global: AHashMap::new(),
             own: AHashMap::new(),
             all: Vec::new(),
+            users: iam::users(&access.users, sink),
             plans: &access.plans,
             has_keys: !access.keys.is_empty() || access.key_file.is_some(),
         };
@@ -87,7 +94,7 @@ impl<'c> Gate<'c> {
                     Diagnostic::error(Code::UNKNOWN_AUTHORIZER, one.name.place, message).help("give it another name"),
                 );
             }
-            let made = method(one, sink).map(|method| {
+            let made = method(one, &self.users, sink).map(|method| {
                 let id = AuthorizerId(u16::try_from(self.all.len()).unwrap_or(u16::MAX));
                 Arc::new(Authorizer { id, name: one.name.value.clone(), method })
             });
@@ -114,7 +121,9 @@ impl<'c> Gate<'c> {
                 None => text.value == api.name.value,
             })
         };
-        OfApi { api, own, closed, rule: KeyRule { plans: self.plans.iter().map(has).collect() } }
+        let rule = KeyRule { plans: self.plans.iter().map(has).collect() };
+        let (rules, addresses) = (iam::rules(api, stage, sink), iam::addresses(&api.guard, None, sink));
+        OfApi { api, own, closed, rule, rules, addresses }
     }
 
     /// Who may call `route`; nothing if everyone may.
@@ -136,13 +145,23 @@ impl<'c> Gate<'c> {
             token::check_needs(scopes, roles, authorizer.as_deref(), sink);
         }
         let list = |all: &[Text]| all.iter().map(|text| text.value.as_str().into()).collect();
-        let access = Access { authorizer, scopes: list(scopes), roles: list(roles), key };
-        (access.authorizer.is_some() || access.key.is_some()).then(|| Arc::new(access))
+        let addresses = iam::addresses(&route.guard, Some(&of.api.guard), sink).or_else(|| of.addresses.clone());
+        let is_closed = authorizer.is_some() || key.is_some() || addresses.is_some() || of.rules.policy.is_some();
+        is_closed.then(|| {
+            Arc::new(Access {
+                authorizer,
+                scopes: list(scopes),
+                roles: list(roles),
+                key,
+                addresses,
+                rules: Arc::clone(&of.rules),
+            })
+        })
     }
 
     /// Where something is closed, everything else says that it is open.
     fn must_speak(&self, route: &Route, of: &OfApi<'_>, sink: &Sink) {
-        let speaks = |guard: &Guard| guard.speaks();
+        let speaks = |guard: &Guard| guard.speaks() || of.api.policy_file.is_some();
         let Some(closed) = of.closed.filter(|_| !speaks(&route.guard) && !speaks(&of.api.guard)) else { return };
         let message = "a route of an API with access control does not say who may call it";
         let diagnostic =
@@ -166,16 +185,16 @@ impl<'c> Gate<'c> {
 }
 
 /// How an authorizer proves; nothing, reported, if it cannot.
-fn method(written: &config::access::Authorizer, sink: &Sink) -> Option<Method> {
+fn method(written: &config::access::Authorizer, users: &iam::Users, sink: &Sink) -> Option<Method> {
     let texts = |all: &[Text]| all.iter().map(|text| text.value.as_str().into()).collect();
     match written.kind.value {
         "mtls" => {
-            let rules = Rules {
+            let rules = CertificateRules {
                 subjects: texts(&written.subjects),
                 issuers: texts(&written.issuers),
                 names: texts(&written.names),
             };
-            if rules == Rules::default() {
+            if rules == CertificateRules::default() {
                 let message = format!("the authorizer `{}` has no rule", written.name.value);
                 let expected = "expected `subjects`, `issuers` or `names`";
                 let help = "names = [\"*\"] takes every certificate that has an alternative name";
@@ -186,6 +205,15 @@ fn method(written: &config::access::Authorizer, sink: &Sink) -> Option<Method> {
             Some(Method::Certificate(rules))
         }
         "jwt" => token::compile(written, sink).map(|jwt| Method::Jwt(Box::new(jwt))),
+        "iam" => {
+            if users.shown.is_empty() {
+                let message = "there is nobody whose signatures are taken: nobody can call what this guards";
+                let help = "add `[iam_user.NAME]`";
+                sink.add(Diagnostic::warning(Code::BAD_AUTHORIZER, written.name.place, message).help(help));
+            }
+            let region = written.region.as_ref().map_or("us-east-1", |region| region.value.as_str());
+            Some(Method::Iam(Verifier::new(Arc::clone(&users.table), region, EXECUTE_API)))
+        }
         // The reader has reported it.
         _ => None,
     }

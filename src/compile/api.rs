@@ -23,7 +23,7 @@ use crate::{
     http::method::Method,
     plan::{
         Api, ApiKind, Face, Integration, MannersKind, Route, Upstream, Validator,
-        access::Authorizer,
+        access::{Authorizer, IamUser},
         documentation::{Documentation, Told},
         domain::Domains,
     },
@@ -47,6 +47,7 @@ pub(super) struct Apis {
     pub(super) domains: Option<Box<Domains>>,
     pub(super) documentation: Documentation,
     pub(super) authorizers: Vec<Arc<Authorizer>>,
+    pub(super) iam_users: Arc<[IamUser]>,
 }
 
 /// Compiles all APIs; ids are indices in the order of the files.
@@ -70,6 +71,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
             domains: None,
             documentation: Documentation::default(),
             authorizers: Vec::new(),
+            iam_users: Arc::default(),
         },
         gate: Gate::compile(config, sink),
         places: Vec::with_capacity(count),
@@ -113,6 +115,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
     let hosts = elsewhere.flat_map(|api| api.hosts.iter().map(|host| (host.clone(), api.name.clone())));
     apis.domains = domains.finish(targets, &hosts.collect::<Vec<_>>(), sink);
     apis.authorizers = compiler.gate.all;
+    apis.iam_users = compiler.gate.users.shown;
     apis.upstreams = compiler.uris.into_inner().upstreams;
     let count = config.upstreams.len() + apis.upstreams.len();
     check_count(count, max, "upstreams", config.apis.last().map(|api| api.name.place), sink);

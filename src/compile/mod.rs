@@ -11,6 +11,7 @@ mod domain;
 mod face;
 pub mod fuzz;
 mod headers;
+mod iam;
 mod integration;
 mod locate;
 mod log;
@@ -82,6 +83,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         acme,
         upstreams,
         authorizers: apis.authorizers,
+        iam_users: apis.iam_users,
         keys: Arc::new(Published::new(keys)),
         owners: api::owners(&apis.apis),
         guarded: api::guarded(&apis.apis),

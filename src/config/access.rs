@@ -2,12 +2,12 @@
 
 use super::{
     FileValue,
+    diagnostic::{Code, Diagnostic},
     reader::Reader,
     source::{At, Place, Text},
 };
 use crate::base::limits;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// `[authorizer.NAME]`
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Authorizer {
     pub issuers: Vec<Text>,
     /// `names`
     pub names: Vec<Text>,
+    /// `region`
+    pub region: Option<Text>,
     /// What only one of type `jwt` has.
     pub jwt: Jwt,
 }
@@ -53,6 +55,40 @@ pub struct Jwt {
     pub cache_ttl: At<Duration>,
     /// `on_unavailable`
     pub on_unavailable: At<&'static str>,
+}
+
+/// `[iam_user.NAME]`
+#[derive(Clone, Debug)]
+pub struct IamUser {
+    /// Its name and where it stands.
+    pub name: At<String>,
+    /// `access_key_id`; `None` if it could not be read.
+    pub access_key_id: Option<Text>,
+    /// `secret_access_key` or `secret_access_key_file`; `None` if it could not be read.
+    pub secret_access_key: Option<Hidden>,
+    /// `session_token`
+    pub session_token: Option<Hidden>,
+    /// `arn`, not yet checked.
+    pub arn: Option<Text>,
+    /// `policy_file`
+    pub policy_file: Option<FileValue>,
+}
+
+/// A text that nobody is shown.
+#[derive(Clone)]
+pub struct Hidden {
+    /// Where it, or the name of its file, stands.
+    pub place: Place,
+    /// The text.
+    pub bytes: Vec<u8>,
+    /// The file that it came from.
+    pub file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hidden(…)")
+    }
 }
 
 /// `[[api_key]]`
@@ -94,6 +130,8 @@ pub struct Access {
     pub key_path: Option<PathBuf>,
     /// `[usage_plan.*]`
     pub plans: Vec<UsagePlan>,
+    /// `[iam_user.*]`
+    pub users: Vec<IamUser>,
 }
 
 /// What a route or an API says of who may call it.
@@ -107,6 +145,10 @@ pub struct Guard {
     pub scopes: Vec<Text>,
     /// `roles`, of routes only.
     pub roles: Vec<Text>,
+    /// `allow_from`, if it is given; networks not yet parsed.
+    pub allow_from: Option<Vec<Text>>,
+    /// `deny_from`, if it is given; networks not yet parsed.
+    pub deny_from: Option<Vec<Text>>,
 }
 
 impl Guard {
@@ -120,7 +162,7 @@ impl Guard {
     /// Whether it says anything.
     #[must_use]
     pub const fn speaks(&self) -> bool {
-        self.authorizer.is_some() || self.api_key.is_some()
+        self.authorizer.is_some() || self.api_key.is_some() || self.allow_from.is_some()
     }
 }
 
@@ -136,6 +178,7 @@ pub(super) fn read(root: &Reader<'_>) -> Access {
         key_file: file.and_then(|table| table.file("file", limits::KEY_FILE_BYTES_MAX)),
         key_path: path,
         plans: root.named("usage_plan").iter().map(|(entry, table)| plan(named(entry), table)).collect(),
+        users: root.named("iam_user").iter().map(|(entry, table)| user(named(entry), table)).collect(),
     }
 }
 
@@ -151,9 +194,12 @@ pub(super) fn route_guard(table: &Reader<'_>) -> Guard {
 
 /// What a route or an API says.
 pub(super) fn guard(table: &Reader<'_>) -> Guard {
+    let given = |key| table.key_place(key);
     Guard {
         authorizer: table.text("authorizer"),
-        api_key: table.key_place("api_key").map(|_| table.bool("api_key")),
+        api_key: given("api_key").map(|_| table.bool("api_key")),
+        allow_from: given("allow_from").map(|_| table.texts("allow_from")),
+        deny_from: given("deny_from").map(|_| table.texts("deny_from")),
         ..Guard::default()
     }
 }
@@ -169,6 +215,7 @@ fn authorizer(name: At<String>, table: &Reader<'_>) -> Authorizer {
         subjects: table.texts("subjects"),
         issuers: table.texts("issuers"),
         names: table.texts("names"),
+        region: table.text("region"),
         jwt: jwt(table),
     }
 }
@@ -187,6 +234,37 @@ fn jwt(table: &Reader<'_>) -> Jwt {
         leeway: table.duration("leeway"),
         cache_ttl: table.duration("cache_ttl"),
         on_unavailable: table.choice("on_unavailable"),
+    }
+}
+
+fn user(name: At<String>, table: &Reader<'_>) -> IamUser {
+    let hidden = |text: Text| Hidden { place: text.place, bytes: text.value.into_bytes(), file: None };
+    let (inline, file) = (table.key_place("secret_access_key"), table.key_place("secret_access_key_file"));
+    match (inline, file) {
+        (Some(one), Some(other)) => {
+            let message = "`secret_access_key` and `secret_access_key_file` exclude each other";
+            table.add(Diagnostic::error(Code::EXCLUSIVE, other, message).also(one, "the other one"));
+        }
+        (None, None) if !table.context.broken => {
+            let message = format!("the user `{}` has no secret", name.value);
+            let expected = "expected `secret_access_key_file` or `secret_access_key`";
+            table.add(Diagnostic::error(Code::REQUIRED, name.place, message).expected(expected));
+        }
+        _ => {}
+    }
+    let from_file = file.and_then(|_| table.file("secret_access_key_file", limits::TOKEN_FILE_BYTES_MAX));
+    let from_file = from_file.map(|file| Hidden {
+        place: file.written.place,
+        bytes: file.bytes.trim_ascii().to_vec(),
+        file: Some(file.path),
+    });
+    IamUser {
+        name,
+        access_key_id: table.text("access_key_id"),
+        secret_access_key: from_file.or_else(|| inline.and_then(|_| table.text("secret_access_key")).map(hidden)),
+        session_token: table.text("session_token").map(hidden),
+        arn: table.text("arn"),
+        policy_file: table.file("policy_file", limits::POLICY_BYTES_MAX),
     }
 }
 

@@ -33,6 +33,10 @@ pub struct Api {
     pub guard: Guard,
     /// `[api.NAME.authorizers.*]`
     pub authorizers: Vec<Authorizer>,
+    /// `policy_file`
+    pub policy_file: Option<super::FileValue>,
+    /// `arn`, not yet checked.
+    pub arn: Option<Text>,
     /// What its clients see besides what its routes say.
     pub face: Face,
     /// `stage`, not yet checked.
@@ -117,6 +121,8 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         models: validation::models(table),
         guard: access::guard(table),
         authorizers: access::authorizers(table, "authorizers"),
+        policy_file: table.file("policy_file", crate::base::limits::POLICY_BYTES_MAX),
+        arn: table.text("arn"),
         face: face::read(table),
         stage: table.text("stage"),
         stages: stages::stages(table),

@@ -292,6 +292,15 @@ codes! {
         "A bound of the data plane's tables is exceeded.";
     BAD_FORWARD_HOST = 414, "A host to send upstream is malformed",
         "`host` of an http_proxy integration replaces the Host header: a name or an address, with `:port` if needed.";
+    BAD_POLICY = 440, "A policy cannot be used",
+        "A policy is JSON in the language of IAM policies: Version, Statement with Effect, Action, Resource, Condition, and for an \
+         API Principal. What is not understood keeps the policy from being used, because it might be what a Deny depends on.";
+    BAD_IAM_USER = 441, "A user of signed requests makes no sense",
+        "Every `[iam_user.NAME]` has an access key id of its own, and a secret. `arn` names the user in policies and has the id of \
+         its account: arn:aws:iam::123456789012:user/NAME.";
+    BAD_ARN = 442, "An ARN cannot be used",
+        "The ARN of an API is arn:aws:execute-api:REGION:ACCOUNT:API; the stage, method and path of a request follow it in what \
+         policies are asked about.";
     FOREIGN_PATTERN = 490, "A path looks like another program's pattern",
         "`*` and `:id` are ordinary characters here and match only themselves. Any one segment is `{name}`, all that remains \
          is `{name+}`.";

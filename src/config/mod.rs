@@ -239,6 +239,13 @@ fn hash(config: &Config, tree: &load::Tree) -> u64 {
     if let Some(file) = &config.access.key_file {
         add(&file.bytes);
     }
+    for user in &config.access.users {
+        add(user.secret_access_key.as_ref().map(|hidden| &*hidden.bytes).unwrap_or_default());
+    }
+    let policies = config.access.users.iter().map(|user| &user.policy_file);
+    for file in policies.chain(config.apis.iter().map(|api| &api.policy_file)).flatten() {
+        add(&file.bytes);
+    }
     if let Some(token) = config.admin.as_ref().and_then(|admin| admin.token_file.as_ref()) {
         add(&token.bytes);
     }

@@ -8,7 +8,6 @@ use crate::{
     base::{bug, clock::Instant, limits},
     exchange::{
         self, Ask, Core, Opened, Outcome, Rejection, Reply, Request, Work,
-        authorize::Authorized,
         context::Scratch,
         finish::{Witness, finish},
     },
@@ -121,8 +120,8 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
             }
         }
         Reply::Ask(ask) => Box::pin(asked(context(), &mut opened, &mut body, (response, target), ask)).await,
-        Reply::Collect(authorized) => {
-            Box::pin(collected(context(), &mut opened, &mut body, (response, target), authorized)).await
+        Reply::Collect(awaited) => {
+            Box::pin(collected(context(), &mut opened, &mut body, (response, target), awaited)).await
         }
         own => match answered(&context(), &opened, &mut body, &own) {
             Ok(delivered) => delivered,
@@ -222,23 +221,26 @@ async fn collected(
     opened: &mut Opened,
     body: &mut RequestBody<'_>,
     (response, target): (&mut ResponseHead, &mut Vec<u8>),
-    authorized: Authorized,
+    awaited: exchange::Awaited,
 ) -> Delivered {
     let core = &*context.client.core;
-    let own = match exchange::collect(core, opened, &context.request, body, authorized).await {
-        Ok((validated, content)) => {
-            let mut held = body.holding(&content);
-            let matched = (context.parameters, context.normal, &mut *target);
-            match exchange::go_on(core, opened, &context.request, &mut held, matched, validated) {
-                Reply::Asked(flight) => {
-                    return asked(context, opened, &mut held, (response, target), Ask::later(flight)).await;
+    let own =
+        match exchange::collect(core, opened, &context.request, body, (context.parameters, context.normal), awaited)
+            .await
+        {
+            Ok((validated, content)) => {
+                let mut held = body.holding(&content);
+                let matched = (context.parameters, context.normal, &mut *target);
+                match exchange::go_on(core, opened, &context.request, &mut held, matched, validated) {
+                    Reply::Asked(flight) => {
+                        return asked(context, opened, &mut held, (response, target), Ask::later(flight)).await;
+                    }
+                    Reply::Ask(ask) => return asked(context, opened, &mut held, (response, target), ask).await,
+                    own => own,
                 }
-                Reply::Ask(ask) => return asked(context, opened, &mut held, (response, target), ask).await,
-                own => own,
             }
-        }
-        Err(rejection) => Reply::Rejected(rejection),
-    };
+            Err(rejection) => Reply::Rejected(rejection),
+        };
     match answered(&context, opened, body, &own) {
         Ok(delivered) => delivered,
         Err(own) => write::finish(context.client, own).await,

@@ -138,7 +138,7 @@ fn jobs(plan: &Plan) -> Vec<(&Jwt, Job)> {
                 provided: Arc::clone(&jwt.provided),
             },
         )),
-        Method::Jwt(_) | Method::Certificate(_) => None,
+        Method::Jwt(_) | Method::Certificate(_) | Method::Iam(_) => None,
     });
     of.collect()
 }

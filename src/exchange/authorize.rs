@@ -1,19 +1,27 @@
 //! Phase 3: who the request is from, and whether they may do this (reference, sections 0 and 7).
 
-use super::{Core, Opened, Rejection, Request, admit::Admitted};
+use super::{Core, Opened, Rejection, Request, admit::Admitted, permit};
 use crate::{
-    auth::{Identity, api_key::Table, certificate::Shown, failures::Allowance, jwt},
+    auth::{
+        Identity,
+        api_key::Table,
+        certificate::Shown,
+        failures::Allowance,
+        jwt,
+        sigv4::{Body, UserId, body},
+    },
     base::{
         limits,
         published::{Held, Seen},
         span::Span,
     },
-    http::field::is_word,
+    http::{field::is_word, head::Framing},
     observe::event::Reason,
     plan::{
         Access, Plan, Route,
         access::{Authorizer, BadToken, Generation, Jwt, KeyRule, Method, ProviderKeys, Remembered},
     },
+    upstream::body::RequestBody,
 };
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
@@ -38,6 +46,21 @@ pub struct Doorkeeper {
     providers: Vec<Option<Seen<Arc<ProviderKeys>>>>,
     /// Tokens that were verified; none where no authorizer takes any.
     tokens: Option<RefCell<Remembered>>,
+    /// Users of signed requests.
+    users: Vec<Rc<Identity>>,
+}
+
+/// A request of which nobody knows yet who may have sent it: that depends on its body, too.
+#[derive(Debug)]
+pub struct Unproven(Admitted);
+
+/// What is known of who sent a request.
+#[derive(Debug)]
+pub enum Verdict {
+    /// They may do this.
+    Authorized(Authorized),
+    /// Its body has to be had first: see [`settle`].
+    BodyFirst(Unproven),
 }
 
 /// The API key of a request.
@@ -53,11 +76,18 @@ impl Doorkeeper {
     pub fn new(plan: &Plan) -> Self {
         let providers = plan.authorizers.iter().map(|authorizer| match &authorizer.method {
             Method::Jwt(jwt) => Some(Seen::new(Arc::clone(&jwt.provided.keys))),
-            Method::Certificate(_) => None,
+            Method::Certificate(_) | Method::Iam(_) => None,
         });
         let providers: Vec<_> = providers.collect();
         let tokens = providers.iter().any(Option::is_some).then(Remembered::with_key_of_its_own);
-        Self { keys: Seen::new(Arc::clone(&plan.keys)), providers, tokens: tokens.map(RefCell::new) }
+        let keys = Seen::new(Arc::clone(&plan.keys));
+        Self { keys, providers, tokens: tokens.map(RefCell::new), users: permit::identities(plan) }
+    }
+
+    /// What is known of a user.
+    #[must_use]
+    pub fn user(&self, id: UserId) -> Option<Rc<Identity>> {
+        self.users.get(usize::try_from(id.0).ok()?).cloned()
     }
 }
 
@@ -84,33 +114,82 @@ pub fn authorize(
     core: &Core,
     route: &Route,
     request: &Request<'_>,
+    (body, matched): (&RequestBody<'_>, &[u8]),
     opened: &mut Opened,
     admitted: Admitted,
-) -> Result<Authorized, Rejection> {
-    match &route.access {
-        None => Ok(Authorized(admitted)),
-        Some(access) => check(core, access, request, opened).map(|()| Authorized(admitted)),
-    }
+) -> Result<Verdict, Rejection> {
+    let Some(access) = &route.access else { return Ok(Verdict::Authorized(Authorized(admitted))) };
+    let passes = check(core, access, request, (&|| there(body), matched), opened)?;
+    Ok(if passes { Verdict::Authorized(Authorized(admitted)) } else { Verdict::BodyFirst(Unproven(admitted)) })
 }
 
+/// Decides about a request whose body is there now.
+///
+/// # Errors
+/// As [`authorize`].
+#[cold]
+pub fn settle(
+    core: &Core,
+    route: &Route,
+    request: &Request<'_>,
+    (content, matched): (&[u8], &[u8]),
+    opened: &mut Opened,
+    Unproven(admitted): Unproven,
+) -> Result<Authorized, Rejection> {
+    let body = || Body::Hash(body::hash(content));
+    let passes =
+        route.access.as_ref().map(|access| check(core, access, request, (&body, matched), opened)).transpose()?;
+    if passes == Some(true) { Ok(Authorized(admitted)) } else { Err(Rejection::new(Reason::Internal)) }
+}
+
+/// What is known of a body without waiting.
+fn there(body: &RequestBody<'_>) -> Body {
+    let content = match body.framing {
+        Framing::None => return Body::None,
+        Framing::Length(length) => usize::try_from(length).ok().and_then(|length| body.prefix.get(..length)),
+        Framing::Chunked | Framing::UntilClose => None,
+    };
+    content.map_or(Body::Later, |content| Body::Hash(body::hash(content)))
+}
+
+/// Whether the request may pass; false if its body has to be had first.
 #[inline(never)]
-fn check(core: &Core, access: &Access, request: &Request<'_>, opened: &mut Opened) -> Result<(), Rejection> {
+fn check(
+    core: &Core,
+    access: &Access,
+    request: &Request<'_>,
+    (body, matched): (&dyn Fn() -> Body, &[u8]),
+    opened: &mut Opened,
+) -> Result<bool, Rejection> {
+    let epoch = opened.epoch();
+    permit::addresses(&epoch.plan, access, request)?;
     let now = core.net.now();
     let client = request.client.ip;
     if core.failures.borrow().are_too_many(client, ALLOWANCE, now) {
         return Err(Rejection::new(Reason::TooManyFailures));
     }
-    let verdict = access
-        .authorizer
-        .as_ref()
-        .map_or(Ok(()), |authorizer| prove(core, access, authorizer, request, opened))
-        .and_then(|()| access.key.as_ref().map_or(Ok(()), |rule| key(core, rule, request, opened)));
-    verdict.inspect_err(|rejection| {
+    let note = |rejection: &Rejection| {
         // Who shows nothing guesses nothing, nor does who has a good token for something else.
         if !UNGUESSED.contains(&rejection.detail) && rejection.status.0 < 500 && !client.is_unspecified() {
             core.failures.borrow_mut().note(client, ALLOWANCE, now);
         }
-    })
+    };
+    let mut user = None;
+    match access.authorizer.as_deref() {
+        None => {}
+        Some(Authorizer { method: Method::Iam(verifier), .. }) => {
+            user = permit::signature(core, verifier, request, body(), opened).inspect_err(note)?;
+            if user.is_none() {
+                return Ok(false);
+            }
+        }
+        Some(authorizer) => prove(core, access, authorizer, request, opened).inspect_err(note)?,
+    }
+    permit::policies(core, access, request, matched, user, opened)?;
+    if let Some(rule) = &access.key {
+        key(core, rule, request, opened).inspect_err(note)?;
+    }
+    Ok(true)
 }
 
 /// Proves who is there.
@@ -141,6 +220,8 @@ fn prove(
             opened.who = Some(Rc::new(Identity::new([("authorizer.principalId".to_owned(), subject)])));
             Ok(())
         }
+        // Whose body may have to be had first: see `permit::signature`.
+        Method::Iam(_) => Err(Rejection::new(Reason::Internal)),
     }
 }
 

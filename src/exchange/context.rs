@@ -1,6 +1,6 @@
 //! What an exchange works with: its core's state, the plan it runs on, and the memory it borrows.
 
-use super::authorize::Doorkeeper;
+use super::{authorize::Doorkeeper, permit::Desk};
 use crate::{
     auth::failures::Failures,
     base::{
@@ -51,6 +51,8 @@ pub struct Core {
     pub access: RefCell<Option<Sink>>,
     /// Clients whose credentials keep failing.
     pub failures: RefCell<Failures>,
+    /// What signatures and policies are judged with; never held across a wait.
+    pub desk: RefCell<Desk>,
     /// TLS handshakes under way.
     pub handshakes: Cell<u32>,
     /// The gateway is stopping: connections end with their exchange.
@@ -207,6 +209,7 @@ impl Core {
             metrics,
             access: RefCell::new(access),
             failures: RefCell::new(Failures::new(seed.rotate_left(11))),
+            desk: RefCell::default(),
             handshakes: Cell::new(0),
             draining: Cell::new(false),
             epoch: RefCell::new(Rc::new(epoch)),

@@ -87,6 +87,7 @@ fn plan(server: SocketAddr) -> Plan {
         owners: None,
         guarded: false,
         only_rest: false,
+        iam_users: Arc::default(),
         authorizers: Vec::new(),
         keys: Arc::default(),
         admin: None,

@@ -1,7 +1,7 @@
 //! Phase 5: the answer, from the plan or from an upstream.
 
 use super::{
-    Core, Epoch, Opened, Rejection, Reply, Request,
+    Awaited, Core, Epoch, Opened, Rejection, Reply, Request,
     authorize::Authorized,
     context::Asking,
     local,
@@ -13,7 +13,7 @@ use crate::{
     base::{bug, limits},
     http::head::ResponseHead,
     observe::event::Reason,
-    plan::{HttpProxy, Integration, PathTemplate, Piece, Route},
+    plan::{Access, HttpProxy, Integration, PathTemplate, Piece, Route},
     route::Params,
     upstream::{
         Answer, Arrived, Begun, Call, Flight, Start, Upstream, body::RequestBody, manners::Polite, request::Outgoing,
@@ -61,12 +61,13 @@ pub fn begin(
             body.interim &= !mapped.rules.bare;
             if respond::body(mapped, request)?.is_some() && body.held().is_none() {
                 body.limit = body.limit.min(limits::REPLACED_BODY_BYTES_MAX);
-                return Ok(Reply::Collect(authorized));
+                return Ok(Reply::Collect(Awaited::Proven(authorized)));
             }
             map::make(core, opened, (proxy, mapped), request, parameters, path, target)?
         }
     };
-    let special = (polite(core, opened, route, request), body.held());
+    let signed = route.access.as_deref().is_some_and(Access::takes_authorization);
+    let special = (polite(core, opened, route, request), body.held(), signed);
     Ok(match call(core, upstream, proxy, request, made, special).begin(body) {
         Begun::Sent(flight) => Reply::Asked(flight),
         Begun::Start(start) => Reply::Ask(Ask(start)),
@@ -128,7 +129,8 @@ pub async fn ask(
         },
         Some(mapped) => map::make(core, opened, (proxy, mapped), request, parameters, path, target)?,
     };
-    let special = (polite(core, opened, route, request), body.held());
+    let signed = route.access.as_deref().is_some_and(Access::takes_authorization);
+    let special = (polite(core, opened, route, request), body.held(), signed);
     match call(core, upstream, proxy, request, made, special).answer(body, response, ask.0).await {
         Ok(answer) => {
             opened.notes = answer.notes;
@@ -153,7 +155,7 @@ fn call<'a>(
     proxy: &'a HttpProxy,
     request: &Request<'a>,
     made: Made<'a>,
-    (polite, held): (Option<Polite<'a>>, Option<u64>),
+    (polite, held, signed): (Option<Polite<'a>>, Option<u64>, bool),
 ) -> Call<'a> {
     Call {
         net: &core.net,
@@ -170,6 +172,7 @@ fn call<'a>(
             host: made.host,
             client: request.client.text(),
             trusted: request.client.trusted,
+            signed,
             secure: request.tls.is_some(),
             polite,
             shape: made.shape,

@@ -13,6 +13,7 @@ pub mod fuzz;
 pub mod integrate;
 pub mod local;
 pub mod map;
+pub mod permit;
 pub mod reject;
 pub mod respond;
 pub mod route;
@@ -41,7 +42,7 @@ pub enum Reply {
     /// What an authority wants to see before it issues a certificate (RFC 8555 §8.3).
     Challenge(Arc<str>),
     /// What follows from its body, which is to be had and looked at first: see [`collect`] and [`go_on`].
-    Collect(authorize::Authorized),
+    Collect(Awaited),
     /// What a browser asks before it asks another origin.
     Preflight,
     /// What the upstream says, which was asked: see [`landed`].
@@ -50,6 +51,15 @@ pub enum Reply {
     Ask(Ask),
     /// That it is refused.
     Rejected(Rejection),
+}
+
+/// What is known of who sent a request whose body is to be had first.
+#[derive(Debug)]
+pub enum Awaited {
+    /// They may do what they ask for.
+    Proven(authorize::Authorized),
+    /// That depends on the body.
+    Unproven(authorize::Unproven),
 }
 
 /// Takes a request through its phases, up to the point where its answer can be written or must be waited for.
@@ -106,15 +116,20 @@ pub fn run(
         Ok(admitted) => admitted,
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
-    let authorized = match authorize::authorize(core, route, request, &mut opened, admitted) {
-        Ok(authorized) => authorized,
+    let known = (&*body, route::matched(request, work.path));
+    let authorized = match authorize::authorize(core, route, request, known, &mut opened, admitted) {
+        Ok(authorize::Verdict::Authorized(authorized)) => authorized,
+        Ok(authorize::Verdict::BodyFirst(unproven)) => {
+            let reply = validate::bound(route, request, body).map(|()| Reply::Collect(Awaited::Unproven(unproven)));
+            return (opened, reply.unwrap_or_else(Reply::Rejected));
+        }
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     let verdict =
         validate::validate(core, route, request, body, (&*work.parameters, &*work.path), authorized, &mut opened);
     let validated = match verdict {
         Ok(validate::Verdict::Valid(validated)) => validated,
-        Ok(validate::Verdict::Collect(authorized)) => return (opened, Reply::Collect(authorized)),
+        Ok(validate::Verdict::Collect(authorized)) => return (opened, Reply::Collect(Awaited::Proven(authorized))),
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     let context::Scratch { parameters, path, target } = work;

@@ -1,7 +1,13 @@
 //! Phase 4: whether the request is what its route describes: parameters, then the body (reference, sections 0 and 7.8).
 
-use super::{Core, Opened, Rejection, Request, authorize::Authorized, respond};
+use super::{
+    Awaited, Core, Opened, Rejection, Request,
+    authorize::{self, Authorized},
+    respond,
+    route::matched,
+};
 use crate::{
+    base::limits,
     http::head::Framing,
     observe::event::Reason,
     plan::{Integration, Route, Validator},
@@ -64,20 +70,11 @@ fn look(
     (parameters, normal): (&Params, &[u8]),
     opened: &mut Opened,
 ) -> Result<bool, Rejection> {
-    let matched = if normal.is_empty() { request.head.path.of(request.bytes) } else { normal };
-    let path = |index| parameters.get(index).map(|span| span.of(matched)).unwrap_or_default();
-    let asked = validate::Asked { head: request.head, bytes: request.bytes, path: &path };
-    let mut problem = core.problem.borrow_mut();
-    validate::parameters::check(&validator.parameters, &asked, &mut problem)
-        .map_err(|refusal| rejection(refusal, &problem, opened))?;
+    check_parameters(core, validator, request, (parameters, normal), opened)?;
     let Some(bodies) = &validator.bodies else { return Ok(true) };
     let schema = match bodies.choose(request.head, request.bytes) {
         Body::Passes => return Ok(true),
-        Body::Refused => {
-            problem.begin();
-            problem.end("Unsupported Media Type");
-            return Err(rejection(Refusal::MediaType, &problem, opened));
-        }
+        Body::Refused => return Err(refused_media(core, opened)),
         Body::Checked(schema) => schema,
     };
     body.limit = bodies.limit;
@@ -90,7 +87,45 @@ fn look(
         Framing::Chunked | Framing::UntilClose => None,
     };
     let Some(content) = content else { return Ok(false) };
-    judge(schema, content, &mut problem, opened).map(|()| true)
+    judge(schema, content, &mut core.problem.borrow_mut(), opened).map(|()| true)
+}
+
+fn check_parameters(
+    core: &Core,
+    validator: &Validator,
+    request: &Request<'_>,
+    (parameters, normal): (&Params, &[u8]),
+    opened: &mut Opened,
+) -> Result<(), Rejection> {
+    let matched = if normal.is_empty() { request.head.path.of(request.bytes) } else { normal };
+    let path = |index| parameters.get(index).map(|span| span.of(matched)).unwrap_or_default();
+    let asked = validate::Asked { head: request.head, bytes: request.bytes, path: &path };
+    let mut problem = core.problem.borrow_mut();
+    let verdict = validate::parameters::check(&validator.parameters, &asked, &mut problem);
+    verdict.map_err(|refusal| rejection(refusal, &problem, opened))
+}
+
+#[cold]
+fn refused_media(core: &Core, opened: &mut Opened) -> Rejection {
+    let mut problem = core.problem.borrow_mut();
+    problem.begin();
+    problem.end("Unsupported Media Type");
+    rejection(Refusal::MediaType, &problem, opened)
+}
+
+/// Bounds a body that is to be collected before anyone knows who sent it.
+///
+/// # Errors
+/// 413 if it is announced to be larger.
+#[cold]
+pub fn bound(route: &Route, request: &Request<'_>, body: &mut RequestBody<'_>) -> Result<(), Rejection> {
+    let bodies = route.validator.as_ref().and_then(|validator| validator.bodies.as_ref());
+    let limit = bodies.map_or(limits::SIGNED_BODY_BYTES_MAX, |bodies| bodies.limit.min(limits::SIGNED_BODY_BYTES_MAX));
+    body.limit = body.limit.min(limit);
+    if request.head.content_length.is_some_and(|length| length > body.limit) {
+        return Err(Rejection::new(Reason::TooLarge));
+    }
+    Ok(())
 }
 
 /// Receives the body and looks at it. From then on it is in memory, or what the integration gets instead is, and is sent from
@@ -103,7 +138,8 @@ pub async fn collect(
     opened: &mut Opened,
     request: &Request<'_>,
     body: &mut RequestBody<'_>,
-    authorized: Authorized,
+    (parameters, normal): (&Params, &[u8]),
+    awaited: Awaited,
 ) -> Result<(Validated, Vec<u8>), Rejection> {
     let epoch = opened.epoch();
     let route = opened.route.and_then(|id| epoch.plan.routes.get(id.index()));
@@ -114,9 +150,26 @@ pub async fn collect(
         }
         if request.alarm.is_cut() { rejection.cut() } else { rejection }
     })?;
-    let bodies = route.and_then(|route| route.validator.as_ref()).and_then(|validator| validator.bodies.as_ref());
-    if let Some(Body::Checked(schema)) = bodies.map(|bodies| bodies.choose(request.head, request.bytes)) {
-        judge(schema, &content, &mut core.problem.borrow_mut(), opened)?;
+    let validator = route.and_then(|route| route.validator.as_ref());
+    let authorized = match (awaited, route) {
+        (Awaited::Proven(authorized), _) => authorized,
+        (Awaited::Unproven(_), None) => return Err(Rejection::new(Reason::Internal)),
+        (Awaited::Unproven(unproven), Some(route)) => {
+            let known = (content.as_slice(), matched(request, normal));
+            let authorized = authorize::settle(core, route, request, known, opened, unproven)?;
+            // Nothing of it has been looked at so far.
+            if let Some(validator) = validator {
+                check_parameters(core, validator, request, (parameters, normal), opened)?;
+            }
+            authorized
+        }
+    };
+    if let Some(bodies) = validator.and_then(|validator| validator.bodies.as_ref()) {
+        match bodies.choose(request.head, request.bytes) {
+            Body::Passes => {}
+            Body::Checked(schema) => judge(schema, &content, &mut core.problem.borrow_mut(), opened)?,
+            Body::Refused => return Err(refused_media(core, opened)),
+        }
     }
     if let Some(Integration::HttpProxy(proxy)) = route.map(|route| &route.integration)
         && let Some(mapped) = &proxy.mapped

@@ -1,11 +1,14 @@
-//! Who may call a route, compiled: the API key that it wants, and the authorizer that proves who is there.
+//! Who may call a route, compiled: from where, with which API key, who an authorizer proves to be there, and what policies say.
 
 pub use crate::{
     auth::{
+        address::{AddressRules, AddressSet, Network},
         api_key::{Refused as BadKey, Table},
         certificate::{Refused as BadCertificate, Rules as CertificateRules},
         failures::Allowance,
         jwt::{Demands, Failure as BadToken, Generation, Provided, ProviderKeys, Remembered, TokenSource},
+        policy::{Kind as PolicyKind, Policy},
+        sigv4::{Secret, User, Users, Verifier},
     },
     base::{ids::AuthorizerId, published::Published},
 };
@@ -25,6 +28,46 @@ pub struct Access {
     pub roles: Box<[Box<str>]>,
     /// An API key is needed.
     pub key: Option<KeyRule>,
+    /// From where.
+    pub addresses: Option<Arc<AddressRules>>,
+    /// What its API is called in policies, and what the API's own says.
+    pub rules: Arc<Rules>,
+}
+
+impl Access {
+    /// Whether a request's `Authorization` is for the gateway alone (reference, section 8.3).
+    #[must_use]
+    pub fn takes_authorization(&self) -> bool {
+        matches!(self.authorizer.as_deref(), Some(Authorizer { method: Method::Iam(_), .. }))
+    }
+}
+
+/// What policies are about.
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// `arn:aws:execute-api:{region}:{account}:{api}/{stage}`
+    pub arn: String,
+    /// Where in `arn` the slash before the stage is.
+    pub stage_at: usize,
+    /// The account in `arn`.
+    pub account: String,
+    /// `policy_file`
+    pub policy: Option<Policy>,
+}
+
+/// `[iam_user.NAME]`: what is said about a user, in the order of [`Users`].
+#[derive(Debug)]
+pub struct IamUser {
+    /// Its name.
+    pub name: String,
+    /// Its access key.
+    pub access_key_id: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The account in it.
+    pub account: String,
+    /// What it may do.
+    pub policy: Option<Policy>,
 }
 
 /// What an API key has to be good for.
@@ -52,6 +95,8 @@ pub enum Method {
     Certificate(CertificateRules),
     /// `jwt`: by a token that a provider has signed.
     Jwt(Box<Jwt>),
+    /// `iam`: by a signature of a user of the plan's.
+    Iam(Verifier),
 }
 
 /// An authorizer of type `jwt`.
@@ -91,6 +136,7 @@ impl Method {
         match self {
             Self::Certificate(_) => "mtls",
             Self::Jwt(_) => "jwt",
+            Self::Iam(_) => "iam",
         }
     }
 }

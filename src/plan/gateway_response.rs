@@ -222,7 +222,10 @@ impl Face {
         let response = self.responses.of(facts.kind);
         if self.kind == ApiKind::Rest {
             out.extend_from_slice(b"x-amzn-ErrorType: ");
-            out.extend_from_slice(facts.kind.error_type().as_bytes());
+            // Amazon's types of gateway responses are fewer than its types of errors.
+            let own = crate::auth::sigv4::failure::error_type(facts.record.detail)
+                .filter(|_| facts.kind == Kind::InvalidSignature);
+            out.extend_from_slice(own.unwrap_or_else(|| facts.kind.error_type()).as_bytes());
             out.extend_from_slice(b"\r\n");
         }
         let mut typed = false;

@@ -64,6 +64,8 @@ pub struct Plan {
     pub only_rest: bool,
     /// `[authorizer.*]`, indexed by [`access::AuthorizerId`].
     pub authorizers: Vec<Arc<access::Authorizer>>,
+    /// `[iam_user.*]`, indexed by [`crate::auth::sigv4::UserId`].
+    pub iam_users: Arc<[access::IamUser]>,
     /// `[[api_key]]` and `[api_keys]`
     pub keys: Arc<access::Keys>,
     /// `[admin]`

@@ -29,6 +29,8 @@ pub struct Outgoing<'a> {
     pub client: &'a [u8],
     /// The client is a trusted proxy: its forwarding fields are passed on and added to.
     pub trusted: bool,
+    /// What it says of who sent it was for the gateway alone: `Authorization` does not go along.
+    pub signed: bool,
     /// The client came over TLS.
     pub secure: bool,
     /// The API behaves like one of Amazon's.
@@ -209,6 +211,7 @@ impl Outgoing<'_> {
     fn passes(&self, line: &FieldLine) -> bool {
         match line.known {
             Known::Forwarded => self.trusted && !line.nominated,
+            Known::Authorization if self.signed => false,
             // It announces what was not kept (RFC 9110 §6.6.2).
             Known::Trailer if self.held.is_some() => false,
             _ => hop::request(line) == Fate::Pass && self.polite.is_none_or(|polite| polite.passes(line, self.bytes)),

@@ -10,6 +10,7 @@ mod life;
 mod load;
 mod refusals;
 mod rotation;
+mod signed;
 mod tls;
 mod transfer;
 

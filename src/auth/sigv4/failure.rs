@@ -143,17 +143,21 @@ impl Failure {
         }
     }
 
-    /// A word for logs and counters.
+    /// A word for logs and counters. The words of [`Kind::Incomplete`] and [`Kind::Unrecognised`] are theirs alone: see
+    /// [`error_type`].
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::NoToken => "no_signature",
-            Self::Both | Self::Twice(_) => "signature_twice",
-            Self::NotAPair(_) | Self::NoAlgorithm | Self::Lacking { .. } | Self::QueryLacking(_) => {
-                "signature_incomplete"
-            }
+            Self::Both => "signature_twice",
+            Self::Twice(_)
+            | Self::NotAPair(_)
+            | Self::NoAlgorithm
+            | Self::Lacking { .. }
+            | Self::QueryLacking(_)
+            | Self::Credential(_) => "signature_incomplete",
             Self::Algorithm(_) => "signature_algorithm",
-            Self::Credential(_) | Self::Scope(_) => "credential_scope",
+            Self::Scope(_) => "credential_scope",
             Self::Date(_) | Self::Expires => "signature_date",
             Self::Expired { .. } => "signature_expired",
             Self::NotYet { .. } => "signature_not_yet",
@@ -250,6 +254,16 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// What `x-amzn-ErrorType` says for a failure with this word, if that is not what its gateway response says.
+#[must_use]
+pub fn error_type(reason: &str) -> Option<&'static str> {
+    match reason {
+        "signature_incomplete" | "signature_algorithm" | "signature_date" => Some(Kind::Incomplete.error_type()),
+        "unknown_user" => Some(Kind::Unrecognised.error_type()),
+        _ => None,
+    }
+}
 
 /// What Amazon says about a credential's scope; `None` if it is right.
 pub(super) fn scope(got: &[&[u8]; 4], region: &str, service: &str, stamp: &[u8]) -> Option<Failure> {

@@ -22,7 +22,13 @@ pub static API_AUTHORIZER: Table = Table {
 };
 
 const AUTHORIZER_KEYS: &[Key] = &[
-    key("type", Kind::Choice(&[word("jwt"), word("mtls")]), Default::Required, "How it proves."),
+    key("type", Kind::Choice(&[word("jwt"), word("iam"), word("mtls")]), Default::Required, "How it proves."),
+    key(
+        "region",
+        Kind::Text("the name of a region"),
+        Default::Text("us-east-1"),
+        "iam: the region that requests have to be signed for (Signature Version 4, service execute-api).",
+    ),
     key(
         "subjects",
         PATTERNS,
@@ -104,6 +110,38 @@ const AUTHORIZER_KEYS: &[Key] = &[
         "jwt: what happens if the keys cannot be fetched at the start: requests are answered 503 until they can, or nothing starts.",
     ),
 ];
+
+/// Networks of clients.
+pub(super) const NETWORKS: Kind = Kind::OneOrMore(&Kind::Text("an address or a network, as 10.0.0.0/8"));
+
+/// The keys of `iam_user.<name>`.
+pub static IAM_USER: Table = Table {
+    path: "iam_user.<name>",
+    doc: "A user whose requests, signed with Signature Version 4, authorizers of type iam take.",
+    keys: &[
+        key("access_key_id", Kind::Text("an access key id"), Default::Required, "What requests name the user by."),
+        key(
+            "secret_access_key",
+            Kind::Text("a secret, best as ${NAME} from the environment"),
+            Default::Nothing,
+            "What the user signs with.",
+        ),
+        key("secret_access_key_file", Kind::File, Default::Nothing, "A file that has it, and nothing else."),
+        key(
+            "session_token",
+            Kind::Text("a session token"),
+            Default::Nothing,
+            "Temporary credentials: what requests have to bring as X-Amz-Security-Token.",
+        ),
+        key(
+            "arn",
+            Kind::Text("an ARN, as arn:aws:iam::123456789012:user/NAME"),
+            Default::Words("arn:aws:iam::000000000000:user/NAME"),
+            "Who the user is in policies; the account in it decides which policies have to allow a request.",
+        ),
+        key("policy_file", Kind::File, Default::Nothing, "An IAM policy (JSON): what the user may do."),
+    ],
+};
 
 /// The keys of `api_key[]`.
 pub static API_KEY: Table = Table {

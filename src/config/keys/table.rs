@@ -2,7 +2,7 @@
 
 use super::{
     Default, Kind, Table,
-    access::{API_AUTHORIZER, API_KEY, API_KEYS, AUTHORIZER, USAGE_PLAN},
+    access::{API_AUTHORIZER, API_KEY, API_KEYS, AUTHORIZER, IAM_USER, NETWORKS, USAGE_PLAN},
     face::{CORS, GATEWAY_RESPONSE},
     integration::{INTEGRATIONS, RESPONSE},
     key, later, later_word,
@@ -49,7 +49,7 @@ pub static ROOT: Table = Table {
         key("usage_plan", Kind::Named(&USAGE_PLAN), Default::Nothing, "What API keys are good for."),
         key("api_key", Kind::Tables(&API_KEY), Default::Nothing, "API keys, stored hashed."),
         key("api_keys", Kind::Table(&API_KEYS), Default::Nothing, "API keys in a file of their own."),
-        later("iam_user", "IAM authorization", "Whose SigV4 signatures are accepted."),
+        key("iam_user", Kind::Named(&IAM_USER), Default::Nothing, "Users whose signed requests are accepted."),
         later("cluster", "shared limits", "Several gateways that share limits, quotas and purges."),
         later("tracing", "tracing", "Where spans go."),
         later("portal", "the developer portal", "A portal with the documentation of APIs."),
@@ -418,7 +418,15 @@ pub static API: Table = Table {
         ),
         later("throttle", "throttling", "Rate and burst of the whole API."),
         key("cors", Kind::Table(&CORS), Default::Nothing, "Cross-origin requests: answers preflights by itself."),
-        later("policy_file", "resource policies", "A resource policy."),
+        key("policy_file", Kind::File, Default::Nothing, "A resource policy (JSON, as Amazon exports it)."),
+        key(
+            "arn",
+            Kind::Text("an ARN, as arn:aws:execute-api:eu-west-1:123456789012:shop"),
+            Default::Words("arn:aws:execute-api:us-east-1:000000000000:NAME"),
+            "What the API is called in policies, up to the stage.",
+        ),
+        key("allow_from", NETWORKS, Default::Nothing, "Who may call its routes: nobody else, where it is given."),
+        key("deny_from", NETWORKS, Default::Nothing, "Who may not, whatever allow_from says."),
         key("canary", Kind::Table(&CANARY), Default::Nothing, "A share of its requests with other variables."),
         key(
             "gateway_response",
@@ -532,6 +540,13 @@ pub static ROUTE: Table = Table {
             Default::Words("that of the API, else false"),
             "Whether a request needs an API key, in X-Api-Key.",
         ),
+        key(
+            "allow_from",
+            NETWORKS,
+            Default::Words("that of the API"),
+            "Who may call it: nobody else, where it is given.",
+        ),
+        key("deny_from", NETWORKS, Default::Words("that of the API"), "Who may not, whatever allow_from says."),
         later("throttle", "throttling", "Rate and burst."),
         later("cache", "caching", "How long answers are stored."),
         key(

@@ -1,8 +1,9 @@
 //! Who may call, as it is shown: of keys only what everybody may know.
 
-use super::{duration, put_text, texts};
+use super::{MASK, duration, put_text, texts};
 use crate::config::{
-    access::{Access, Authorizer, Guard, Jwt},
+    FileValue,
+    access::{Access, Authorizer, Guard, Hidden, IamUser, Jwt},
     api::{Api, Route},
     json::Json,
     source::Text,
@@ -29,6 +30,10 @@ pub(super) fn root(root: &mut Json, access: &Access) {
         };
         root.put("api_key", Json::List(access.keys.iter().map(key).collect()));
     }
+    if !access.users.is_empty() {
+        let users = access.users.iter().map(|one| (one.name.value.clone(), user(one)));
+        root.put("iam_user", Json::Object(users.collect()));
+    }
     if let Some(file) = &access.key_file {
         root.put("api_keys", Json::object([("file", Json::text(file.path.display().to_string()))]));
     }
@@ -36,6 +41,8 @@ pub(super) fn root(root: &mut Json, access: &Access) {
 
 pub(super) fn api(shown: &mut Json, api: &Api) {
     guard(shown, &api.guard);
+    put_file(shown, "policy_file", api.policy_file.as_ref());
+    put_text(shown, "arn", api.arn.as_ref());
     if !api.authorizers.is_empty() {
         shown.put("authorizers", authorizers(&api.authorizers));
     }
@@ -52,6 +59,11 @@ fn guard(shown: &mut Json, guard: &Guard) {
     if let Some(key) = guard.api_key {
         shown.put("api_key", Json::Bool(key.value));
     }
+    for (key, list) in [("allow_from", &guard.allow_from), ("deny_from", &guard.deny_from)] {
+        if let Some(list) = list {
+            shown.put(key, texts(list));
+        }
+    }
 }
 
 fn authorizers(all: &[Authorizer]) -> Json {
@@ -65,6 +77,9 @@ fn authorizer(one: &Authorizer) -> Json {
     put_list(&mut shown, "names", &one.names);
     if one.kind.value == "jwt" {
         jwt(&mut shown, &one.jwt);
+    }
+    if one.kind.value == "iam" {
+        put_text(&mut shown, "region", one.region.as_ref());
     }
     shown
 }
@@ -87,6 +102,30 @@ fn jwt(shown: &mut Json, jwt: &Jwt) {
     shown.put("leeway", duration(&jwt.leeway));
     shown.put("cache_ttl", duration(&jwt.cache_ttl));
     shown.put("on_unavailable", Json::text(jwt.on_unavailable.value));
+}
+
+fn user(one: &IamUser) -> Json {
+    let mut shown = Json::object([]);
+    put_text(&mut shown, "access_key_id", one.access_key_id.as_ref());
+    match &one.secret_access_key {
+        Some(Hidden { file: Some(file), .. }) => {
+            shown.put("secret_access_key_file", Json::text(file.display().to_string()));
+        }
+        Some(_) => shown.put("secret_access_key", Json::text(MASK)),
+        None => {}
+    }
+    if one.session_token.is_some() {
+        shown.put("session_token", Json::text(MASK));
+    }
+    put_text(&mut shown, "arn", one.arn.as_ref());
+    put_file(&mut shown, "policy_file", one.policy_file.as_ref());
+    shown
+}
+
+fn put_file(shown: &mut Json, key: &str, file: Option<&FileValue>) {
+    if let Some(file) = file {
+        shown.put(key, Json::text(file.path.display().to_string()));
+    }
 }
 
 fn put_list(shown: &mut Json, key: &str, all: &[Text]) {

@@ -20,7 +20,7 @@ use crate::{
     http::{head::RequestHead, method::Method},
     observe::event::{ExchangeRecord, Reason},
     plan::{
-        Api, Fixed, HttpProxy, Integration, PathTemplate, Piece, Place, Plan, Redirect, Route,
+        Access, Api, Fixed, HttpProxy, Integration, PathTemplate, Piece, Place, Plan, Redirect, Route,
         domain::{Domain, Rule},
         mapped,
         respond::{Came, Choice, Response, Unanswered},
@@ -379,6 +379,7 @@ fn forwarded<'p>(
         host,
         client: client.as_bytes(),
         trusted: plan.server.trusted_proxies.iter().any(|net| net.contains(&asked.client)),
+        signed: route.access.as_deref().is_some_and(Access::takes_authorization),
         secure: false,
         polite: polite.map(|manners| Polite { manners, id: RequestId::default(), seconds: 0 }),
         shape,

@@ -34,6 +34,7 @@ pub(crate) struct Start {
     config: String,
     descriptors: Option<u32>,
     cores: Option<String>,
+    files: Vec<(String, String)>,
 }
 
 impl Start {
@@ -49,11 +50,20 @@ impl Start {
         self
     }
 
+    /// With a file beside its configuration.
+    pub(crate) fn file(mut self, name: &str, content: &str) -> Self {
+        self.files.push((name.to_owned(), content.to_owned()));
+        self
+    }
+
     /// Starts it and waits until it is ready.
     pub(crate) fn start(self) -> Gateway {
         let (port, admin) = (free_port(), free_port());
         let folder = Folder::new("gateway");
         let path = folder.write("ringgate.toml", fill_in(&self.config, port, admin));
+        for (name, content) in &self.files {
+            folder.write(name, content);
+        }
         let mut command = self.command();
         command.arg("run").arg("--config").arg(&path).current_dir(folder.path());
         // Where `ringgate reload` would find it: not where people's gateways are.
@@ -88,7 +98,7 @@ impl Start {
 impl Gateway {
     /// A gateway with this configuration. `$PORT` in it stands for [`Gateway::port`], and an `[admin]` table is added.
     pub(crate) fn with(config: &str) -> Start {
-        Start { config: config.to_owned(), descriptors: None, cores: None }
+        Start { config: config.to_owned(), descriptors: None, cores: None, files: Vec::new() }
     }
 
     /// Starts a gateway whose `[server]` is only its listener: everything goes to one upstream.

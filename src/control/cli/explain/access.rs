@@ -5,7 +5,10 @@ use crate::{
     base::clock::unix_now,
     http::{field::is_word, head::RequestHead},
     observe::event::Reason,
-    plan::{Plan, Route, access::Method},
+    plan::{
+        Access, Plan, Route,
+        access::{Jwt, Method},
+    },
 };
 
 /// One check.
@@ -28,6 +31,11 @@ pub(super) fn checks(plan: &Plan, route: &Route, asked: &Asked, head: &RequestHe
             // A question asked here comes without a handshake.
             Method::Certificate(rules) => {
                 let verdict = format!("assumed: a client certificate with {}", told(rules));
+                Check { what, verdict, denied: None }
+            }
+            Method::Jwt(jwt) => token(what, jwt, access, asked, head),
+            Method::Iam(_) => {
+                let verdict = "assumed: a signature of a user of the configuration".to_owned();
                 Check { what, verdict, denied: None }
             }
         });
@@ -55,6 +63,27 @@ pub(super) fn checks(plan: &Plan, route: &Route, asked: &Asked, head: &RequestHe
         });
     }
     checks
+}
+
+/// What becomes of the token that the request brings, as far as its provider's keys are known here.
+fn token(what: String, jwt: &Jwt, access: &Access, asked: &Asked, head: &RequestHead) -> Check {
+    let keys = jwt.provided.keys.current();
+    let verified = jwt.source.find(head, &asked.bytes).and_then(|found| match &keys.set {
+        None => Ok(None),
+        Some(set) => crate::auth::jwt::verify(found, set, &jwt.demands, unix_now()).map(Some),
+    });
+    let verified = verified.and_then(|claims| match claims {
+        None => Ok("assumed: a good token; the provider's keys are not fetched for this".to_owned()),
+        Some(claims) => claims.suffice(&access.scopes, &access.roles).map(|()| "good".to_owned()),
+    });
+    match verified {
+        Ok(verdict) => Check { what, verdict, denied: None },
+        Err(why) => {
+            let reason = if why.status() == 403 { Reason::Forbidden } else { Reason::Unauthorized };
+            let verdict = format!("refused: {}", why.name().replace('_', " "));
+            Check { what, verdict, denied: Some((reason, why.name())) }
+        }
+    }
 }
 
 fn told(rules: &crate::plan::access::CertificateRules) -> String {
