@@ -109,7 +109,7 @@ pub fn encode(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], manner: &Man
     let kept = !manner.edited.is_some_and(|edited| edited.emptied);
     if manner.chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-    } else if let Some(length) = manner.length.or(head.content_length.filter(|_| kept)) {
+    } else if let Some(length) = manner.length.or_else(|| head.content_length.filter(|_| kept)) {
         out.extend_from_slice(b"Content-Length: ");
         encode::decimal(out, length);
         out.extend_from_slice(b"\r\n");
