@@ -147,7 +147,7 @@ mod tests {
             assert!(parse(bytes).is_err(), "{why}");
         }
         for (text, expect, why) in [
-            ("18446744073709551616", "18446744073709552000.0", "larger than integers are: a float"),
+            ("18446744073709551616", "1.8446744073709552e+19", "larger than integers are: a float"),
             ("18446744073709551615", "18446744073709551615", "the largest integer"),
             ("-9223372036854775808", "-9223372036854775808", "the least"),
             ("-0", "-0.0", "minus nothing: a float"),
