@@ -5,7 +5,8 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ringgate::validate::{Dialect, Library, Problem, Schema, Source, body, json};
-use serde_json::{Value, json};
+use serde_json::{Map, Number, Value, json};
+use simd_json::{Node, StaticNode};
 use std::hint::black_box;
 
 /// The gateway's own: half of what is measured is memory that is taken and given back.
@@ -55,6 +56,36 @@ fn schema() -> Schema {
     Library::new(vec![source]).0.model(0).unwrap()
 }
 
+/// What simd-json has read as the value that schemas are checked against, looked at as [`json::parse`] does: how deep it is,
+/// and that no member is there twice.
+fn tree<'t>(nodes: &mut impl Iterator<Item = Node<'t>>, depth: usize) -> Option<Value> {
+    Some(match nodes.next().filter(|_| depth <= 64)? {
+        Node::String(text) => Value::String(text.to_owned()),
+        Node::Static(StaticNode::Null) => Value::Null,
+        Node::Static(StaticNode::Bool(value)) => Value::Bool(value),
+        Node::Static(StaticNode::I64(value)) => Value::Number(value.into()),
+        Node::Static(StaticNode::U64(value)) => Value::Number(value.into()),
+        Node::Static(StaticNode::F64(value)) => Value::Number(Number::from_f64(value)?),
+        Node::Array { len, .. } => {
+            let mut values = Vec::with_capacity(len);
+            for _ in 0..len {
+                values.push(tree(nodes, depth + 1)?);
+            }
+            Value::Array(values)
+        }
+        Node::Object { len, .. } => {
+            let mut members = Map::new();
+            for _ in 0..len {
+                let Some(Node::String(name)) = nodes.next() else { return None };
+                if members.insert(name.to_owned(), tree(nodes, depth + 1)?).is_some() {
+                    return None;
+                }
+            }
+            Value::Object(members)
+        }
+    })
+}
+
 fn validation(c: &mut Criterion) {
     let (bytes, schema) = (order(), schema());
     let mut group = c.benchmark_group("validate");
@@ -75,6 +106,15 @@ fn validation(c: &mut Criterion) {
             copy.clear();
             copy.extend_from_slice(black_box(&bytes));
             simd_json::to_tape_with_buffers(&mut copy, &mut buffers).unwrap().0.len()
+        });
+    });
+    group.bench_function("parse, simd-json's tape into the same value, checked", |b| {
+        let (mut copy, mut buffers) = (Vec::new(), simd_json::Buffers::default());
+        b.iter(|| {
+            copy.clear();
+            copy.extend_from_slice(black_box(&bytes));
+            let tape = simd_json::to_tape_with_buffers(&mut copy, &mut buffers).unwrap();
+            tree(&mut tape.0.iter().copied(), 0).unwrap()
         });
     });
     group.bench_function("parse, as used", |b| b.iter(|| json::parse(black_box(&bytes)).unwrap()));

@@ -1,4 +1,10 @@
 //! JSON (RFC 8259) read with care: bounded in depth, no member twice, no number that is none.
+//!
+//! By serde_json: 1 KiB of twenty properties takes 4.6 µs to read on a machine that others use, too, and a body with all there is
+//! to check 4.5 (`benches/validate.rs`). simd-json's tape made into the same value takes 3.2 µs there, of which the tape is 1.0
+//! and the rest memory; but it reads texts that are to be refused: half of a surrogate pair as U+0000, a number before a NUL as
+//! that number. And it takes -0 for an integer. What is let through here is read by others behind the gateway: a reader that
+//! takes more than they do is not worth a microsecond.
 
 use super::limits;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -130,6 +136,23 @@ mod tests {
         ] {
             assert_eq!(parse(text.as_bytes()).is_ok(), good, "{why}: {:?}", parse(text.as_bytes()).err());
         }
-        assert!(parse(b"\"\xff\"").is_err(), "not UTF-8");
+        for (bytes, why) in [
+            (&b"\"\xff\""[..], "not UTF-8"),
+            (b"\"\xed\xa0\x80\"", "half of a surrogate pair as UTF-8"),
+            (b"{\"\xc0\xaf\":1}", "UTF-8 that is longer than it need be"),
+            (b"0\0", "a NUL behind a number"),
+            (b"\"\\udc00\\ud800\"", "the halves of a pair in the wrong order"),
+            (b"{\"a\":1}x", "something behind"),
+        ] {
+            assert!(parse(bytes).is_err(), "{why}");
+        }
+        for (text, expect, why) in [
+            ("18446744073709551616", "1.8446744073709552e+19", "larger than integers are: a float"),
+            ("18446744073709551615", "18446744073709551615", "the largest integer"),
+            ("-9223372036854775808", "-9223372036854775808", "the least"),
+            ("-0", "-0.0", "minus nothing: a float"),
+        ] {
+            assert_eq!(parse(text.as_bytes()).map(|value| value.to_string()), Ok(expect.to_owned()), "{why}");
+        }
     }
 }

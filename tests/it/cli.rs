@@ -168,6 +168,7 @@ fn mappings_are_listed_and_explained() {
         ("routes-mapped", &["routes"] as &[&str]),
         ("explain-mapped", &["explain", "GET", "/orders/search?q=a%20b&tag=1&tag=2", "-H", "User-Agent: test"]),
         ("explain-mapped-hole", &["explain", "GET", "/orders/search"]),
+        ("explain-changed", &["explain", "GET", "/catalogue/a/b?page=1&x=2", "-H", "X-Page: 2", "-H", "Cookie: a=b"]),
         (
             "explain-custom",
             &["explain", "POST", "/orders/legacy/7", "-H", "X-User: me", "-H", "X-Other: no", "-d", "{}"],

@@ -268,7 +268,7 @@ impl<'a> Integration<'_, 'a> {
         {
             return self.unsupported(place, "a value from the body", "mapping templates");
         }
-        if kind.eq_ignore_ascii_case("http_proxy")
+        if kind == "http_proxy"
             && let Some(edits) = self.table.get("responseParameters").and_then(|entry| table(&entry.node))
         {
             route.table("response", edits_of(edits, self.place));
