@@ -6,7 +6,7 @@ use super::{
     source::{At, Place, Text},
 };
 use crate::base::limits;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// `[authorizer.NAME]`
 #[derive(Clone, Debug)]
@@ -89,6 +89,8 @@ pub struct Access {
     pub keys: Vec<ApiKey>,
     /// `[api_keys] file`
     pub key_file: Option<FileValue>,
+    /// Where that is, also if it is not there yet.
+    pub key_path: Option<PathBuf>,
     /// `[usage_plan.*]`
     pub plans: Vec<UsagePlan>,
 }
@@ -125,10 +127,13 @@ impl Guard {
 pub const NONE: &str = "none";
 
 pub(super) fn read(root: &Reader<'_>) -> Access {
+    let file = root.table("api_keys");
+    let path = file.and_then(|table| table.text("file")).map(|text| root.context.resolve(&text.value, text.place));
     Access {
         authorizers: authorizers(root, "authorizer"),
         keys: root.tables("api_key").iter().map(key).collect(),
-        key_file: root.table("api_keys").and_then(|table| table.file("file", limits::KEY_FILE_BYTES_MAX)),
+        key_file: file.and_then(|table| table.file("file", limits::KEY_FILE_BYTES_MAX)),
+        key_path: path,
         plans: root.named("usage_plan").iter().map(|(entry, table)| plan(named(entry), table)).collect(),
     }
 }
