@@ -4,6 +4,7 @@ use crate::{
     config::unit,
     plan::{
         self, Face, Integration, ListenAddress, LogOutput, PathTemplate, Piece, Plan, Route, ServerTarget, Upstream,
+        access::Method,
         documentation::Told,
         gateway_response::Kind,
         respond::{Response, Responses},
@@ -157,9 +158,17 @@ fn route(out: &mut String, plan: &Plan, route: &Route) {
     let api = plan.apis.get(route.api.index()).map_or("?", |api| api.name.as_str());
     let _ = write!(out, "route {} {} of {api}, body {}: ", route.methods, route.path, size(route.request_body));
     if let Some(access) = &route.access {
-        let authorizer = access.authorizer.as_ref().map(|a| format!("{} {:?}, ", a.name, a.method));
+        let authorizer = access.authorizer.as_ref().map(|a| match &a.method {
+            // Its users are in no order.
+            Method::Iam(_) => format!("{} iam, ", a.name),
+            method => format!("{} {method:?}, ", a.name),
+        });
         let key = access.key.as_ref().map(|rule| format!("API key of {:?}, ", rule.plans));
-        out.extend([authorizer, key].into_iter().flatten());
+        let needs = |what: &str, all: &[Box<str>]| (!all.is_empty()).then(|| format!("{what} {}, ", all.join("|")));
+        let (scopes, roles) = (needs("scopes", &access.scopes), needs("roles", &access.roles));
+        let addresses = access.addresses.as_ref().map(|rules| format!("{rules:?}, "));
+        let policy = access.rules.policy.as_ref().map(|_| format!("policy for {}, ", access.rules.arn));
+        out.extend([addresses, authorizer, scopes, roles, policy, key].into_iter().flatten());
     }
     if let Some(validator) = &route.validator {
         for parameter in &validator.parameters {

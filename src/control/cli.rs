@@ -17,6 +17,7 @@ mod reload;
 mod routes;
 mod show;
 mod terminal;
+mod token;
 mod verbs;
 mod version;
 
@@ -96,6 +97,7 @@ fn dispatch(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageErr
         "releases" => release::list(matches, terminal),
         "rollback" => release::rollback(matches, terminal),
         "keys" => keys::run(matches, terminal),
+        "token" => token::run(matches, terminal),
         "init" => init::run(matches, terminal),
         "version" => Ok(version::run(matches, terminal)),
         "completions" => completions::run(matches, terminal),

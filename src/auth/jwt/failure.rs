@@ -118,6 +118,18 @@ impl Failure {
         }
     }
 
+    /// What is wrong in more words than a client is told.
+    #[must_use]
+    pub const fn detail(self) -> &'static str {
+        match self {
+            Self::Malformed(what) => what,
+            Self::AmbiguousKey => "the token names no key, and several fit",
+            Self::UnknownKey => "the token names a key that is not among the issuer's",
+            Self::Unavailable => "the issuer's keys were never had",
+            _ => self.text(),
+        }
+    }
+
     /// The value of `www-authenticate` (RFC 6750 §3, reference section 7.4); empty where there is none.
     #[must_use]
     pub const fn challenge(self) -> &'static str {

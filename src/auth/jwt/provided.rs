@@ -4,6 +4,7 @@
 use super::KeySet;
 use crate::base::published::Published;
 use std::{
+    fmt,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -21,7 +22,7 @@ pub struct ProviderKeys {
 }
 
 /// Where they lie.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Provided {
     /// Them.
     pub keys: Arc<Published<Arc<ProviderKeys>>>,
@@ -29,6 +30,13 @@ pub struct Provided {
     asked: AtomicBool,
     /// Who fetches them.
     fetcher: OnceLock<Thread>,
+}
+
+/// Only what they are called is shown: how often they were replaced is of no interest.
+impl fmt::Debug for Provided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.current().set.iter().flat_map(KeySet::keys)).finish()
+    }
 }
 
 impl ProviderKeys {

@@ -213,6 +213,28 @@ checksum, so that scanners of source code can know a leaked one.
 Exit codes: 0 done, 1 it could not be done, 2 usage.",
     },
     Verb {
+        name: "token",
+        aliases: &["jwt"],
+        about: "say what is in a JSON Web Token, and whether it is good",
+        usage: "inspect TOKEN [--config FILE] [--authorizer NAME]",
+        positionals: 2,
+        options: &[
+            CONFIG,
+            Opt {
+                long: "authorizer",
+                short: Some('a'),
+                value: Some("NAME"),
+                choices: &[],
+                about: "the one that it is held against (default: those of its issuer, else all of type jwt)",
+            },
+        ],
+        notes: "\
+TOKEN is a token, with or without `Bearer `, or - to read it from standard input, where no other user of the
+machine sees it. Keys are fetched as `run` would fetch them. Without a configuration the token is only decoded.
+
+Exit codes: 0 an authorizer takes it, or there is none to ask; 1 none does, or it is no token, 2 usage.",
+    },
+    Verb {
         name: "import",
         aliases: &[],
         about: "print an OpenAPI or Swagger document as a configuration",
