@@ -184,6 +184,37 @@ fn a_warm_exchange_with_an_api_key_allocates_nothing() {
 }
 
 #[test]
+fn a_remembered_token_allocates_nothing() {
+    use ringgate::{auth::jwt, base::clock::UnixTime};
+    use std::{rc::Rc, time::Duration};
+    let now = UnixTime::from_nanos(1_800_000_000_000_000_000);
+    let demands = jwt::Demands {
+        issuer: "i".into(),
+        audience: Box::default(),
+        claims: Box::default(),
+        roles: None,
+        algorithms: jwt::Algorithms::ALL,
+        leeway: 0,
+    };
+    let claims = jwt::token::object(b"{\"iss\":\"i\",\"exp\":1900000000,\"scope\":\"a b\"}").unwrap();
+    let claims = Rc::new(jwt::Claims::new(&claims, &demands).unwrap());
+    let mut memory = jwt::Remembered::new(&[1; 16]);
+    let generation = jwt::Generation { demands: 1, keys: 1 };
+    let (token, scopes) = (vec![b'a'; 900], [Box::from("b")]);
+    let mark = memory.mark(generation, &token).unwrap();
+    memory.put(mark, generation, &claims, now, Duration::from_secs(60));
+    let spent = allocations(|| {
+        for _ in 0..1000 {
+            let mark = memory.mark(generation, &token).unwrap();
+            let claims = memory.get(mark, generation, now).unwrap();
+            claims.suffice(&scopes, &[]).unwrap();
+            drop(Rc::clone(claims.identity()));
+        }
+    });
+    assert_eq!(spent, 0);
+}
+
+#[test]
 fn a_warm_exchange_at_a_domain_with_a_canary_allocates_nothing() {
     let config = format!("{}{STAGES}", config(100));
     for (name, request) in [

@@ -10,7 +10,10 @@ mod web;
 use crate::{
     auth::jwt::{Algorithms, KeySet, Provided, ProviderKeys},
     base::clock::{Instant, monotonic_now},
-    observe::error_log::{Level, log},
+    observe::{
+        error_log::{Level, log},
+        registry::Registry,
+    },
     plan::{
         Plan,
         access::{Jwt, KeyOrigin, Method},
@@ -30,8 +33,9 @@ use tokio::{runtime::Runtime, task::JoinSet};
 use web::Web;
 
 /// Owns the thread, which is there once there was something to fetch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Jwks {
+    registry: Arc<Registry>,
     thread: Option<(Sender<Vec<Job>>, Thread)>,
 }
 
@@ -56,6 +60,11 @@ struct Kept {
 }
 
 impl Jwks {
+    /// Nothing to fetch yet; what is done is counted in `registry`.
+    pub(super) const fn new(registry: Arc<Registry>) -> Self {
+        Self { registry, thread: None }
+    }
+
     /// Fetches all keys of `plan` that were never had, and waits for that for a moment, so that what starts serves. What cannot be
     /// fetched is tried again later.
     ///
@@ -98,7 +107,7 @@ impl Jwks {
             return;
         }
         if self.thread.is_none() {
-            match start() {
+            match start(Arc::clone(&self.registry)) {
                 Ok(thread) => self.thread = Some(thread),
                 Err(error) => log(Level::Error, format_args!("keys of providers cannot be refreshed: {error}")),
             }
@@ -148,16 +157,16 @@ fn tools() -> Result<(Runtime, Web), String> {
     Ok((runtime, Web::new()?))
 }
 
-fn start() -> io::Result<(Sender<Vec<Job>>, Thread)> {
+fn start(registry: Arc<Registry>) -> io::Result<(Sender<Vec<Job>>, Thread)> {
     let (jobs, inbox) = channel();
     let thread = Builder::new().name("ringgate-jwks".to_owned()).spawn(move || match tools() {
-        Ok((runtime, web)) => serve(&runtime, &web, &inbox),
+        Ok((runtime, web)) => serve((&runtime, &web), &registry, &inbox),
         Err(why) => log(Level::Error, format_args!("keys of providers cannot be refreshed: {why}")),
     })?;
     Ok((jobs, thread.thread().clone()))
 }
 
-fn serve(runtime: &Runtime, web: &Web, inbox: &Receiver<Vec<Job>>) {
+fn serve((runtime, web): (&Runtime, &Web), registry: &Registry, inbox: &Receiver<Vec<Job>>) {
     let mut all: Vec<Kept> = Vec::new();
     loop {
         match inbox.try_recv() {
@@ -173,7 +182,8 @@ fn serve(runtime: &Runtime, web: &Web, inbox: &Receiver<Vec<Job>>) {
                 }
                 for (index, outcome) in runtime.block_on(fetch_all(web, due)) {
                     if let Some(kept) = all.get_mut(index) {
-                        kept.learn(outcome);
+                        let good = kept.learn(outcome);
+                        registry.jwks_fetched(&kept.job.name, good);
                     }
                 }
             }
@@ -253,7 +263,8 @@ impl Kept {
         self.pace.wait(now, self.job.provided.was_asked(false))
     }
 
-    fn learn(&mut self, outcome: Result<Vec<u8>, String>) {
+    /// Takes what was fetched; whether it could be.
+    fn learn(&mut self, outcome: Result<Vec<u8>, String>) -> bool {
         // Whoever asks from now on asks for newer ones than these.
         let _ = self.job.provided.was_asked(true);
         let put = outcome.and_then(|bytes| {
@@ -270,5 +281,6 @@ impl Kept {
             log(Level::Warn, format_args!("authorizer {name}: keys cannot be fetched, {so}: {why}"));
         }
         self.pace.note(put.is_ok(), monotonic_now());
+        put.is_ok()
     }
 }

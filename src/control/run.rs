@@ -147,7 +147,7 @@ fn start(
     let mut acme = Acme::new(events.clone(), Arc::clone(&registry));
     // Only now: an authority may ask back at once.
     acme.watch(&plan);
-    let mut jwks = Jwks::default();
+    let mut jwks = Jwks::new(Arc::clone(&registry));
     jwks.watch(&plan);
     notify.ready();
     Ok(Gateway { source, plan, workers, registry, names, rotation, acme, jwks, logs, admin, notify, served })
@@ -362,7 +362,7 @@ mod tests {
             names: Names::new(events.clone()),
             rotation: super::Rotation::new(events.clone(), Arc::clone(&registry)),
             acme: super::Acme::new(events.clone(), Arc::clone(&registry)),
-            jwks: super::Jwks::default(),
+            jwks: super::Jwks::new(Arc::clone(&registry)),
             logs: Logs::start(&plan, &registry).unwrap(),
             admin: Admin::start(&plan, "{}", &registry).unwrap(),
             notify: Notify::default(),

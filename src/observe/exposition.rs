@@ -57,6 +57,7 @@ pub fn render(registry: &Registry, moment: &Moment) -> String {
     over_cores(&mut page, &cores);
     certificates(&mut page, &tls.0, tls.1, moment.unix);
     obtained(&mut page, &acme);
+    jwks(&mut page, &registry.with(|state| state.jwks.clone()));
     servers_of(&mut page, &servers);
     logs(&mut page, registry);
     configuration(&mut page, &config);
@@ -285,6 +286,15 @@ fn obtained(page: &mut Page, all: &BTreeMap<Box<str>, Acme>) {
         page.begin(metric);
         for (name, acme) in all {
             page.sample(metric, &[name], Number::Whole(read(acme)));
+        }
+    }
+}
+
+fn jwks(page: &mut Page, all: &BTreeMap<Box<str>, [u64; 2]>) {
+    page.begin(&names::JWKS_FETCHES);
+    for (authorizer, counts) in all {
+        for (outcome, count) in ["ok", "failed"].into_iter().zip(counts) {
+            page.sample(&names::JWKS_FETCHES, &[authorizer, outcome], Number::Whole(*count));
         }
     }
 }

@@ -155,6 +155,8 @@ metrics! {
         "Attempts to obtain a certificate that failed; the error log says why.";
     ACME_NEXT: Gauge "ringgate_acme_next_attempt_timestamp_seconds" ["name"]
         "When a certificate will be renewed, or asked for again, as seconds since 1970.";
+    JWKS_FETCHES: Counter "ringgate_jwks_fetches_total" ["authorizer", "outcome"]
+        "Times that the keys of an authorizer's issuer were fetched; failed: the ones that are there are used on.";
     TLS_EXPIRY: Gauge "ringgate_tls_certificate_expiry_seconds" ["user", "name", "file"]
         "Seconds until a certificate in use expires, negative once it has; user: the listener or upstream that shows it.";
     TLS_ROTATIONS: Counter "ringgate_tls_rotations_total" ["outcome"]

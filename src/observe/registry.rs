@@ -57,6 +57,8 @@ pub(crate) struct State {
     pub(crate) acme: BTreeMap<Box<str>, Acme>,
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) rotations: [u64; 2],
+    /// By authorizer: how often its issuer's keys were fetched, and could not be.
+    pub(crate) jwks: BTreeMap<Box<str>, [u64; 2]>,
 }
 
 /// What became of the attempts to obtain a certificate.
@@ -209,6 +211,11 @@ impl Registry {
         all.retain(|one| seen.insert((one.user.clone(), one.name.clone(), one.file.clone())));
         all.truncate(limits::METRIC_CERTIFICATES_MAX);
         self.with(|state| state.certificates = all);
+    }
+
+    /// Notes that the keys of an authorizer's issuer were fetched, or could not be.
+    pub fn jwks_fetched(&self, authorizer: &str, good: bool) {
+        self.with(|state| state.jwks.entry(authorizer.into()).or_default()[usize::from(!good)] += 1);
     }
 
     /// Notes that certificate files had changed, and whether what is in them now was taken.

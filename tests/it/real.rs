@@ -8,6 +8,7 @@ mod contract;
 mod faults;
 mod life;
 mod load;
+mod oidc;
 mod refusals;
 mod rotation;
 mod signed;
