@@ -161,6 +161,28 @@ api = "s:prod"
 strip_base_path = true
 "#;
 
+/// A route that wants an API key: that of the digest is `0123456789-good`.
+const CLOSED: &str = r#"
+[[api.s.route]]
+method = "GET"
+path = "/closed"
+api_key = true
+integration = { type = "static", status = 200, body = "fixed" }
+[[api_key]]
+name = "good"
+value_sha256 = "VALUE"
+"#;
+
+#[test]
+fn a_warm_exchange_with_an_api_key_allocates_nothing() {
+    let digest = ringgate::auth::api_key::digest(b"0123456789-good");
+    let config = CLOSED.replace("VALUE", &ringgate::auth::api_key::file::hex(&digest));
+    let ask = |key: &str| format!("GET /closed HTTP/1.1\r\nHost: h\r\nX-Api-Key: {key}\r\n\r\n");
+    check_with(&config, "a good key", ask("0123456789-good").as_bytes(), b"", "200", 0);
+    let nothing = b"GET /closed HTTP/1.1\r\nHost: h\r\n\r\n";
+    check_with(&config, "no key", nothing, b"", "403", 0);
+}
+
 #[test]
 fn a_warm_exchange_at_a_domain_with_a_canary_allocates_nothing() {
     let config = format!("{}{STAGES}", config(100));

@@ -156,6 +156,14 @@ fn upstream(out: &mut String, upstream: &Upstream) {
 fn route(out: &mut String, plan: &Plan, route: &Route) {
     let api = plan.apis.get(route.api.index()).map_or("?", |api| api.name.as_str());
     let _ = write!(out, "route {} {} of {api}, body {}: ", route.methods, route.path, size(route.request_body));
+    if let Some(access) = &route.access {
+        let authorizer = access.authorizer.as_ref().map(|a| format!("{} {:?}, ", a.name, a.method));
+        let key = access.key.as_ref().map(|rule| format!("API key of {:?}, ", rule.plans));
+        let rules = access.rules.policy.as_ref().map(|policy| (&access.rules.arn, policy.len()));
+        let rules = rules.map(|(arn, count)| format!("policy of {arn} with {count} statements, "));
+        let addresses = access.addresses.as_ref().map(|addresses| format!("{addresses:?}, "));
+        out.extend([authorizer, key, rules, addresses].into_iter().flatten());
+    }
     if let Some(validator) = &route.validator {
         for parameter in &validator.parameters {
             let must = if parameter.required { " required" } else { "" };

@@ -95,6 +95,8 @@ pub struct Access {
     pub keys: Vec<ApiKey>,
     /// `[api_keys] file`
     pub key_file: Option<FileValue>,
+    /// Where that is, also if it is not there yet.
+    pub key_path: Option<PathBuf>,
     /// `[usage_plan.*]`
     pub plans: Vec<UsagePlan>,
     /// `[iam_user.*]`
@@ -133,10 +135,13 @@ impl Guard {
 pub const NONE: &str = "none";
 
 pub(super) fn read(root: &Reader<'_>) -> Access {
+    let file = root.table("api_keys");
+    let path = file.and_then(|table| table.text("file")).map(|text| root.context.resolve(&text.value, text.place));
     Access {
         authorizers: authorizers(root, "authorizer"),
         keys: root.tables("api_key").iter().map(key).collect(),
-        key_file: root.table("api_keys").and_then(|table| table.file("file", limits::KEY_FILE_BYTES_MAX)),
+        key_file: file.and_then(|table| table.file("file", limits::KEY_FILE_BYTES_MAX)),
+        key_path: path,
         plans: root.named("usage_plan").iter().map(|(entry, table)| plan(named(entry), table)).collect(),
         users: root.named("iam_user").iter().map(|(entry, table)| user(named(entry), table)).collect(),
     }

@@ -10,6 +10,7 @@ mod export;
 mod help;
 mod import;
 mod init;
+mod keys;
 mod proxy;
 mod release;
 mod reload;
@@ -94,6 +95,7 @@ fn dispatch(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageErr
         "deploy" => release::deploy(matches, terminal),
         "releases" => release::list(matches, terminal),
         "rollback" => release::rollback(matches, terminal),
+        "keys" => keys::run(matches, terminal),
         "init" => init::run(matches, terminal),
         "version" => Ok(version::run(matches, terminal)),
         "completions" => completions::run(matches, terminal),

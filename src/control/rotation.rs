@@ -1,4 +1,4 @@
-//! Certificates, keys, authorities and revocation lists that change while they are in use: read again when their files
+//! Certificates, keys, authorities, revocation lists and API keys that change while they are in use: read again when their files
 //! change, put in place if they are good, and told about if they are not.
 //!
 //! Invariant: what serves is only ever replaced by something that a start would have taken; open connections keep what they
@@ -10,15 +10,19 @@ use super::run::Event;
 use crate::{
     base::{
         clock::{Instant, monotonic_now, unix_now},
-        limits::{ROTATION_DOUBT, ROTATION_POLL},
+        limits::{self, ROTATION_DOUBT, ROTATION_POLL},
     },
     compile,
-    config::{Config, FileValue, files::Disk, tls as written},
+    config::{
+        Config, FileValue,
+        files::{Disk, Files as _},
+        tls as written,
+    },
     observe::{
         error_log::{Level, log},
         registry::{Certificate, Registry},
     },
-    plan::{ListenAddress, Plan, tls::Slot},
+    plan::{ListenAddress, Plan, access::Keys, tls::Slot},
     tls::{Client, certificate::Summary},
 };
 use std::{
@@ -59,7 +63,18 @@ impl Files {
             written.forget();
             Some(Watched { name, place: Place::Upstream(written, client), seen, doubt: None })
         });
-        Self(listeners.chain(upstreams).collect())
+        let keys = config.access.key_file.as_ref().map(|file| {
+            let mut written = Box::new(KeyFile { file: file.clone(), rest: compile::access::keys(config) });
+            let seen = digest(&Ok(()), std::iter::once(&written.file));
+            written.file.bytes = Vec::new();
+            Watched {
+                name: "API keys".to_owned(),
+                place: Place::Keys(written, Arc::clone(&plan.keys)),
+                seen,
+                doubt: None,
+            }
+        });
+        Self(listeners.chain(upstreams).chain(keys).collect())
     }
 }
 
@@ -92,6 +107,14 @@ enum Look {
 enum Place {
     Listener(Box<written::Listener>, Arc<Slot>),
     Upstream(Box<written::Upstream>, Client),
+    Keys(Box<KeyFile>, Arc<Keys>),
+}
+
+/// A file of API keys, and what they are put together with.
+#[derive(Debug)]
+struct KeyFile {
+    file: FileValue,
+    rest: compile::access::Keys,
 }
 
 impl Rotation {
@@ -182,6 +205,14 @@ impl Watched {
                 written.forget();
                 (made.map(|made| made.map(|(new, said)| (client.replace(&new), said).1)), seen)
             }
+            Place::Keys(written, keys) => {
+                let read = written.read_again();
+                let seen = digest(&read, std::iter::once(&written.file));
+                let made = (seen != self.seen)
+                    .then(|| read.map_err(|why| vec![why]).and_then(|()| written.rest.table(&written.file.bytes)));
+                written.file.bytes = Vec::new();
+                (made.map(|made| made.map(|table| (keys.replace(table), Vec::new()).1)), seen)
+            }
         };
         if matches!(result, Some(Err(_))) {
             match self.doubt {
@@ -202,17 +233,18 @@ impl Watched {
 
     fn tell(&self, result: Result<Vec<String>, Vec<String>>) -> Look {
         let name = &self.name;
+        let what = if matches!(self.place, Place::Keys(..)) { "their file has" } else { "certificate files have" };
         match result {
             Ok(warnings) => {
                 for warning in warnings {
                     log(Level::Warn, format_args!("{name}: {warning}"));
                 }
-                log(Level::Info, format_args!("{name}: certificate files have changed, new connections use them"));
+                log(Level::Info, format_args!("{name}: {what} changed, the new ones are in use"));
                 Look::Taken
             }
             Err(reasons) => {
                 for why in reasons {
-                    log(Level::Error, format_args!("{name}: certificate files have changed, the old ones stay: {why}"));
+                    log(Level::Error, format_args!("{name}: {what} changed, the old ones stay: {why}"));
                 }
                 Look::Same
             }
@@ -223,6 +255,7 @@ impl Watched {
         match &self.place {
             Place::Listener(written, _) => written.files().map(|file| file.path.clone()).collect(),
             Place::Upstream(written, _) => written.files().map(|file| file.path.clone()).collect(),
+            Place::Keys(written, _) => vec![written.file.path.clone()],
         }
     }
 
@@ -230,7 +263,18 @@ impl Watched {
         match &self.place {
             Place::Listener(written, slot) => of_listener(&self.name, written, slot),
             Place::Upstream(written, client) => of_upstream(&self.name, Some(written), client).into_iter().collect(),
+            Place::Keys(..) => Vec::new(),
         }
+    }
+}
+
+impl KeyFile {
+    /// Reads the file once more.
+    fn read_again(&mut self) -> Result<(), String> {
+        let path = &self.file.path;
+        self.file.bytes =
+            Disk.read(path, limits::KEY_FILE_BYTES_MAX).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@
     reason = "a test program: it fails by panicking, prints why, and waits for real time on ordinary threads"
 )]
 
+mod access;
 #[path = "../certificates/mod.rs"]
 mod certificates;
 mod cli;

@@ -145,7 +145,8 @@ const fn days(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// `2027-01-31T12:00:00Z`
-fn moment(seconds: u64) -> String {
+#[must_use]
+pub fn moment(seconds: u64) -> String {
     let (days, of_day) = (i64::try_from(seconds / 86_400).unwrap_or(0), seconds % 86_400);
     // Back from a day to its date: the year is guessed and corrected, then the month.
     let mut year = 1970 + days / 366;

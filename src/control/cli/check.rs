@@ -5,7 +5,12 @@ use super::{
     arguments::{Matches, UsageError},
     terminal::Terminal,
 };
-use crate::{compile::Compiled, config::Report, control::source::Source, plan::Plan};
+use crate::{
+    compile::Compiled,
+    config::Report,
+    control::source::Source,
+    plan::{Plan, Route},
+};
 use std::{ffi::OsString, path::PathBuf};
 
 /// `ringgate check [FILE]`
@@ -29,6 +34,9 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, Us
         if let Some(plan) = &plan {
             let ok = terminal.out.green("ok");
             terminal.out.line(&format!("{ok}: {}", summary(plan)));
+            if let Some(open) = open(plan) {
+                terminal.out.line(&open);
+            }
         } else if denied && report.errors() == 0 {
             let mark = terminal.err.red("error");
             terminal.err.line(&format!("{mark}: warnings are denied"));
@@ -42,6 +50,24 @@ pub(crate) fn summary(plan: &Plan) -> String {
     let routes = count(plan.routes.len(), "route");
     format!("{routes}, {}, hash {:016x}", count(plan.upstreams.len(), "upstream"), plan.hash)
 }
+
+/// Where access to something is controlled, the routes to which it is not.
+fn open(plan: &Plan) -> Option<String> {
+    let open: Vec<&Route> = plan.routes.iter().filter(|route| route.access.is_none()).collect();
+    if open.is_empty() || open.len() == plan.routes.len() {
+        return None;
+    }
+    let names: Vec<String> =
+        open.iter().take(OPEN_SHOWN).map(|route| format!("{} {}", route.methods, route.path)).collect();
+    let more = open.len() - names.len();
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    let verb = if open.len() == 1 { "is" } else { "are" };
+    let all = count(plan.routes.len(), "route");
+    Some(format!("{} of {all} {verb} open to everyone: {}{more}", open.len(), names.join(", ")))
+}
+
+/// Open routes that are named.
+const OPEN_SHOWN: usize = 20;
 
 /// `1 route`, `2 routes`
 pub(crate) fn count(n: usize, what: &str) -> String {

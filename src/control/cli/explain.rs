@@ -1,5 +1,6 @@
 //! `ringgate explain`: one request through the real parser and the real router, told aloud; nothing is sent.
 
+mod access;
 mod refusal;
 mod render;
 
@@ -31,6 +32,7 @@ use crate::{
     },
     validate::{self, Body, Problem},
 };
+use access::Check;
 use refusal::Refusal;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -169,11 +171,15 @@ enum Verdict<'p> {
         route: &'p Route,
         /// Names and values.
         parameters: Vec<(String, String)>,
+        /// Whether the sender may.
+        access: Vec<Check>,
         answer: Answer<'p>,
     },
 }
 
 enum Answer<'p> {
+    /// Its sender may not do that: the reason and its detail.
+    Denied(Reason, &'static str),
     /// The body is announced to be larger than the route takes.
     TooLarge,
     /// The path to ask for cannot be made of what the request brings: why.
@@ -260,7 +266,9 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
             let named = route.parameters.iter().zip(&values);
             let parameters =
                 named.map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned())).collect();
-            Verdict::Found { route, parameters, answer: answer(plan, route, asked, &routed.head, (&params, path)) }
+            let access = access::checks(plan, route, asked, &routed.head, path);
+            let answer = answer(plan, route, asked, &routed.head, &access, (&params, path));
+            Verdict::Found { route, parameters, access, answer }
         }
     };
     routed.refusal = Refusal::of(plan, asked, &routed, path, &params);
@@ -295,12 +303,16 @@ fn answer<'p>(
     route: &'p Route,
     asked: &Asked,
     head: &RequestHead,
+    access: &[Check],
     (params, path): (&Params, &[u8]),
 ) -> Answer<'p> {
     let values: Vec<&[u8]> = params.as_slice().iter().map(|span| span.of(path)).collect();
     let values = values.as_slice();
     if head.content_length.is_some_and(|length| length > route.request_body) {
         return Answer::TooLarge;
+    }
+    if let Some((reason, detail)) = access.iter().find_map(|check| check.denied) {
+        return Answer::Denied(reason, detail);
     }
     if let Some(refused) = validate(route, asked, head, values) {
         return refused;

@@ -25,8 +25,12 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, Us
     let shown = Shown {
         kinds: plan.apis.iter().any(|api| api.kind() != ApiKind::Plain),
         stages: plan.apis.iter().any(|api| !api.stage.is_empty()),
+        access: plan.routes.iter().any(|route| route.access.is_some()),
     };
     let mut heading = ["METHODS", "HOST", "PATH", "ANSWERED BY", "DEFINED"].map(str::to_owned).to_vec();
+    if shown.access {
+        heading.insert(3, "ACCESS".to_owned());
+    }
     if shown.stages {
         heading.insert(3, "STAGE".to_owned());
     }
@@ -43,6 +47,7 @@ pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, Us
 struct Shown {
     kinds: bool,
     stages: bool,
+    access: bool,
 }
 
 /// All routes in the order of the router; then those of each domain, behind its rules and mappings.
@@ -63,6 +68,9 @@ fn row(plan: &Plan, entry: &Entry, shown: &Shown) -> Vec<String> {
     let path = path(route, entry).to_owned();
     let mut row = vec![route.methods.clone(), host, path, describe::integration(plan, route), route.origin.clone()];
     let api = &plan.apis[route.api.index()];
+    if shown.access {
+        row.insert(3, describe::access(route));
+    }
     if shown.stages {
         row.insert(3, if api.stage.is_empty() { "-".to_owned() } else { api.stage.clone() });
     }
@@ -89,6 +97,7 @@ fn json(plan: &Plan, entry: &Entry) -> Json {
     if !plan.apis[route.api.index()].stage.is_empty() {
         object.put("stage", Json::text(&plan.apis[route.api.index()].stage));
     }
+    object.put("access", Json::text(describe::access(route)));
     object.put("integration", Json::text(describe::kind(route)));
     if let Some(upstream) = describe::upstream(plan, route) {
         object.put("upstream", Json::text(&upstream.name));

@@ -158,6 +158,61 @@ is asked: the files are read and checked as `run` would.
 Exit codes: 0 all can be used, 1 the configuration or a certificate is wrong, 2 usage.",
     },
     Verb {
+        name: "keys",
+        aliases: &[],
+        about: "make, list, replace and revoke API keys",
+        usage: "create|list|revoke|rotate [NAME] [--config FILE | --file FILE]",
+        positionals: 2,
+        options: &[
+            CONFIG,
+            Opt {
+                long: "file",
+                short: Some('f'),
+                value: Some("FILE"),
+                choices: &[],
+                about: "the file of keys (default: that of the configuration's [api_keys])",
+            },
+            Opt {
+                long: "plan",
+                short: Some('p'),
+                value: Some("NAME"),
+                choices: &[],
+                about: "create: a usage plan that the key is in; may be repeated",
+            },
+            Opt {
+                long: "expires",
+                short: None,
+                value: Some("MOMENT"),
+                choices: &[],
+                about: "create: 2027-01-31 or 2027-01-31T12:00:00Z, UTC (default: never)",
+            },
+            Opt {
+                long: "label",
+                short: None,
+                value: Some("NAME=VALUE"),
+                choices: &[],
+                about: "create: something to remember about it; may be repeated",
+            },
+            Opt {
+                long: "keep",
+                short: None,
+                value: Some("DURATION"),
+                choices: &[],
+                about: "rotate: how long the old value is good for, as NAME.old (default: not at all)",
+            },
+            FORMAT,
+        ],
+        notes: "\
+The file has a line per key, with its SHA-256 and never the key itself: what `create` and `rotate` print is
+shown once. A gateway that runs reads the file when it changes. Keys begin with rgk_ and end with a
+checksum, so that scanners of source code can know a leaked one.
+
+  ringgate keys create acme --plan gold --expires 2027-12-31
+  ringgate keys rotate acme --keep 24h
+
+Exit codes: 0 done, 1 it could not be done, 2 usage.",
+    },
+    Verb {
         name: "import",
         aliases: &[],
         about: "print an OpenAPI or Swagger document as a configuration",

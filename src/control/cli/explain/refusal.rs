@@ -28,6 +28,7 @@ impl<'p> Refusal<'p> {
             Verdict::Found { route, answer: Answer::Invalid { reason, .. }, .. } => (*reason, "", Some(*route)),
             Verdict::Found { route, answer: Answer::BadPath(why), .. } => (Reason::BadRequest, *why, Some(*route)),
             Verdict::Found { route, answer: Answer::Unmapped(reason, why), .. } => (*reason, *why, Some(*route)),
+            Verdict::Found { route, answer: Answer::Denied(reason, why), .. } => (*reason, *why, Some(*route)),
             Verdict::Preflight { .. } | Verdict::Found { .. } => return None,
         };
         let bytes = asked.bytes.as_slice();

@@ -5,7 +5,7 @@ use super::{
         describe,
         terminal::{Stream, table},
     },
-    Answer, Asked, Explained, Refusal, Routed, Verdict,
+    Answer, Asked, Check, Explained, Refusal, Routed, Verdict,
 };
 use crate::{
     config::{
@@ -47,8 +47,8 @@ pub(super) fn human(plan: &Plan, asked: &Asked, explained: &Explained<'_>, out: 
         rows.extend(preferred(routed));
     }
     rows.extend(canary(plan, routed));
-    if let Verdict::Found { answer, route, .. } = &routed.verdict {
-        rows.extend(answered(plan, answer, route));
+    if let Verdict::Found { answer, route, access, .. } = &routed.verdict {
+        rows.extend(answered(plan, access, answer, route));
     }
     if let Some(refusal) = &routed.refusal {
         let (api, shown) = (refusal.api, refusal.shown);
@@ -185,14 +185,18 @@ fn tried(step: &Step, plan: &Plan) -> String {
     }
 }
 
-fn answered(plan: &Plan, answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>> {
+fn answered(plan: &Plan, access: &[Check], answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>> {
     let mut rows = vec![row("answered by", describe::integration(plan, route))];
-    let invalid = matches!(answer, Answer::TooLarge | Answer::Invalid { .. });
+    rows.extend(access.iter().map(|check| row("access", format!("{}: {}", check.what, check.verdict))));
+    let invalid = matches!(answer, Answer::TooLarge | Answer::Denied(..) | Answer::Invalid { .. });
     if route.validator.is_some() && !invalid {
         rows.push(row("validated", "what is checked of it is as the route describes"));
     }
     match answer {
         Answer::TooLarge => rows.push(row("refused", "413, the body is larger than the route takes")),
+        Answer::Denied(reason, why) => {
+            rows.push(row("refused", format!("{}, {}", reason.status(), why.replace('_', " "))));
+        }
         Answer::BadPath(why) => rows.push(row("refused", format!("400, the path to ask for cannot be made: {why}"))),
         Answer::Invalid { reason, problem } => {
             let status = reason.status();
@@ -227,7 +231,9 @@ fn answered(plan: &Plan, answer: &Answer<'_>, route: &Route) -> Vec<Vec<String>>
 /// The message that goes out, upstream or to the client.
 fn message(answer: &Answer<'_>) -> String {
     match answer {
-        Answer::TooLarge | Answer::BadPath(_) | Answer::Unmapped(..) | Answer::Invalid { .. } => String::new(),
+        Answer::TooLarge | Answer::Denied(..) | Answer::BadPath(_) | Answer::Unmapped(..) | Answer::Invalid { .. } => {
+            String::new()
+        }
         Answer::Forwarded { head, body: None, .. } => format!("\nsent upstream\n{}", indented(head)),
         Answer::Forwarded { head, body: Some(body), .. } => {
             format!("\nsent upstream\n{}\n{}", indented(head), indented(body))
@@ -289,7 +295,11 @@ pub(super) fn json(plan: &Plan, asked: &Asked, explained: &Explained<'_>) -> Jso
             object.put("status", Json::number(status(405)));
             object.put("allow", Json::texts(methods.iter().map(Method::name)));
         }
-        Verdict::Found { route, parameters, answer } => {
+        Verdict::Found { route, parameters, access, answer } => {
+            let told = |check: &Check| {
+                Json::object([("check", Json::text(&check.what)), ("verdict", Json::text(&check.verdict))])
+            };
+            object.put("access", Json::List(access.iter().map(told).collect()));
             object.put("route", route_json(plan, route));
             let parameters = parameters.iter().map(|(name, value)| (name.clone(), Json::text(value)));
             object.put("parameters", Json::Object(parameters.collect()));
@@ -335,6 +345,10 @@ fn answer_json(plan: &Plan, answer: &Answer<'_>, object: &mut Json) {
     match answer {
         Answer::TooLarge => object.put("status", Json::number(413)),
         Answer::BadPath(_) => object.put("status", Json::number(400)),
+        Answer::Denied(reason, detail) => {
+            object.put("status", Json::number(reason.status()));
+            object.put("detail", Json::text(*detail));
+        }
         Answer::Unmapped(reason, _) => object.put("status", Json::number(reason.status())),
         Answer::Given { response, fields, content } => {
             object.put("status", Json::number(response.status));
