@@ -166,9 +166,10 @@ fn route(out: &mut String, plan: &Plan, route: &Route) {
         let key = access.key.as_ref().map(|rule| format!("API key of {:?}, ", rule.plans));
         let needs = |what: &str, all: &[Box<str>]| (!all.is_empty()).then(|| format!("{what} {}, ", all.join("|")));
         let (scopes, roles) = (needs("scopes", &access.scopes), needs("roles", &access.roles));
-        let addresses = access.addresses.as_ref().map(|rules| format!("{rules:?}, "));
-        let policy = access.rules.policy.as_ref().map(|_| format!("policy for {}, ", access.rules.arn));
-        out.extend([addresses, authorizer, scopes, roles, policy, key].into_iter().flatten());
+        let rules = access.rules.policy.as_ref().map(|policy| (&access.rules.arn, policy.len()));
+        let rules = rules.map(|(arn, count)| format!("policy of {arn} with {count} statements, "));
+        let addresses = access.addresses.as_ref().map(|addresses| format!("{addresses:?}, "));
+        out.extend([authorizer, scopes, roles, key, rules, addresses].into_iter().flatten());
     }
     if let Some(validator) = &route.validator {
         for parameter in &validator.parameters {

@@ -5,12 +5,15 @@ use crate::{
     auth::{
         Identity,
         address::Admission,
-        policy::{self, Action, Facts, Key, Outcome, Principal, Value, Verdict},
+        policy::Verdict,
         sigv4::{self, Body, Failure, Kind, UserId, Verifier},
     },
-    http::{field::Known, list},
     observe::event::Reason,
-    plan::{Access, ApiKind, Plan, access::IamUser},
+    plan::{
+        Access, ApiKind, Plan,
+        access::IamUser,
+        permit::{self, Circumstances},
+    },
 };
 use std::{net::IpAddr, rc::Rc};
 
@@ -78,33 +81,25 @@ pub fn policies(
     if user.is_none() && access.rules.policy.is_none() {
         return Ok(());
     }
-    let mut desk = core.desk.borrow_mut();
-    let arn = &mut desk.arn;
-    let base = opened.route.and_then(|id| epoch.plan.routes.get(id.index())).map(|route| route.api);
-    let base = base.and_then(|api| epoch.plan.apis.get(api.index())).map_or("/", |api| api.base_path.as_str());
-    method_arn(access, request, matched, base, arn);
-    let known = Circumstances { core, plan: &epoch.plan, request, user };
-    let principal =
-        user.map_or(Principal::Anonymous, |user| Principal::User { arn: &user.arn, account: &user.account });
-    let (stage_at, action) = (access.rules.stage_at, Action::Invoke);
-    let asked = policy::Request { action, arn, stage_at, principal, facts: &known };
-    let of = |policy: &policy::Policy| policy.evaluate(&asked);
-    let way = match (user, &access.authorizer) {
-        (Some(user), _) if user.account == access.rules.account => policy::Access::SameAccount,
-        (Some(_), _) => policy::Access::OtherAccount,
-        (None, Some(_)) => policy::Access::Token,
-        (None, None) => policy::Access::Open,
+    let route = opened.route.and_then(|id| epoch.plan.routes.get(id.index()));
+    let api = route.and_then(|route| epoch.plan.apis.get(route.api.index()));
+    let circumstances = Circumstances {
+        head: request.head,
+        bytes: request.bytes,
+        source: source(&epoch.plan, request),
+        secure: request.tls.is_some(),
+        seconds: core.net.clock.unix(request.started).seconds(),
+        user,
     };
-    let identity = user.and_then(|user| user.policy.as_ref()).map_or(Outcome::Silent, of);
-    let verdict = policy::combine(way, identity, access.rules.policy.as_ref().map(of));
+    let mut desk = core.desk.borrow_mut();
+    let base = api.map_or("/", |api| api.base_path.as_str());
+    let verdict = circumstances.judge(access, (matched, base), &mut desk.arn).verdict;
     let (detail, suffix) = match verdict {
         Verdict::Allow => return Ok(()),
         Verdict::ImplicitDeny => ("policy_silent", ""),
         Verdict::ExplicitDeny => ("policy_denies", " with an explicit deny"),
     };
-    let who = user.map_or("anonymous", |user| user.arn.as_str());
-    let (action, arn) = (action.name(), hidden(arn, &access.rules.account));
-    let message = format!("User: {who} is not authorized to perform: {action} on resource: {arn}{suffix}");
+    let message = circumstances.refusal(access, &desk.arn, suffix);
     drop(desk);
     Err(told(core, Rejection { detail, ..Rejection::new(Reason::Forbidden) }, &message, opened))
 }
@@ -124,42 +119,10 @@ pub fn identity(user: &IamUser) -> Identity {
     Identity::new(pairs.map(|(name, value)| (name.to_owned(), value.clone())))
 }
 
-/// Where the request comes from: behind trusted proxies, the last address that none of them has.
+/// Where the request comes from.
 fn source(plan: &Plan, request: &Request<'_>) -> IpAddr {
-    let mut source = request.client.ip;
-    if !request.client.trusted {
-        return source;
-    }
-    let lines = request.head.fields.iter().rev().filter(|line| line.known == Known::XForwardedFor);
-    for line in lines {
-        for element in line.value.of(request.bytes).rsplit(|b| *b == b',') {
-            let text = std::str::from_utf8(list::trim(element)).ok();
-            let Some(address) = text.and_then(|text| text.parse::<IpAddr>().ok()) else { return source };
-            source = address.to_canonical();
-            if !plan.server.trusted_proxies.iter().any(|network| network.contains(&source)) {
-                return source;
-            }
-        }
-    }
-    source
-}
-
-/// Writes what a request is about: `…/{stage}/{method}/{path}`, the path in its one spelling and without the API's base path.
-fn method_arn(access: &Access, request: &Request<'_>, matched: &[u8], base: &str, out: &mut Vec<u8>) {
-    let rest = matched.strip_prefix(base.trim_end_matches('/').as_bytes()).unwrap_or(matched);
-    // A slash at the end leads to the same route.
-    let rest = rest.strip_suffix(b"/").unwrap_or(rest);
-    out.clear();
-    out.extend_from_slice(access.rules.arn.as_bytes());
-    out.push(b'/');
-    out.extend_from_slice(request.head.method_token.of(request.bytes));
-    out.extend_from_slice(if rest.is_empty() { b"/" } else { rest });
-}
-
-/// An ARN with as much of the account as Amazon shows.
-fn hidden(arn: &[u8], account: &str) -> String {
-    let shown = account.get(8..).unwrap_or_default();
-    String::from_utf8_lossy(arn).replacen(&format!(":{account}:"), &format!(":********{shown}:"), 1)
+    let client = request.client;
+    permit::source(&plan.server.trusted_proxies, (client.ip, client.trusted), request.head, request.bytes)
 }
 
 #[cold]
@@ -186,43 +149,6 @@ fn told(core: &Core, rejection: Rejection, message: &str, opened: &mut Opened) -
     problem.end(message);
     opened.problem = problem.number;
     Rejection { told: true, ..rejection }
-}
-
-/// What is known of a request.
-struct Circumstances<'a> {
-    core: &'a Core,
-    plan: &'a Plan,
-    request: &'a Request<'a>,
-    user: Option<&'a IamUser>,
-}
-
-impl Facts for Circumstances<'_> {
-    fn value(&self, key: &Key, index: usize) -> Option<Value<'_>> {
-        if index > 0 {
-            return None;
-        }
-        let request = self.request;
-        let header = |name: &[u8]| {
-            let mut lines = request.head.fields.iter();
-            let line = lines.find(|line| line.name.of(request.bytes).eq_ignore_ascii_case(name))?;
-            Some(Value::Text(line.value.of(request.bytes)))
-        };
-        let seconds = || self.core.net.clock.unix(request.started).seconds();
-        let user = |text: fn(&IamUser) -> &str| self.user.map(|user| Value::Text(text(user).as_bytes()));
-        match key {
-            Key::SourceIp => Some(Value::Address(source(self.plan, request))),
-            Key::CurrentTime => Some(Value::Time(seconds())),
-            Key::EpochTime => Some(Value::Number(i64::try_from(seconds()).unwrap_or(i64::MAX))),
-            Key::SecureTransport => Some(Value::Bool(request.tls.is_some())),
-            Key::UserAgent => header(b"user-agent"),
-            Key::Referer => header(b"referer"),
-            Key::PrincipalAccount => user(|user| &user.account),
-            Key::PrincipalArn => user(|user| &user.arn),
-            Key::PrincipalType => user(|_| "User"),
-            Key::UserId | Key::Username => user(|user| &user.name),
-            _ => None,
-        }
-    }
 }
 
 /// The identities of a plan's users, shared by a core's requests.

@@ -12,6 +12,7 @@ mod find;
 pub mod gateway_response;
 pub mod mapped;
 pub mod message;
+pub mod permit;
 pub mod respond;
 
 use crate::{

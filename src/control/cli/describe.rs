@@ -11,7 +11,9 @@ pub(super) fn access(route: &Route) -> String {
     let Some(access) = &route.access else { return "open".to_owned() };
     let authorizer = access.authorizer.as_ref().map(|authorizer| authorizer.name.clone());
     let key = access.key.as_ref().map(|_| "API key".to_owned());
-    authorizer.into_iter().chain(key).collect::<Vec<_>>().join(", ")
+    let policy = access.rules.policy.as_ref().map(|_| "policy".to_owned());
+    let addresses = access.addresses.as_ref().map(|_| "addresses".to_owned());
+    authorizer.into_iter().chain(key).chain(policy).chain(addresses).collect::<Vec<_>>().join(", ")
 }
 
 /// The integration's type as it is written.

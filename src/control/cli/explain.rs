@@ -266,7 +266,7 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
             let named = route.parameters.iter().zip(&values);
             let parameters =
                 named.map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned())).collect();
-            let access = access::checks(plan, route, asked, &routed.head);
+            let access = access::checks(plan, route, asked, &routed.head, path);
             let answer = answer(plan, route, asked, &routed.head, &access, (&params, path));
             Verdict::Found { route, parameters, access, answer }
         }

@@ -2,15 +2,22 @@
 
 use super::Asked;
 use crate::{
-    auth::jwt::{self, Claims, Failure},
+    auth::{
+        address::Admission,
+        jwt::{self, Claims},
+        policy::{Decision, Outcome, Policy, Verdict},
+        sigv4::{Body, Core, Failure, Kind, Request, UserId, Verifier, body},
+    },
     base::clock::unix_now,
     http::{field::is_word, head::RequestHead},
     observe::event::Reason,
     plan::{
         Access, Plan, Route,
-        access::{Jwt, Method},
+        access::{AddressRules, Jwt, Method},
+        permit::{self, Circumstances},
     },
 };
+use std::net::IpAddr;
 
 /// One check.
 pub(super) struct Check {
@@ -23,9 +30,16 @@ pub(super) struct Check {
 }
 
 /// All checks in their order, up to the first one that refuses the request.
-pub(super) fn checks(plan: &Plan, route: &Route, asked: &Asked, head: &RequestHead) -> Vec<Check> {
+pub(super) fn checks(plan: &Plan, route: &Route, asked: &Asked, head: &RequestHead, path: &[u8]) -> Vec<Check> {
     let Some(access) = &route.access else { return Vec::new() };
     let mut checks = Vec::new();
+    let trusted = plan.server.trusted_proxies.iter().any(|network| network.contains(&asked.client));
+    let source = permit::source(&plan.server.trusted_proxies, (asked.client, trusted), head, &asked.bytes);
+    checks.extend(access.addresses.as_ref().map(|rules| address(rules, source)));
+    if is_denied(&checks) {
+        return checks;
+    }
+    let mut user = None;
     if let Some(authorizer) = &access.authorizer {
         let what = format!("authorizer {} ({})", authorizer.name, authorizer.method.label());
         checks.push(match &authorizer.method {
@@ -46,14 +60,20 @@ pub(super) fn checks(plan: &Plan, route: &Route, asked: &Asked, head: &RequestHe
                     Check { what, verdict, denied: Some((reason, failure.name())) }
                 }
             },
-            Method::Iam(_) => {
-                let verdict = "assumed: a signature of a user of the configuration".to_owned();
-                Check { what, verdict, denied: None }
+            Method::Iam(verifier) => {
+                let (check, found) = signature(what, verifier, asked, head);
+                user = found.and_then(|id| plan.iam_users.get(usize::try_from(id.0).ok()?));
+                check
             }
         });
     }
+    if !is_denied(&checks) {
+        let seconds = unix_now().seconds();
+        let about = Circumstances { head, bytes: &asked.bytes, source, secure: false, seconds, user };
+        checks.extend(policies(plan, route, access, &about, path));
+    }
     if let Some(rule) = &access.key
-        && checks.iter().all(|check| check.denied.is_none())
+        && !is_denied(&checks)
     {
         let mut lines = head.fields.iter().filter(|line| is_word(line.name.of(&asked.bytes), b"x-api-key"));
         let table = plan.keys.current();
@@ -78,7 +98,7 @@ pub(super) fn checks(plan: &Plan, route: &Route, asked: &Asked, head: &RequestHe
 }
 
 /// What a token is good for; where the issuer's keys are not in a file, its signature is taken for granted, since nothing is sent.
-fn token(jwt: &Jwt, access: &Access, asked: &Asked, head: &RequestHead) -> Result<String, Failure> {
+fn token(jwt: &Jwt, access: &Access, asked: &Asked, head: &RequestHead) -> Result<String, jwt::Failure> {
     let found = jwt.source.find(head, &asked.bytes)?;
     let keys = jwt.provided.current();
     let (claims, assumed) = match &keys.set {
@@ -95,6 +115,80 @@ fn token(jwt: &Jwt, access: &Access, asked: &Asked, head: &RequestHead) -> Resul
     };
     claims.suffice(&access.scopes, &access.roles)?;
     Ok(format!("good: a token for {}{assumed}", claims.get("sub").unwrap_or("nobody by name")))
+}
+
+fn is_denied(checks: &[Check]) -> bool {
+    checks.iter().any(|check| check.denied.is_some())
+}
+
+fn address(rules: &AddressRules, source: IpAddr) -> Check {
+    let what = format!("address {source}");
+    let (verdict, denied) = match rules.judge(source) {
+        Admission::Admitted => ("may call", None),
+        Admission::Denied => ("refused: deny_from has it", Some("address_denied")),
+        Admission::NotAllowed => ("refused: allow_from does not have it", Some("address_not_allowed")),
+    };
+    Check { what, verdict: verdict.to_owned(), denied: denied.map(|detail| (Reason::Forbidden, detail)) }
+}
+
+fn signature(what: String, verifier: &Verifier, asked: &Asked, head: &RequestHead) -> (Check, Option<UserId>) {
+    let body = if asked.body.is_empty() { Body::None } else { Body::Hash(body::hash(&asked.body)) };
+    let mut core = Core::default();
+    let verdict = verifier.verify(Request { head, bytes: &asked.bytes }, body, unix_now(), &mut core);
+    let failure = match verdict {
+        Ok(verified) => {
+            let name = verifier.users().get(verified.user).map_or("", |user| &user.access_key_id);
+            return (Check { what, verdict: format!("signed by `{name}`"), denied: None }, Some(verified.user));
+        }
+        Err(failure) => failure,
+    };
+    let reason = match failure.kind() {
+        Kind::MissingToken => Reason::MissingSignature,
+        Kind::ExpiredToken => Reason::ExpiredToken,
+        Kind::Incomplete | Kind::Invalid | Kind::Unrecognised => Reason::BadSignature,
+    };
+    let mut verdict = format!("refused: {failure}");
+    // Whoever asks here looks for what differs from theirs; of tokens only the name is shown.
+    if failure == Failure::Mismatch {
+        let canonical = String::from_utf8_lossy(core.canonical()).into_owned();
+        let token = |line: &str| line.starts_with("x-amz-security-token:");
+        let lines = canonical.lines().map(|line| if token(line) { "x-amz-security-token:***" } else { line });
+        verdict = format!("{verdict} What it should be made of: {:?}", lines.collect::<Vec<_>>().join("\n"));
+    }
+    let detail = if failure == Failure::NoToken { "no_credentials" } else { failure.reason() };
+    (Check { what, verdict, denied: Some((reason, detail)) }, None)
+}
+
+fn policies(plan: &Plan, route: &Route, access: &Access, about: &Circumstances<'_>, path: &[u8]) -> Option<Check> {
+    if about.user.is_none() && access.rules.policy.is_none() {
+        return None;
+    }
+    let (base, mut arn) = (plan.apis.get(route.api.index()).map_or("/", |api| &api.base_path), Vec::new());
+    let judged = about.judge(access, (path, base), &mut arn);
+    let said = |of: &str, policy: Option<&Policy>, decision: Option<Decision>| {
+        let decision = decision?;
+        let number = decision.statement.map(|at| {
+            let sid = policy.and_then(|policy| policy.sid(at));
+            sid.map_or_else(|| format!(" by statement {}", at + 1), |sid| format!(" by statement `{sid}`"))
+        });
+        let outcome = match decision.outcome {
+            Outcome::Allow => "allows it",
+            Outcome::Silent => "says nothing of it",
+            Outcome::Deny => "denies it",
+        };
+        Some(format!("that of the {of} {outcome}{}", number.unwrap_or_default()))
+    };
+    let user = said("user", about.user.and_then(|user| user.policy.as_ref()), judged.identity);
+    let api = said("API", access.rules.policy.as_ref(), judged.resource);
+    let (word, detail) = match judged.verdict {
+        Verdict::Allow => ("allowed", None),
+        Verdict::ImplicitDeny => ("refused", Some("policy_silent")),
+        Verdict::ExplicitDeny => ("refused", Some("policy_denies")),
+    };
+    let all: Vec<String> = user.into_iter().chain(api).collect();
+    let why = if all.is_empty() { "there is none".to_owned() } else { all.join(", ") };
+    let what = format!("policies on {}", String::from_utf8_lossy(&arn));
+    Some(Check { what, verdict: format!("{word}: {why}"), denied: detail.map(|detail| (Reason::Forbidden, detail)) })
 }
 
 fn told(rules: &crate::plan::access::CertificateRules) -> String {
