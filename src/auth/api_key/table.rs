@@ -12,7 +12,7 @@ pub struct Table {
     slots: Box<[u32]>,
     /// Names and what is shown of keys, one behind the other.
     text: String,
-    /// Which usage plans go together: numbers of plans, as [`Builder::plan`] was given them.
+    /// Which usage plans go together: numbers of plans, as [`Builder::add`] was given them.
     sets: Vec<Box<[u16]>>,
     hash: RandomState,
 }

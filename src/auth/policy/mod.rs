@@ -5,7 +5,7 @@
 //! sorted tables of whole texts and beginnings (patterns are tried one by one only where that is not enough), networks are tables
 //! of ranges. Evaluating allocates nothing.
 //!
-//! A `Deny` that applies wins, then an `Allow`, and otherwise the policy is silent. Who asks combines policies by [`combine`].
+//! A `Deny` that applies wins, then an `Allow`, and otherwise the policy is silent. Who asks combines policies by [`combine()`].
 
 pub mod combine;
 pub mod condition;
