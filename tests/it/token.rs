@@ -8,7 +8,8 @@ use crate::support::{
 };
 use serde_json::{Value, json};
 use std::{
-    process::Command,
+    io::Write,
+    process::{Command, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -204,4 +205,45 @@ fn without_keys_nothing_starts_if_so_configured() {
     let started = Command::new(env!("CARGO_BIN_EXE_ringgate")).arg("run").arg("--config").arg(&file).output().unwrap();
     let said = String::from_utf8_lossy(&started.stderr);
     assert!(!started.status.success() && said.contains("authorizer users: there are no keys"), "{said}");
+}
+
+#[test]
+fn tokens_are_inspected_and_explained() {
+    let key = Key::new("one");
+    let provider = Provider::start(std::slice::from_ref(&key));
+    let folder = Folder::new("inspect");
+    folder.write("ringgate.toml", config(&provider, "").replace("$PORT", "8080"));
+    let run = |arguments: &[&str], input: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringgate"));
+        command.args(arguments).current_dir(folder.path()).stdin(Stdio::piped());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), said)
+    };
+    let good = key.sign(&provider.claims(&json!({ "tier": "gold", "scope": "a b" })));
+    let forged = Key::new("one").sign(&provider.claims(&json!({ "tier": "gold" })));
+    let unknown = Key::new("two").sign(&provider.claims(&json!({ "tier": "gold" })));
+    for (arguments, input, code, said) in [
+        (&["token", "inspect", &good][..], "", 0, "good; scopes: a b; roles:"),
+        (&["token", "inspect", "-"], &*format!("Bearer {good}\n"), 0, "\"sub\": \"ada\""),
+        (&["token", "inspect", &forged], "", 1, "refused: the token does not have a valid signature (token_signature)"),
+        (&["token", "inspect", &unknown, "-a", "users"], "", 1, "the token names a key that is not among the issuer's"),
+        (&["token", "inspect", &good, "-a", "others"], "", 1, "no such authorizer"),
+        (&["token", "inspect", "x.y"], "", 1, "this is no token: not three parts with dots between them"),
+        (&["token", "inspect"], "", 2, "which token?"),
+        (&["token"], "", 2, "what is to be done?"),
+        (&["explain", "GET", "/scoped"], "", 0, "authorizer users (jwt): refused: there is no token"),
+        (
+            &["explain", "GET", "/scoped", "-H", &format!("Authorization: {good}")],
+            "",
+            0,
+            "does not have a required scope",
+        ),
+        (&["explain", "GET", "/orders", "-H", &format!("Authorization: {good}")], "", 0, "good: a token for ada"),
+    ] {
+        let (ended, all) = run(arguments, input);
+        assert!(ended == Some(code) && all.contains(said), "{arguments:?}: {ended:?}, not {said:?} in\n{all}");
+    }
 }
