@@ -24,6 +24,7 @@ mod fuzz;
 mod json_schema_suite;
 mod kinds;
 mod openapi;
+mod policies;
 mod readme;
 mod real;
 mod sigv4_suite;
