@@ -117,7 +117,8 @@ impl Signer {
     pub fn presign(&mut self, request: &Outgoing<'_>, seconds: u64, now: UnixTime) -> Vec<u8> {
         let stamp = time::stamp(now);
         let mut headers = request.headers.to_vec();
-        headers.sort_unstable();
+        // The order of one name's values is theirs.
+        headers.sort_by_key(|(name, _)| *name);
         let credential = format!("{}/{}", self.access_key_id, self.scope(&stamp));
         let mut names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
         names.dedup();

@@ -4,6 +4,7 @@ use super::{
     time,
 };
 use crate::base::clock::UnixTime;
+use proptest::prelude::*;
 use std::sync::Arc;
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -384,4 +385,22 @@ fn a_request_names_at_most_as_many_headers_as_it_may_have() {
     let text = plain().replace("SignedHeaders=", &format!("SignedHeaders={names}"));
     assert_eq!(verdict(&text, NOW.seconds()), Err(Failure::Mismatch));
     assert_eq!(time::stamp(NOW), *b"20150830T123600Z");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn what_is_signed_is_accepted_and_what_is_changed_is_not(
+        place: [u8; 2],
+        form in 0u8..2,
+        method in "[A-Z]{1,6}",
+        path in "(/[a-z.%2 $:~]{0,4}){1,4}",
+        query in "([a-c%2=+ ]{0,3}&){0,4}",
+        headers in prop::collection::vec(("[a-cA-C-]{1,2}", "[ -~]{0,8}"), 0..4),
+        content in "[ -~]{0,12}",
+    ) {
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let text = format!("{method} {path}?{query} HTTP/1.1\nHost:h\n{lines}\n{content}");
+        super::fuzz::fuzz_sigv4(&[&[place[0], place[1], form], text.as_bytes()].concat());
+    }
 }
