@@ -164,7 +164,8 @@ fn check(
     let epoch = opened.epoch();
     permit::addresses(&epoch.plan, access, request)?;
     let now = core.net.now();
-    let client = request.client.ip;
+    // Behind a proxy of ours, one who guesses must not lock out all the others.
+    let client = permit::source(&epoch.plan, request);
     if core.failures.borrow().are_too_many(client, ALLOWANCE, now) {
         return Err(Rejection::new(Reason::TooManyFailures));
     }

@@ -120,7 +120,8 @@ pub fn identity(user: &IamUser) -> Identity {
 }
 
 /// Where the request comes from.
-fn source(plan: &Plan, request: &Request<'_>) -> IpAddr {
+#[must_use]
+pub fn source(plan: &Plan, request: &Request<'_>) -> IpAddr {
     let client = request.client;
     permit::source(&plan.server.trusted_proxies, (client.ip, client.trusted), request.head, request.bytes)
 }

@@ -98,6 +98,23 @@ fn who_fails_too_often_is_told_to_wait_and_others_are_not_touched() {
 }
 
 #[test]
+fn behind_a_proxy_one_who_guesses_locks_out_nobody_else() {
+    let server = SERVER.replace("[server]\n", "[server]\nworkers = 1\ntrusted_proxies = [\"127.0.0.1\"]\n");
+    let config =
+        [&server, "[api.a]\n", &route("a", "/k", "api_key = true"), &key("good", "0123456789-good", "")].concat();
+    let gateway = Gateway::with(&config).start();
+    let mut proxy = Client::connect(gateway.port);
+    let mut ask = |from: &str, key: &str| {
+        let request = format!("GET /k HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: {from}\r\nx-api-key: {key}\r\n\r\n");
+        proxy.ask(request).status
+    };
+    let guesses: Vec<u16> = (0..200).map(|guess| ask("192.0.2.7", &format!("guess-{guess}"))).collect();
+    assert_eq!(guesses.last(), Some(&429));
+    assert_eq!(ask("192.0.2.8", "0123456789-good"), 200, "another client");
+    assert_eq!(ask("192.0.2.8, 192.0.2.7", "0123456789-good"), 429, "what the guesser says of itself does not count");
+}
+
+#[test]
 fn keys_made_by_the_command_work_at_once_and_no_longer_when_they_are_revoked() {
     let folder = Folder::new("keys");
     let file = folder.write("keys.jsonl", "");
