@@ -1,11 +1,17 @@
-//! What access control costs: verifying a signature, asking a policy with 10,000 networks, and looking up an address.
+//! What access control costs: verifying a signature, asking a policy with 10,000 networks, looking up an address, and an API key
+//! out of a million.
 
-#![allow(clippy::unwrap_used, reason = "a bench may stop where its own data is wrong")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench may stop where its own data is wrong, and tells what it saw"
+)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ringgate::{
     auth::{
         address::{AddressSet, Network},
+        api_key::{Builder, Key as ApiKey, digest},
         policy::{Action, Facts, Key, Kind, Policy, Principal, Request, Value},
         sigv4::{
             self, Body, Core, Outgoing, Verifier, body,
@@ -19,7 +25,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-criterion_group!(benches, signature, policy, address);
+criterion_group!(benches, signature, policy, address, api_key);
 criterion_main!(benches);
 
 /// The gateway's own.
@@ -127,4 +133,34 @@ fn address(c: &mut Criterion) {
             set.contains(black_box(addresses[at]))
         });
     });
+}
+
+/// Keys in random order, so that neither a slot nor an entry is in a cache.
+fn api_key(c: &mut Criterion) {
+    const COUNT: usize = 1_000_000;
+    let value = |number: usize| format!("rgk_{number:036}");
+    let before = resident();
+    let mut builder = Builder::default();
+    for number in 0..COUNT {
+        let (name, digest) = (format!("customer-{number}"), digest(value(number).as_bytes()));
+        builder.add(&ApiKey { name, digest, enabled: true, ..ApiKey::default() }, &[]).unwrap();
+    }
+    let table = builder.build();
+    println!("{} keys, at most {} MiB with what making the table left", table.len(), (resident() - before) >> 20);
+    let mut chance = Prng::new(7);
+    let values: Vec<String> =
+        (0..10_000).map(|_| value(usize::try_from(chance.draw() % COUNT as u64).unwrap())).collect();
+    c.bench_function("API key of a million", |b| {
+        let mut at = 0;
+        b.iter(|| {
+            at = (at + 1) % values.len();
+            table.check(black_box(values[at].as_bytes()), 0, &[])
+        });
+    });
+}
+
+/// Bytes of memory that this process has.
+fn resident() -> usize {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+    text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
