@@ -16,8 +16,20 @@ use std::fmt;
 /// # Errors
 /// What is wrong with it, with line and column: not JSON, not UTF-8, deeper than [`limits::JSON_DEPTH_MAX`], a member twice.
 pub fn parse(bytes: &[u8]) -> Result<Value, String> {
+    read(bytes, Careful { depth: 0, most: limits::JSON_DEPTH_MAX, names: false })
+}
+
+/// Reads one JSON text of an operator's, of at most so many levels: a member that is there twice is named.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_document(bytes: &[u8], depth: usize) -> Result<Value, String> {
+    read(bytes, Careful { depth: 0, most: depth, names: true })
+}
+
+fn read(bytes: &[u8], careful: Careful) -> Result<Value, String> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Careful { depth: 0 }.deserialize(&mut reader).map_err(|e| e.to_string())?;
+    let value = careful.deserialize(&mut reader).map_err(|e| e.to_string())?;
     reader.end().map_err(|e| e.to_string())?;
     Ok(value)
 }
@@ -26,14 +38,18 @@ pub fn parse(bytes: &[u8]) -> Result<Value, String> {
 #[derive(Clone, Copy)]
 struct Careful {
     depth: usize,
+    /// How deep it may become.
+    most: usize,
+    /// Whoever wrote it may hear what is in it: members are named.
+    names: bool,
 }
 
 impl Careful {
     fn deeper<E: de::Error>(self) -> Result<Self, E> {
-        if self.depth == limits::JSON_DEPTH_MAX {
-            return Err(E::custom(format_args!("nested deeper than {}", limits::JSON_DEPTH_MAX)));
+        if self.depth == self.most {
+            return Err(E::custom(format_args!("nested deeper than {}", self.most)));
         }
-        Ok(Self { depth: self.depth + 1 })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 }
 
@@ -93,6 +109,9 @@ impl<'de> Visitor<'de> for Careful {
         let inner = self.deeper()?;
         let mut members = Map::new();
         while let Some(name) = map.next_key::<String>()? {
+            if self.names && members.contains_key(&name) {
+                return Err(de::Error::custom(format_args!("member `{name}` is there twice")));
+            }
             let value = map.next_value_seed(inner)?;
             if members.insert(name, value).is_some() {
                 // Which of the two counts would be anyone's guess (RFC 8259 §4).

@@ -80,6 +80,27 @@ pub fn civil(days: u64) -> (u64, u64, u64) {
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
+/// Days from 1970-01-01 to this day of the Gregorian calendar; `None` before that day and for days that never were.
+#[must_use]
+pub fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
+        return None;
+    }
+    // Years that begin in March, so that a leap day is the last of its year.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let of_year = (153 * m + 2) / 5 + day.checked_sub(1)?;
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + of_year - 719_468;
+    (civil(days) == (year, month, day)).then_some(days)
+}
+
+/// `2027-01-31T12:00:00Z` (RFC 3339), of seconds since 1970.
+#[must_use]
+pub fn rfc3339(seconds: u64) -> String {
+    let ((year, month, day), of_day) = (civil(seconds / 86_400), seconds % 86_400);
+    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// Names that are three bytes wide.
 struct Names(&'static [[u8; 3]]);
 

@@ -6,7 +6,7 @@
 //! ```
 
 use super::Key;
-use crate::base::limits;
+use crate::{base::limits, http::date};
 use serde::{
     Deserialize, Serialize,
     de::{self, MapAccess, Visitor},
@@ -78,7 +78,7 @@ pub fn line(key: &Key) -> String {
         sha256: hex(&key.digest),
         shown: &key.shown,
         enabled: key.enabled,
-        expires: key.expires.map(moment),
+        expires: key.expires.map(date::rfc3339),
         usage_plans: &key.usage_plans,
         labels: key.labels.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect(),
     };
@@ -111,10 +111,10 @@ pub fn unhex(text: &str) -> Option<[u8; 32]> {
 /// The seconds since 1970 of `2027-01-31` (its first moment, UTC) or `2027-01-31T12:00:00Z` (RFC 3339, UTC only).
 #[must_use]
 pub fn seconds(text: &str) -> Option<u64> {
-    let (date, time) =
+    let (day, time) =
         text.split_once('T').map_or((text, "00:00:00"), |(date, time)| (date, time.strip_suffix('Z').unwrap_or("-")));
     let numbers = |text: &str, between: char, lengths: [usize; 3]| {
-        let mut all = [0_i64; 3];
+        let mut all = [0_u64; 3];
         let mut parts = text.split(between);
         for (place, length) in all.iter_mut().zip(lengths) {
             let part = parts.next().filter(|part| part.len() == length && part.bytes().all(|b| b.is_ascii_digit()))?;
@@ -122,41 +122,12 @@ pub fn seconds(text: &str) -> Option<u64> {
         }
         parts.next().is_none().then_some(all)
     };
-    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+    let [year, month, day] = numbers(day, '-', [4, 2, 2])?;
     let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
-    if !(1..=12).contains(&month) || day < 1 || hour > 23 || minute > 59 || second > 59 {
+    if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let days = days(year, month, day);
-    // A day that the month does not have is one of the next month.
-    if day > 28 && days >= if month == 12 { self::days(year + 1, 1, 1) } else { self::days(year, month + 1, 1) } {
-        return None;
-    }
-    u64::try_from(days * 86_400 + hour * 3600 + minute * 60 + second).ok()
-}
-
-/// Days from 1970-01-01 to a day of the Gregorian calendar.
-const fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-/// `2027-01-31T12:00:00Z`
-#[must_use]
-pub fn moment(seconds: u64) -> String {
-    let (days, of_day) = (i64::try_from(seconds / 86_400).unwrap_or(0), seconds % 86_400);
-    // Back from a day to its date: the year is guessed and corrected, then the month.
-    let mut year = 1970 + days / 366;
-    while self::days(year + 1, 1, 1) <= days {
-        year += 1;
-    }
-    let month = (1..=12).rev().find(|month| self::days(year, *month, 1) <= days).unwrap_or(1);
-    let day = days - self::days(year, month, 1) + 1;
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    Some(date::days(year, month, day)? * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 /// A line as it is read: every member is known, none twice.
@@ -227,7 +198,8 @@ impl<'de> Visitor<'de> for Members {
 
 #[cfg(test)]
 mod tests {
-    use super::{Key, line, moment, read, seconds, unhex};
+    use super::{Key, line, read, seconds, unhex};
+    use crate::http::date::rfc3339;
 
     #[test]
     fn what_is_written_is_read() {
@@ -291,7 +263,7 @@ mod tests {
         ] {
             assert_eq!(seconds(text), expected, "{text}");
             if let Some(expected) = expected {
-                assert!(moment(expected).starts_with(text), "{text}");
+                assert!(rfc3339(expected).starts_with(text), "{text}");
             }
         }
     }

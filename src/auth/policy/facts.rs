@@ -1,6 +1,6 @@
 //! What conditions can ask for about a request.
 
-use crate::auth::sigv4::time;
+use crate::{auth::sigv4::time, http::date};
 use std::{
     io::{Cursor, Write},
     net::IpAddr,
@@ -218,7 +218,7 @@ pub fn moment(text: &str) -> Option<i64> {
     if parts.next().is_some() || clock.is_some() && date.len() < 10 {
         return None;
     }
-    let days = i64::try_from(time::days(year, month, day)?).ok()?;
+    let days = i64::try_from(date::days(year, month, day)?).ok()?;
     Some(days * 86_400 + clock.map_or(Some(0), seconds)?)
 }
 

@@ -35,7 +35,7 @@ pub fn parse(text: &[u8]) -> Option<u64> {
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    Some(days(year, month, day)? * 86_400 + hour * 3_600 + minute * 60 + second)
+    Some(date::days(year, month, day)? * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
 /// Reads an HTTP date in any of its three forms (RFC 9110 §5.6.7), or one as above.
@@ -60,19 +60,6 @@ pub fn day(stamp: &[u8; STAMP_BYTES]) -> [u8; DAY_BYTES] {
 #[must_use]
 pub fn stamp(now: UnixTime) -> [u8; STAMP_BYTES] {
     format(now.seconds())
-}
-
-/// Days from 1970-01-01 to this day of the Gregorian calendar; `None` before that day and for days that never were.
-#[must_use]
-pub fn days(year: u64, month: u64, day: u64) -> Option<u64> {
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
-        return None;
-    }
-    // Years that begin in March, so that a leap day is the last of its year.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let of_year = (153 * m + 2) / 5 + day.checked_sub(1)?;
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + of_year - 719_468;
-    (date::civil(days) == (year, month, day)).then_some(days)
 }
 
 fn number(text: &[u8], at: usize, digits: usize) -> Option<u64> {

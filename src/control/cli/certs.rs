@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::json::Json,
     control::rotation::{self, InUse},
-    http::date::civil,
+    http::date::{civil, rfc3339},
 };
 
 /// `ringgate certs`
@@ -83,8 +83,7 @@ fn date(seconds: i64) -> String {
 
 /// The same with the time of day (RFC 3339).
 fn time(seconds: i64) -> String {
-    let of_day = u64::try_from(seconds).unwrap_or(0) % 86_400;
-    format!("{}T{:02}:{:02}:{:02}Z", date(seconds), of_day / 3600, of_day / 60 % 60, of_day % 60)
+    rfc3339(u64::try_from(seconds).unwrap_or(0))
 }
 
 /// Names in a line of the table.

@@ -9,6 +9,7 @@ use crate::{
     auth::api_key::{Key, digest, file, value},
     base::{clock::unix_now, limits},
     config::{self, files::Disk, json::Json, unit},
+    http::date::rfc3339,
 };
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::{
@@ -158,7 +159,7 @@ fn list(path: &Path, json: bool, terminal: &mut Terminal) -> Result<Exit, UsageE
                 ("name", Json::text(&key.name)),
                 ("shown", Json::text(&key.shown)),
                 ("state", Json::text(state(key))),
-                ("expires", key.expires.map_or(Json::Null, |at| Json::text(file::moment(at)))),
+                ("expires", key.expires.map_or(Json::Null, |at| Json::text(rfc3339(at)))),
                 ("usage_plans", Json::texts(key.usage_plans.clone())),
                 ("labels", Json::texts(labels(key))),
             ])
@@ -173,7 +174,7 @@ fn list(path: &Path, json: bool, terminal: &mut Terminal) -> Result<Exit, UsageE
     let heading = ["NAME", "KEY", "STATE", "EXPIRES", "USAGE PLANS", "LABELS"].map(str::to_owned).to_vec();
     let rows = all.iter().map(|(_, key)| {
         let shown = if key.shown.is_empty() { "?".to_owned() } else { format!("{}…", key.shown) };
-        let expires = key.expires.map_or_else(|| "never".to_owned(), file::moment);
+        let expires = key.expires.map_or_else(|| "never".to_owned(), rfc3339);
         vec![key.name.clone(), shown, state(key).to_owned(), expires, key.usage_plans.join(" "), labels(key).join(" ")]
     });
     let rows: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
