@@ -181,6 +181,19 @@ fn a_warm_exchange_with_an_api_key_allocates_nothing() {
     check_with(&config, "a good key", ask("0123456789-good").as_bytes(), b"", "200", 0);
     let nothing = b"GET /closed HTTP/1.1\r\nHost: h\r\n\r\n";
     check_with(&config, "no key", nothing, b"", "403", 0);
+    let limited = |limit: u64| {
+        let quota = format!("quota = {{ limit = {limit}, period = \"month\" }}\n");
+        format!("{config}usage_plans = [\"gold\"]\n[usage_plan.gold]\napis = [\"s\"]\n{quota}")
+    };
+    check_with(&limited(1 << 40), "a key with a quota", ask("0123456789-good").as_bytes(), b"", "200", 0);
+    let mut rig = Rig::new(&limited(3));
+    let answers: Vec<String> = (0..5)
+        .map(|_| {
+            rig.exchange(ask("0123456789-good").as_bytes(), b"");
+            String::from_utf8_lossy(&rig.got[9..12]).into_owned()
+        })
+        .collect();
+    assert_eq!(answers, ["200", "200", "200", "429", "429"]);
 }
 
 #[test]

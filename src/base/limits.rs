@@ -12,6 +12,21 @@ pub const KEY_NAME_BYTES_MAX: usize = 128;
 pub const KEY_SHOWN_BYTES_MAX: usize = 12;
 /// Usage plans: a key's are kept as numbers.
 pub const USAGE_PLANS_MAX: usize = 10_000;
+/// Accounts of quotas that a process opens in its life, one per key and usage plan: a million keys in four plans. One takes 40 bytes,
+/// and some 140 with its names.
+pub const QUOTA_ACCOUNTS_MAX: usize = 4 * 1024 * 1024;
+/// How often what quotas have counted is written down: half of what may be lost, so that writing may take as long again.
+pub const USAGE_WRITE_INTERVAL: Duration = Duration::from_millis(500);
+/// Bytes past which the file of what was counted is written anew, if it is then four times what is in it.
+pub const USAGE_LOG_BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// Days of which is kept what keys have used: the ninety that Amazon tells of, and some to spare.
+pub const USAGE_DAYS_KEPT: usize = 100;
+/// Lines of usage that are told at once (Amazon's `GetUsage`: 500).
+pub const USAGE_PAGE_MAX: usize = 500;
+/// Bytes of a file of what was counted, past which it is not read: four million accounts take 235 MB.
+pub const USAGE_FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// How long a start waits for a process that still writes to the same folder: one that is stopping.
+pub const USAGE_LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Bytes of a file of API keys: a million of them with labels.
 pub const KEY_FILE_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Lines of a file of API keys that are told to be wrong.

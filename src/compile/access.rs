@@ -1,6 +1,6 @@
 //! Who may call: authorizers, API keys and usage plans, checked and looked up.
 
-use super::{Sink, check_count, check_name, iam, token};
+use super::{Sink, check_count, check_name, iam, token, usage::both};
 use crate::{
     auth::{
         api_key::{
@@ -249,6 +249,8 @@ fn check_plan(plan: &config::access::UsagePlan, config: &Config, sink: &Sink) {
 pub struct Keys {
     inline: Vec<Key>,
     plans: Vec<String>,
+    /// What each plan is for.
+    apis: Vec<Vec<String>>,
 }
 
 impl Keys {
@@ -279,6 +281,15 @@ impl Keys {
             let at = self.plans.iter().position(|known| known == name);
             let help = || did_you_mean(name, self.plans.iter().map(String::as_str)).unwrap_or_default();
             let at = at.ok_or_else(|| format!("there is no usage plan `{name}`; {}", help()))?;
+            let has = |at: usize| self.apis.get(at).map_or(&[][..], Vec::as_slice);
+            let clash = |other: &u16| both(has(usize::from(*other)), has(at)).map(|api| (*other, api));
+            if let Some((other, api)) = plans.iter().filter(|other| usize::from(**other) != at).find_map(clash) {
+                let other = self.plans.get(usize::from(other)).map_or("", String::as_str);
+                return Err(format!(
+                    "the key `{}` is in two usage plans for `{api}`, `{other}` and `{name}`: one has to count",
+                    key.name
+                ));
+            }
             plans.push(u16::try_from(at).unwrap_or(u16::MAX));
         }
         builder.add(key, &plans).map_err(|error| match error {
@@ -292,8 +303,10 @@ impl Keys {
 /// All API keys, and what a new content of their file is put together with.
 pub fn keys(config: &Config) -> Keys {
     let plans = config.access.plans.iter().map(|plan| plan.name.value.clone()).collect();
+    let texts = |plan: &config::access::UsagePlan| plan.apis.iter().map(|text| text.value.clone()).collect();
+    let apis = config.access.plans.iter().map(texts).collect();
     let inline = config.access.keys.iter().filter_map(|written| inline(written, &mut |_| ())).collect();
-    Keys { inline, plans }
+    Keys { inline, plans, apis }
 }
 
 /// Checks the keys and makes the table of them.

@@ -25,6 +25,7 @@ mod template;
 pub mod tls;
 mod token;
 mod upstream;
+mod usage;
 mod validation;
 
 pub use summary::summary;
@@ -64,6 +65,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
     let mut apis = api::compile(config, &sink);
     upstreams.append(&mut apis.upstreams);
     let keys = access::table(config, &sink);
+    let usage = usage::usage(config, &sink);
     let access_log = log::access(config.access_log.as_ref(), &sink);
     if sink.errors() == 0 {
         upstream::warn_unused(&config.upstreams, &apis.routes, &sink);
@@ -85,6 +87,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         authorizers: apis.authorizers,
         iam_users: apis.iam_users,
         keys: Arc::new(Published::new(keys)),
+        usage,
         owners: api::owners(&apis.apis),
         guarded: api::guarded(&apis.apis),
         only_rest: !apis.apis.is_empty() && apis.apis.iter().all(|api| api.kind() == ApiKind::Rest),

@@ -115,6 +115,30 @@ pub struct UsagePlan {
     pub name: At<String>,
     /// `apis`, not yet checked.
     pub apis: Vec<Text>,
+    /// `quota`
+    pub quota: Option<Quota>,
+}
+
+/// `quota` of a usage plan
+#[derive(Clone, Debug)]
+pub struct Quota {
+    /// Where it stands.
+    pub place: Place,
+    /// `limit`
+    pub limit: At<i64>,
+    /// `period`
+    pub period: At<&'static str>,
+    /// `offset`
+    pub offset: At<u8>,
+}
+
+/// `[usage]`
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    /// `folder`, resolved.
+    pub folder: PathBuf,
+    /// `persist`
+    pub persist: bool,
 }
 
 /// All of it that stands at the top.
@@ -130,6 +154,8 @@ pub struct Access {
     pub key_path: Option<PathBuf>,
     /// `[usage_plan.*]`
     pub plans: Vec<UsagePlan>,
+    /// `[usage]`
+    pub usage: Usage,
     /// `[iam_user.*]`
     pub users: Vec<IamUser>,
 }
@@ -178,6 +204,7 @@ pub(super) fn read(root: &Reader<'_>) -> Access {
         key_file: file.and_then(|table| table.file("file", limits::KEY_FILE_BYTES_MAX)),
         key_path: path,
         plans: root.named("usage_plan").iter().map(|(entry, table)| plan(named(entry), table)).collect(),
+        usage: usage(root),
         users: root.named("iam_user").iter().map(|(entry, table)| user(named(entry), table)).collect(),
     }
 }
@@ -280,5 +307,28 @@ fn key(table: &Reader<'_>) -> ApiKey {
 }
 
 fn plan(name: At<String>, table: &Reader<'_>) -> UsagePlan {
-    UsagePlan { name, apis: table.texts("apis") }
+    UsagePlan { name, apis: table.texts("apis"), quota: table.table("quota").map(|table| quota(&table)) }
 }
+
+fn quota(table: &Reader<'_>) -> Quota {
+    if table.key_place("limit").is_none() {
+        let _: Option<()> = table.missing("limit");
+    }
+    Quota {
+        place: table.place,
+        limit: table.integer("limit"),
+        period: table.required_choice("period"),
+        offset: table.integer("offset"),
+    }
+}
+
+/// `[usage]`; what it does not say is what stands beside the configuration.
+fn usage(root: &Reader<'_>) -> Usage {
+    let table = root.table("usage");
+    let folder = table.and_then(|table| table.text("folder"));
+    let (name, place) = folder.map_or_else(|| (USAGE_FOLDER.to_owned(), root.place), |text| (text.value, text.place));
+    Usage { folder: root.context.resolve(&name, place), persist: table.is_none_or(|table| table.bool("persist").value) }
+}
+
+/// Where usage is kept unless configured.
+pub const USAGE_FOLDER: &str = "ringgate.usage";

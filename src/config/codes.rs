@@ -324,6 +324,9 @@ codes! {
     BAD_USAGE_PLAN = 504, "A usage plan makes no sense",
         "`apis` lists names of APIs, `shop` for all of its stages or `shop:prod` for one. Keys name the plans that they are in, \
          and a key is good for an API if one of its plans has it.";
+    BAD_QUOTA = 505, "A quota makes no sense",
+        "A quota is a number of requests from 1 to 2^40 per day, week or month (UTC). `offset` lets a week begin up to 6 days after \
+         Sunday and a month up to 27 days after its first; a day has none.";
     BAD_JWT = 520, "An authorizer of type jwt makes no sense",
         "It needs `issuer`, an https URL that `iss` of a token is compared with letter by letter. Its keys come from `jwks_uri`, from \
          `jwks_file`, or from what the issuer says of itself at /.well-known/openid-configuration. They are fetched over https \

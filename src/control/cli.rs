@@ -18,6 +18,7 @@ mod routes;
 mod show;
 mod terminal;
 mod token;
+mod usage;
 mod verbs;
 mod version;
 
@@ -98,6 +99,7 @@ fn dispatch(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageErr
         "rollback" => release::rollback(matches, terminal),
         "keys" => keys::run(matches, terminal),
         "token" => token::run(matches, terminal),
+        "usage" => usage::run(matches, terminal),
         "init" => init::run(matches, terminal),
         "version" => Ok(version::run(matches, terminal)),
         "completions" => completions::run(matches, terminal),

@@ -3,6 +3,7 @@
 use super::{
     admin::{self, AdminState, Handle},
     ports,
+    usage::Keeper,
 };
 use crate::{
     io::listen,
@@ -81,9 +82,15 @@ pub(super) struct Admin {
 
 impl Admin {
     /// Opens it when requests are served already.
-    pub(super) fn start(plan: &Plan, shown: &str, registry: &Arc<Registry>) -> Result<Self, String> {
+    pub(super) fn start(
+        plan: &Plan,
+        shown: &str,
+        registry: &Arc<Registry>,
+        usage: &Arc<Keeper>,
+    ) -> Result<Self, String> {
         let version = format!("{{\"version\":\"{}\"}}", env!("CARGO_PKG_VERSION"));
         let mut admin = Self { state: AdminState::new(Arc::clone(registry), &version), running: None };
+        admin.state.set_usage(Arc::clone(usage));
         admin.follow(plan, shown)?;
         admin.state.set_ready(true);
         Ok(admin)

@@ -22,3 +22,4 @@ mod run;
 mod signals;
 mod socket;
 mod source;
+mod usage;

@@ -7,6 +7,7 @@ use super::{
     run::Gateway,
     socket::{Outcome, Reply},
     source::Source,
+    usage,
 };
 use crate::{
     base::{clock::unix_now, limits::RELOAD_PATIENCE},
@@ -58,11 +59,17 @@ impl Gateway {
         if let Err(why) = Jwks::prepare(&plan) {
             return self.fail(&why);
         }
+        if let Err(why) = self.usage.prepare(&plan) {
+            // What serves goes on to be counted.
+            let _ = self.usage.prepare(&self.plan);
+            return self.fail(&why);
+        }
         let fixed = unchanged(&self.plan, &plan);
         let addresses = self.names.watch(&plan);
         if let Err(error) = self.workers.install(Arc::clone(&plan), plans) {
             // The names of the old plan are watched again; what is known of them is kept, so nobody waits.
             let _ = self.names.watch(&self.plan);
+            let _ = self.usage.prepare(&self.plan);
             return self.fail(&listeners::explain(&error, ""));
         }
         for (server, addresses) in addresses {
@@ -77,6 +84,7 @@ impl Gateway {
         }
         self.acme.watch(&plan);
         self.jwks.watch(&plan);
+        self.usage.adopted(&plan);
         self.registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
         log(Level::Info, format_args!("reloaded, config ok, {}", summary(&plan)));
         self.rotation.follow(files);
@@ -122,6 +130,7 @@ fn load(source: &Source, old: &Plan, registry: &Registry, cores: usize) -> Resul
     let shown = config::show::json(&config);
     rotation::share(old, &mut plan);
     jwks::share(old, &plan);
+    usage::share(old, &mut plan);
     let files = rotation::Files::of(&config, &plan);
     let plan = Arc::new(plan);
     Ok(Loaded { plans: CorePlan::for_cores(&plan, registry, cores), plan, shown, files, report })

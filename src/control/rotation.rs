@@ -6,7 +6,7 @@
 
 mod watch;
 
-use super::run::Event;
+use super::{run::Event, usage::Keeper};
 use crate::{
     base::{
         clock::{Instant, monotonic_now, unix_now},
@@ -22,7 +22,11 @@ use crate::{
         error_log::{Level, log},
         registry::{Certificate, Registry},
     },
-    plan::{ListenAddress, Plan, access::Keys, tls::Slot},
+    plan::{
+        ListenAddress, Plan,
+        access::{Keys, Table},
+        tls::Slot,
+    },
     tls::{Client, certificate::Summary},
 };
 use std::{
@@ -40,6 +44,7 @@ pub(super) struct Rotation {
     watch: Option<Watch>,
     events: Sender<Event>,
     registry: Arc<Registry>,
+    usage: Arc<Keeper>,
     /// Whether it was said that files cannot be watched.
     told: bool,
 }
@@ -119,8 +124,8 @@ struct KeyFile {
 
 impl Rotation {
     /// Nothing is followed yet; changes are told to `events`.
-    pub(super) fn new(events: Sender<Event>, registry: Arc<Registry>) -> Self {
-        Self { all: Vec::new(), watch: None, events, registry, told: false }
+    pub(super) fn new(events: Sender<Event>, registry: Arc<Registry>, usage: Arc<Keeper>) -> Self {
+        Self { all: Vec::new(), watch: None, events, registry, usage, told: false }
     }
 
     /// Follows these files from now on, and no others.
@@ -138,7 +143,7 @@ impl Rotation {
             self.watch(poll);
             let mut doubtful = false;
             for watched in &mut self.all {
-                let look = watched.look(&self.registry, monotonic_now());
+                let look = watched.look(&self.registry, &self.usage, monotonic_now());
                 taken |= look == Look::Taken;
                 doubtful |= look == Look::Doubtful;
             }
@@ -187,7 +192,7 @@ impl Rotation {
 
 impl Watched {
     /// Puts in place what is new and fits.
-    fn look(&mut self, registry: &Registry, now: Instant) -> Look {
+    fn look(&mut self, registry: &Registry, usage: &Keeper, now: Instant) -> Look {
         let (result, seen) = match &mut self.place {
             Place::Listener(written, slot) => {
                 let read = written.read_again(&Disk);
@@ -211,7 +216,13 @@ impl Watched {
                 let made = (seen != self.seen)
                     .then(|| read.map_err(|why| vec![why]).and_then(|()| written.rest.table(&written.file.bytes)));
                 written.file.bytes = Vec::new();
-                (made.map(|made| made.map(|table| (keys.replace(table), Vec::new()).1)), seen)
+                let put = |table: Table| {
+                    // Whoever finds a key there counts it.
+                    usage.prepare_keys(&table).map_err(|why| vec![why])?;
+                    keys.replace(table);
+                    Ok(Vec::new())
+                };
+                (made.map(|made| made.and_then(put)), seen)
             }
         };
         if matches!(result, Some(Err(_))) {

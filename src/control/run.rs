@@ -16,6 +16,7 @@ use super::{
     signals::{self, Asked},
     socket::{self, Outcome, Reply, Served},
     source::Source,
+    usage::{self, Keeper},
 };
 use crate::{
     base::{
@@ -67,6 +68,9 @@ pub(super) struct Gateway {
     pub(super) names: Names,
     pub(super) acme: Acme,
     pub(super) jwks: Jwks,
+    pub(super) usage: Arc<Keeper>,
+    /// Writes down what quotas have counted; ends last.
+    writer: usage::Writer,
     pub(super) rotation: Rotation,
     pub(super) logs: Logs,
     pub(super) admin: Admin,
@@ -121,6 +125,8 @@ fn start(
     let mut logs = Logs::start(&plan, &registry)?;
     listeners::probe(&listeners::of(&plan), hint(&source))?;
     Jwks::prepare(&plan)?;
+    let usage = Keeper::new(&registry);
+    usage.prepare(&plan)?;
     let mut names = Names::new(events.clone());
     let addresses = names.watch(&plan);
     let start =
@@ -132,7 +138,7 @@ fn start(
     let (admin, served) = std::thread::scope(|scope| {
         let open = || {
             step_back();
-            (Admin::start(&plan, shown, &registry), serve_socket(&source, events))
+            (Admin::start(&plan, shown, &registry, &usage), serve_socket(&source, events))
         };
         scope.spawn(open).join().map_err(|_| "the admin listener could not be started".to_owned())
     })?;
@@ -142,7 +148,8 @@ fn start(
     logs.started(&plan)?;
     step_back();
     let notify = Notify::from_environment();
-    let mut rotation = Rotation::new(events.clone(), Arc::clone(&registry));
+    let writer = usage::Writer::start(&usage).map_err(|why| format!("no thread to keep usage: {why}"))?;
+    let mut rotation = Rotation::new(events.clone(), Arc::clone(&registry), Arc::clone(&usage));
     rotation.follow(files);
     let mut acme = Acme::new(events.clone(), Arc::clone(&registry));
     // Only now: an authority may ask back at once.
@@ -150,7 +157,22 @@ fn start(
     let mut jwks = Jwks::new(Arc::clone(&registry));
     jwks.watch(&plan);
     notify.ready();
-    Ok(Gateway { source, plan, workers, registry, names, rotation, acme, jwks, logs, admin, notify, served })
+    Ok(Gateway {
+        source,
+        plan,
+        workers,
+        registry,
+        names,
+        rotation,
+        acme,
+        jwks,
+        usage,
+        writer,
+        logs,
+        admin,
+        notify,
+        served,
+    })
 }
 
 /// What else can be done about a port that is taken.
@@ -306,6 +328,8 @@ impl Gateway {
                 Ok(Event::Asked(Asked::Reload | Asked::Upgrade) | Event::Name(_) | Event::Files | Event::Renewed) => {}
             }
         }
+        // After the cores, which have given back what they did not use.
+        drop(self.writer);
         log(Level::Info, format_args!("stopped"));
         self.logs.stop(LOG_STOP_GRACE);
         exit
@@ -345,6 +369,7 @@ mod tests {
             access: None,
             addresses: Vec::new(),
         };
+        let usage = super::Keeper::new(&registry);
         let workers = worker::start(start).unwrap();
         super::wait_until_ready(&workers).unwrap();
         workers.break_one();
@@ -360,11 +385,13 @@ mod tests {
             source,
             workers,
             names: Names::new(events.clone()),
-            rotation: super::Rotation::new(events.clone(), Arc::clone(&registry)),
+            rotation: super::Rotation::new(events.clone(), Arc::clone(&registry), Arc::clone(&usage)),
             acme: super::Acme::new(events.clone(), Arc::clone(&registry)),
             jwks: super::Jwks::new(Arc::clone(&registry)),
             logs: Logs::start(&plan, &registry).unwrap(),
-            admin: Admin::start(&plan, "{}", &registry).unwrap(),
+            admin: Admin::start(&plan, "{}", &registry, &usage).unwrap(),
+            writer: super::usage::Writer::start(&usage).unwrap(),
+            usage,
             notify: Notify::default(),
             served: None,
             plan,

@@ -1,6 +1,6 @@
 //! Phase 3: who the request is from, and whether they may do this (reference, sections 0 and 7).
 
-use super::{Core, Opened, Rejection, Request, admit::Admitted, permit};
+use super::{Core, Opened, Rejection, Request, admit::Admitted, permit, quota};
 use crate::{
     auth::{
         Identity,
@@ -98,6 +98,13 @@ impl ApiKey {
         self.table.name(self.index)
     }
 
+    /// The usage plan by which it may call what is `allowed`, and the account of the two.
+    #[inline]
+    #[must_use]
+    pub fn membership(&self, allowed: &[bool]) -> Option<(u16, u32)> {
+        self.table.membership(self.index, allowed)
+    }
+
     /// As much of it as people may see.
     #[must_use]
     pub fn shown(&self) -> &str {
@@ -120,6 +127,9 @@ pub fn authorize(
 ) -> Result<Verdict, Rejection> {
     let Some(access) = &route.access else { return Ok(Verdict::Authorized(Authorized(admitted))) };
     let passes = check(core, access, request, (&|| there(body), matched), opened)?;
+    if passes {
+        quota::count(core, access, opened)?;
+    }
     Ok(if passes { Verdict::Authorized(Authorized(admitted)) } else { Verdict::BodyFirst(Unproven(admitted)) })
 }
 
@@ -139,7 +149,11 @@ pub fn settle(
     let body = || Body::Hash(body::hash(content));
     let passes =
         route.access.as_ref().map(|access| check(core, access, request, (&body, matched), opened)).transpose()?;
-    if passes == Some(true) { Ok(Authorized(admitted)) } else { Err(Rejection::new(Reason::Internal)) }
+    let Some(access) = route.access.as_ref().filter(|_| passes == Some(true)) else {
+        return Err(Rejection::new(Reason::Internal));
+    };
+    quota::count(core, access, opened)?;
+    Ok(Authorized(admitted))
 }
 
 /// What is known of a body without waiting.

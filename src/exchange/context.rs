@@ -17,7 +17,7 @@ use crate::{
         access_log::Sink,
         metrics::{CoreMetrics, RouteCounters},
     },
-    plan::Plan,
+    plan::{Plan, usage::Leases},
     upstream::{Net, Upstream},
 };
 pub use crate::{route::Params, upstream::TlsFacts, validate::Problem};
@@ -53,6 +53,10 @@ pub struct Core {
     pub failures: RefCell<Failures>,
     /// What signatures and policies are judged with; never held across a wait.
     pub desk: RefCell<Desk>,
+    /// What it has in hand of quotas.
+    pub leases: RefCell<Leases>,
+    /// How many cores there are.
+    pub cores: Cell<u32>,
     /// TLS handshakes under way.
     pub handshakes: Cell<u32>,
     /// The gateway is stopping: connections end with their exchange.
@@ -210,6 +214,8 @@ impl Core {
             access: RefCell::new(access),
             failures: RefCell::new(Failures::new(seed.rotate_left(11))),
             desk: RefCell::default(),
+            leases: RefCell::default(),
+            cores: Cell::new(1),
             handshakes: Cell::new(0),
             draining: Cell::new(false),
             epoch: RefCell::new(Rc::new(epoch)),

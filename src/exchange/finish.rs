@@ -109,6 +109,12 @@ impl Opened {
         self.epoch.upstreams.get(self.upstream?.index()).cloned()
     }
 
+    /// When the first byte of its request was seen.
+    #[must_use]
+    pub const fn started(&self) -> Instant {
+        self.started
+    }
+
     /// The plan it runs on, for the moment.
     pub(super) fn epoch_ref(&self) -> &Epoch {
         &self.epoch

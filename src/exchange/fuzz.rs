@@ -89,6 +89,7 @@ fn plan(server: SocketAddr) -> Plan {
         only_rest: false,
         iam_users: Arc::default(),
         authorizers: Vec::new(),
+        usage: None,
         keys: Arc::default(),
         admin: None,
         access_log: None,

@@ -14,6 +14,7 @@ pub mod integrate;
 pub mod local;
 pub mod map;
 pub mod permit;
+pub mod quota;
 pub mod reject;
 pub mod respond;
 pub mod route;

@@ -16,7 +16,7 @@ use crate::{
     upstream::{Fault, TlsFailure},
     validate::{Problem, problem},
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, io::Write as _};
 
 /// A request that is refused.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,8 @@ pub struct Rejection {
     pub close: bool,
     /// What `WWW-Authenticate` says (RFC 9110 §11.6.1); empty if it is not sent.
     pub challenge: &'static str,
+    /// Seconds after which the client may come back (RFC 9110 §10.2.3); 0 if that is not said.
+    pub retry_after: u32,
     /// Its core's [`Core::problem`] says more.
     pub told: bool,
 }
@@ -48,6 +50,7 @@ impl Rejection {
             allow: None,
             close: false,
             challenge: "",
+            retry_after: 0,
             told: false,
         }
     }
@@ -108,7 +111,11 @@ impl Rejection {
             out.extend_from_slice(self.challenge.as_bytes());
             out.extend_from_slice(b"\r\n");
         }
-        if status == 503 {
+        if self.retry_after > 0 {
+            out.extend_from_slice(b"Retry-After: ");
+            // Writing to a vector cannot fail.
+            let _ = write!(out, "{}\r\n", self.retry_after);
+        } else if status == 503 {
             out.extend_from_slice(b"Retry-After: 1\r\n");
         }
     }
@@ -142,6 +149,7 @@ impl Rejection {
             415 => b"{\"message\":\"Unsupported Media Type\"}\n",
             417 => b"{\"message\":\"Expectation Failed\"}\n",
             421 => b"{\"message\":\"Misdirected Request\"}\n",
+            429 if self.reason == Reason::QuotaExceeded => b"{\"message\":\"Limit Exceeded\"}\n",
             429 => b"{\"message\":\"Too Many Requests\"}\n",
             431 => b"{\"message\":\"Request Header Fields Too Large\"}\n",
             501 => b"{\"message\":\"Not Implemented\"}\n",

@@ -275,6 +275,8 @@ reasons! {
     ExpiredToken = "expired_token", Some(Side::Client), 403;
     /// The client's credentials have been wrong too often.
     TooManyFailures = "too_many_failures", Some(Side::Client), 429;
+    /// The key's quota is used up.
+    QuotaExceeded = "quota_exceeded", Some(Side::Client), 429;
     /// What an authorizer needs is not there: keys of a provider, or the authorizer itself.
     AuthorizerUnavailable = "authorizer_unavailable", Some(Side::Gateway), 503;
     /// An authorizer could not be asked, or took too long.

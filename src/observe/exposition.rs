@@ -10,7 +10,7 @@ use crate::{
         metrics::{CoreMetrics, Failure, Registry, RouteCounters, ServerCounters, Statuses},
         names::{self, Kind, Metric},
         process::Process,
-        registry::{self, Acme, Certificate, Config, PerCore},
+        registry::{self, Acme, Certificate, Config, PerCore, Usage},
         text,
         writer::LogHealth,
     },
@@ -58,6 +58,7 @@ pub fn render(registry: &Registry, moment: &Moment) -> String {
     certificates(&mut page, &tls.0, tls.1, moment.unix);
     obtained(&mut page, &acme);
     jwks(&mut page, &registry.with(|state| state.jwks.clone()));
+    registry.with(|state| state.usage).into_iter().for_each(|usage| quotas(&mut page, &usage));
     servers_of(&mut page, &servers);
     logs(&mut page, registry);
     configuration(&mut page, &config);
@@ -296,6 +297,18 @@ fn jwks(page: &mut Page, all: &BTreeMap<Box<str>, [u64; 2]>) {
         for (outcome, count) in ["ok", "failed"].into_iter().zip(counts) {
             page.sample(&names::JWKS_FETCHES, &[authorizer, outcome], Number::Whole(*count));
         }
+    }
+}
+
+fn quotas(page: &mut Page, usage: &Usage) {
+    page.begin(&names::QUOTA_REQUESTS);
+    page.sample(&names::QUOTA_REQUESTS, &["counted"], Number::Whole(usage.counted));
+    page.sample(&names::QUOTA_REQUESTS, &["refused"], Number::Whole(usage.refused));
+    page.begin(&names::QUOTA_ACCOUNTS);
+    page.sample(&names::QUOTA_ACCOUNTS, &[], Number::Whole(usage.accounts));
+    page.begin(&names::QUOTA_WRITES);
+    for (outcome, count) in ["ok", "failed"].into_iter().zip(usage.writes) {
+        page.sample(&names::QUOTA_WRITES, &[outcome], Number::Whole(count));
     }
 }
 

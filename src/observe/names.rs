@@ -157,6 +157,12 @@ metrics! {
         "When a certificate will be renewed, or asked for again, as seconds since 1970.";
     JWKS_FETCHES: Counter "ringgate_jwks_fetches_total" ["authorizer", "outcome"]
         "Times that the keys of an authorizer's issuer were fetched; failed: the ones that are there are used on.";
+    QUOTA_REQUESTS: Counter "ringgate_quota_requests_total" ["outcome"]
+        "Requests with keys that have a quota; counted: with what cores have in hand; refused: nothing was left.";
+    QUOTA_ACCOUNTS: Gauge "ringgate_quota_accounts" []
+        "Keys that are counted, once for each usage plan with a quota.";
+    QUOTA_WRITES: Counter "ringgate_quota_writes_total" ["outcome"]
+        "Times that what was counted was written down; failed: it is lost if the process dies.";
     TLS_EXPIRY: Gauge "ringgate_tls_certificate_expiry_seconds" ["user", "name", "file"]
         "Seconds until a certificate in use expires, negative once it has; user: the listener or upstream that shows it.";
     TLS_ROTATIONS: Counter "ringgate_tls_rotations_total" ["outcome"]

@@ -59,6 +59,20 @@ pub(crate) struct State {
     pub(crate) rotations: [u64; 2],
     /// By authorizer: how often its issuer's keys were fetched, and could not be.
     pub(crate) jwks: BTreeMap<Box<str>, [u64; 2]>,
+    pub(crate) usage: Option<Usage>,
+}
+
+/// What quotas have counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Requests that were counted.
+    pub counted: u64,
+    /// Requests that were refused because nothing was left.
+    pub refused: u64,
+    /// Keys that are counted, once for each usage plan with a quota.
+    pub accounts: u64,
+    /// How often that was written down, and could not be.
+    pub writes: [u64; 2],
 }
 
 /// What became of the attempts to obtain a certificate.
@@ -216,6 +230,11 @@ impl Registry {
     /// Notes that the keys of an authorizer's issuer were fetched, or could not be.
     pub fn jwks_fetched(&self, authorizer: &str, good: bool) {
         self.with(|state| state.jwks.entry(authorizer.into()).or_default()[usize::from(!good)] += 1);
+    }
+
+    /// Notes what has become of quotas.
+    pub fn usage(&self, note: impl FnOnce(&mut Usage)) {
+        self.with(|state| note(state.usage.get_or_insert_default()));
     }
 
     /// Notes that certificate files had changed, and whether what is in them now was taken.

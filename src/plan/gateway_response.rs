@@ -136,6 +136,7 @@ pub fn kind(reason: Reason, status: u16, detail: &str, honest: bool) -> Kind {
         Reason::BadSignature => Kind::InvalidSignature,
         Reason::ExpiredToken => Kind::ExpiredToken,
         Reason::TooManyFailures => Kind::Throttled,
+        Reason::QuotaExceeded => Kind::QuotaExceeded,
         Reason::AuthorizerFailed => Kind::AuthorizerFailure,
         Reason::AuthorizerBroken => Kind::AuthorizerConfigurationError,
         // Reference 6.7 [L]: an endpoint whose name means nothing is the API's mistake, not the network's.

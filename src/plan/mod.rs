@@ -14,6 +14,7 @@ pub mod mapped;
 pub mod message;
 pub mod permit;
 pub mod respond;
+pub mod usage;
 
 use crate::{
     base::ids::{ApiId, RouteId, UpstreamId},
@@ -69,6 +70,8 @@ pub struct Plan {
     pub iam_users: Arc<[access::IamUser]>,
     /// `[[api_key]]` and `[api_keys]`
     pub keys: Arc<access::Keys>,
+    /// What keys may use, where that is counted.
+    pub usage: Option<Box<usage::Usage>>,
     /// `[admin]`
     pub admin: Option<Admin>,
     /// `[log.access]`; `None` when off.

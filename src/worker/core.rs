@@ -106,6 +106,7 @@ async fn run(seed: Seed) {
     let id = CoreId(u16::try_from(seed.index).unwrap_or(u16::MAX));
     let connections_max = connections_max(&epoch.plan, seed.count);
     let core = Rc::new(Core::new(id, net, epoch, seed.metrics, seed.access, chance));
+    core.cores.set(u32::try_from(seed.count).unwrap_or(u32::MAX));
     let running = Rc::new(Running {
         core,
         index: seed.index,
@@ -152,6 +153,8 @@ async fn live<F: Future<Output = ()> + 'static>(
                 running.tick(ticks, &staff);
                 if draining.as_mut().is_some_and(|draining| draining.is_over(running)) {
                     running.core.access.borrow_mut().take();
+                    let now = running.core.net.now();
+                    running.core.leases.borrow_mut().settle(running.core.net.clock.unix(now).seconds());
                     return;
                 }
             }
@@ -201,6 +204,7 @@ impl Running {
         core.net.clock.resync();
         core.trim();
         staff.trim();
+        core.leases.borrow_mut().settle(core.net.clock.unix(now).seconds());
         if let Some(sink) = &mut *core.access.borrow_mut() {
             sink.flush();
         }

@@ -25,6 +25,7 @@ mod json_schema_suite;
 mod kinds;
 mod openapi;
 mod policies;
+mod quotas;
 mod readme;
 mod real;
 mod sigv4_suite;

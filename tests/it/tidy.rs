@@ -22,9 +22,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("http", &["base"]),
     ("observe", &["base"]),
     ("io", &["base"]),
-    ("throttle", &["base"]),
     ("h1", &["base", "http"]),
     ("route", &["base", "http"]),
+    // `http` is here for its calendar: quotas begin anew on days.
+    ("throttle", &["base", "http"]),
     ("validate", &["base", "http"]),
     ("cache", &["base", "http"]),
     ("template", &["base", "http"]),

@@ -52,6 +52,12 @@ impl Rig {
     pub(crate) fn over(text: &str, encrypted: Option<(&Arc<Server>, &Target)>) -> Self {
         let config = config::load_str("rig.toml", text, &|_| None).expect("a configuration").config;
         let plan = Arc::new(compile::compile(&config).expect("a plan").0);
+        // What control does where there are quotas.
+        if let Some(usage) = &plan.usage {
+            let keys = plan.keys.current();
+            let open = |_| usage.ledger.open(&Default::default()).expect("room").0;
+            keys.mark(keys.memberships().map(open).collect());
+        }
         let registry = Registry::new();
         let epoch = CorePlan::for_cores(&plan, &registry, 1).remove(0).adopt(None, &[]);
         let world = World::new(1, Weather::default());

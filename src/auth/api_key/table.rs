@@ -3,6 +3,7 @@
 use super::Key;
 use ahash::{AHashMap, RandomState};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use std::sync::OnceLock;
 
 /// Keys by their SHA-256. Some 90 bytes for each, names included.
 #[derive(Debug, Default)]
@@ -15,6 +16,10 @@ pub struct Table {
     /// Which usage plans go together: numbers of plans, as [`Builder::add`] was given them.
     sets: Vec<Box<[u16]>>,
     hash: RandomState,
+    /// How many usage plans all keys together are in.
+    memberships: u32,
+    /// A number for each of those, if somebody has given them numbers.
+    marks: OnceLock<Box<[u32]>>,
 }
 
 #[derive(Debug)]
@@ -23,6 +28,8 @@ struct Entry {
     /// Seconds since 1970; `u32::MAX` if never.
     expires: u32,
     text: u32,
+    /// Which of the memberships is its first.
+    first: u32,
     name: u16,
     shown: u16,
     set: u16,
@@ -113,9 +120,12 @@ impl Builder {
             }
         };
         let expires = key.expires.map_or(u32::MAX, |at| u32::try_from(at).unwrap_or(u32::MAX));
+        let (first, plans) = (table.memberships, table.sets.get(usize::from(set)).map_or(0, |plans| plans.len()));
+        let memberships = u32::try_from(plans).ok().and_then(|plans| first.checked_add(plans));
+        table.memberships = memberships.ok_or(AddError::TooMany)?;
         table.text.push_str(&key.name);
         table.text.push_str(&key.shown);
-        table.entries.push(Entry { digest: key.digest, expires, text, name, shown, set, enabled: key.enabled });
+        table.entries.push(Entry { digest: key.digest, expires, text, first, name, shown, set, enabled: key.enabled });
         if let Some(place) = table.slots.get_mut(slot) {
             *place = index;
         }
@@ -154,6 +164,41 @@ impl Table {
         let plans = self.sets.get(usize::from(entry.set)).map_or(&[][..], |set| set);
         let fits = allowed.is_empty() || plans.iter().any(|plan| allowed.get(usize::from(*plan)) == Some(&true));
         if fits { Ok(index) } else { Err(Refused::Elsewhere) }
+    }
+
+    /// Each key's membership in each of its usage plans, in their order: the key's name, and the plan's number.
+    pub fn memberships(&self) -> impl Iterator<Item = (&str, u16)> {
+        let of = |(index, entry): (usize, &Entry)| {
+            let plans = self.sets.get(usize::from(entry.set)).map_or(&[][..], |set| set);
+            let name = self.name(u32::try_from(index).unwrap_or(u32::MAX));
+            plans.iter().map(move |plan| (name, *plan)).collect::<Vec<_>>()
+        };
+        self.entries.iter().enumerate().flat_map(of)
+    }
+
+    /// Gives each of [`Self::memberships`] a number, once and for all.
+    pub fn mark(&self, marks: Box<[u32]>) {
+        // Whoever came first has given the same ones.
+        let _ = self.marks.set(marks);
+    }
+
+    /// The usage plan that lets this key call what is `allowed`, and the number that was given to its membership.
+    #[inline]
+    #[must_use]
+    pub fn membership(&self, index: u32, allowed: &[bool]) -> Option<(u16, u32)> {
+        let (rank, plan) = self.plan(index, allowed)?;
+        let entry = self.entries.get(index as usize)?;
+        let mark = self.marks.get()?.get(entry.first as usize + rank)?;
+        Some((plan, *mark))
+    }
+
+    /// The usage plan that lets this key call what is `allowed`, and which of its plans that is.
+    #[inline]
+    #[must_use]
+    pub fn plan(&self, index: u32, allowed: &[bool]) -> Option<(usize, u16)> {
+        let plans = self.sets.get(usize::from(self.entries.get(index as usize)?.set))?;
+        let mut ranked = plans.iter().copied().enumerate();
+        ranked.find(|(_, plan)| allowed.get(usize::from(*plan)) == Some(&true))
     }
 
     /// The name of a key.
@@ -262,6 +307,31 @@ mod tests {
             ("none", 0, &[true, true], Err(Refused::Elsewhere), "7.2: the key is in no plan"),
         ] {
             assert_eq!(table.check(format!("value of {name}").as_bytes(), now, allowed), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn memberships_have_numbers_of_their_own() {
+        let mut builder = Builder::default();
+        for (name, plans) in [("a", &[2, 0][..]), ("b", &[]), ("c", &[0, 2]), ("d", &[1])] {
+            builder.add(&key(name), plans).unwrap();
+        }
+        let table = builder.build();
+        let all: Vec<_> = table.memberships().collect();
+        assert_eq!(all, [("a", 0), ("a", 2), ("c", 0), ("c", 2), ("d", 1)]);
+        assert_eq!(table.membership(0, &[true, true, true]), None, "nobody has given any");
+        table.mark([10, 11, 12, 13, 14].into());
+        for (index, allowed, expected, why) in [
+            (0, &[true, false, false][..], Some((0, 10)), "the plan that has the API"),
+            (0, &[false, false, true], Some((2, 11)), "the other one"),
+            (2, &[false, true, true], Some((2, 13)), "a set that two keys share"),
+            (3, &[true, true, true], Some((1, 14)), "its only one"),
+            (3, &[true, false, true], None, "none has the API"),
+            (1, &[true, true, true], None, "it is in none"),
+            (0, &[], None, "there are no plans"),
+            (9, &[true], None, "there is no such key"),
+        ] {
+            assert_eq!(table.membership(index, allowed), expected, "{why}");
         }
     }
 

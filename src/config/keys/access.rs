@@ -201,6 +201,52 @@ pub static USAGE_PLAN: Table = Table {
             "The APIs that its keys may call, one stage of each or all.",
         ),
         super::later("throttle", "throttling", "Rate and burst of each key."),
-        super::later("quota", "quotas", "Requests of each key per day, week or month."),
+        key("quota", Kind::Table(&QUOTA), Default::Nothing, "Requests of each key per day, week or month."),
+    ],
+};
+
+/// The keys of `usage_plan.<name>.quota`.
+pub static QUOTA: Table = Table {
+    path: "usage_plan.<name>.quota",
+    doc: "How many requests each key of the plan may send in a period, over all APIs and stages of the plan.",
+    keys: &[
+        key(
+            "limit",
+            Kind::Integer { min: 1, max: 1 << 40 },
+            Default::Required,
+            "How many requests; further ones are answered 429 until the period is over.",
+        ),
+        key(
+            "period",
+            Kind::Choice(&[word("day"), word("week"), word("month")]),
+            Default::Required,
+            "From 00:00 UTC, of every day, every Sunday or every first of a month.",
+        ),
+        key(
+            "offset",
+            Kind::Integer { min: 0, max: 27 },
+            Default::Integer(0),
+            "Days by which the period begins later: 0 for a day, 6 at most for a week, 27 for a month.",
+        ),
+    ],
+};
+
+/// The keys of `usage`.
+pub static USAGE: Table = Table {
+    path: "usage",
+    doc: "Where what quotas have counted is kept.",
+    keys: &[
+        key(
+            "folder",
+            Kind::Text("the name of a folder"),
+            Default::Text(crate::config::access::USAGE_FOLDER),
+            "The folder, which one gateway at a time may use; it is made if it is not there.",
+        ),
+        key(
+            "persist",
+            Kind::Bool,
+            Default::Bool(true),
+            "Whether it is kept at all: else it begins anew with the process.",
+        ),
     ],
 };

@@ -2,7 +2,7 @@
 
 use super::{
     Default, Kind, Table,
-    access::{API_AUTHORIZER, API_KEY, API_KEYS, AUTHORIZER, IAM_USER, NETWORKS, USAGE_PLAN},
+    access::{API_AUTHORIZER, API_KEY, API_KEYS, AUTHORIZER, IAM_USER, NETWORKS, USAGE, USAGE_PLAN},
     face::{CORS, GATEWAY_RESPONSE},
     integration::{INTEGRATIONS, RESPONSE},
     key, later, later_word,
@@ -47,6 +47,7 @@ pub static ROOT: Table = Table {
         key("authorizer", Kind::Named(&AUTHORIZER), Default::Nothing, "What proves who sends a request."),
         key("model", Kind::Named(&MODEL), Default::Nothing, "JSON Schemas of bodies, for the routes of every API."),
         key("usage_plan", Kind::Named(&USAGE_PLAN), Default::Nothing, "What API keys are good for."),
+        key("usage", Kind::Table(&USAGE), Default::Nothing, "Where what quotas have counted is kept."),
         key("api_key", Kind::Tables(&API_KEY), Default::Nothing, "API keys, stored hashed."),
         key("api_keys", Kind::Table(&API_KEYS), Default::Nothing, "API keys in a file of their own."),
         key("iam_user", Kind::Named(&IAM_USER), Default::Nothing, "Users whose signed requests are accepted."),

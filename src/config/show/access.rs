@@ -3,7 +3,7 @@
 use super::{MASK, duration, put_text, texts};
 use crate::config::{
     FileValue,
-    access::{Access, Authorizer, Guard, Hidden, IamUser, Jwt},
+    access::{Access, Authorizer, Guard, Hidden, IamUser, Jwt, UsagePlan},
     api::{Api, Route},
     json::Json,
     source::Text,
@@ -14,8 +14,14 @@ pub(super) fn root(root: &mut Json, access: &Access) {
         root.put("authorizer", authorizers(&access.authorizers));
     }
     if !access.plans.is_empty() {
-        let plan = |plan: &crate::config::access::UsagePlan| Json::object([("apis", texts(&plan.apis))]);
-        root.put("usage_plan", Json::Object(access.plans.iter().map(|p| (p.name.value.clone(), plan(p))).collect()));
+        root.put(
+            "usage_plan",
+            Json::Object(access.plans.iter().map(|p| (p.name.value.clone(), usage_plan(p))).collect()),
+        );
+    }
+    if access.plans.iter().any(|plan| plan.quota.is_some()) {
+        let folder = Json::text(access.usage.folder.display().to_string());
+        root.put("usage", Json::object([("folder", folder), ("persist", Json::Bool(access.usage.persist))]));
     }
     if !access.keys.is_empty() {
         let key = |key: &crate::config::access::ApiKey| {
@@ -37,6 +43,19 @@ pub(super) fn root(root: &mut Json, access: &Access) {
     if let Some(file) = &access.key_file {
         root.put("api_keys", Json::object([("file", Json::text(file.path.display().to_string()))]));
     }
+}
+
+fn usage_plan(plan: &UsagePlan) -> Json {
+    let mut shown = Json::object([("apis", texts(&plan.apis))]);
+    if let Some(quota) = &plan.quota {
+        let quota = [
+            ("limit", Json::Integer(quota.limit.value)),
+            ("period", Json::text(quota.period.value)),
+            ("offset", Json::Integer(quota.offset.value.into())),
+        ];
+        shown.put("quota", Json::object(quota));
+    }
+    shown
 }
 
 pub(super) fn api(shown: &mut Json, api: &Api) {

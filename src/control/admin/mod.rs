@@ -8,6 +8,7 @@ mod pages;
 mod request;
 
 use crate::{
+    control::usage::{Answer, Keeper, Query},
     observe::{error_log, registry::Registry},
     plan::Secret,
 };
@@ -19,7 +20,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, PoisonError,
+        Arc, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
@@ -37,6 +38,7 @@ pub struct AdminState {
     prometheus: AtomicBool,
     config: Text,
     version: Text,
+    usage: OnceLock<Arc<Keeper>>,
 }
 
 /// A text that control replaces now and then.
@@ -62,6 +64,7 @@ impl AdminState {
             prometheus: true.into(),
             config: Text::new("{}".into()),
             version: Text::new(version.into()),
+            usage: OnceLock::new(),
         })
     }
 
@@ -88,6 +91,16 @@ impl AdminState {
     /// What runs, if more is known by now: a JSON object.
     pub fn set_version(&self, json: &str) {
         *self.version.lock().unwrap_or_else(PoisonError::into_inner) = json.into();
+    }
+
+    /// Who knows what quotas have counted.
+    pub(super) fn set_usage(&self, keeper: Arc<Keeper>) {
+        // There is one in a process.
+        let _ = self.usage.set(keeper);
+    }
+
+    fn usage(&self, query: &Query) -> Answer {
+        self.usage.get().map_or(Answer::Wrong(404, "there are no quotas"), |keeper| keeper.answer(query))
     }
 
     /// Why no traffic should be sent here; nothing if it may.

@@ -4,7 +4,11 @@ use super::{
     Access, AdminState,
     request::{Method, Request},
 };
-use crate::{http::status::Status, observe::exposition};
+use crate::{
+    control::usage::{Answer, Query, What},
+    http::status::Status,
+    observe::exposition,
+};
 use std::{
     borrow::Cow,
     fmt::Write,
@@ -43,12 +47,14 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// The pages: path, whether it is open to all, what it shows.
-const PAGES: [(&str, bool, Page, &str); 6] = [
+const PAGES: [(&str, bool, Page, &str); 8] = [
     ("/healthz", true, Page::Health, "200 while the process lives"),
     ("/readyz", true, Page::Ready, "200 while traffic may be sent here, else 503 and why not"),
     ("/metrics", false, Page::Metrics, "counters for Prometheus"),
     ("/config", false, Page::Config, "the configuration that runs, secrets masked"),
     ("/version", false, Page::Version, "what runs"),
+    ("/usage", false, Page::Usage, "how much of their quotas keys have used: ?plan=&key=&position=&limit="),
+    ("/usage/days", false, Page::UsageDays, "what a key used day by day: ?key=&plan=&from=&to="),
     ("/", false, Page::Index, "this list"),
 ];
 
@@ -59,6 +65,8 @@ enum Page {
     Metrics,
     Config,
     Version,
+    Usage,
+    UsageDays,
     Index,
 }
 
@@ -74,13 +82,16 @@ pub(super) fn answer(state: &AdminState, access: &Access, request: &Request) -> 
         return Response { fields: "WWW-Authenticate: Bearer realm=\"ringgate admin\"\r\n", ..wrong };
     }
     let Some((_, _, page, _)) = found else { return error(404, "there is no such page: / lists them") };
-    if request.method == Method::Other {
+    if request.method == Method::Patch && *page == Page::Usage {
+        return usage(state, What::Set, &request.query);
+    }
+    if matches!(request.method, Method::Other | Method::Patch) {
         return Response { fields: "Allow: GET, HEAD\r\n", ..error(405, "pages can only be read: GET or HEAD") };
     }
-    show(state, *page)
+    show(state, *page, &request.query)
 }
 
-fn show(state: &AdminState, page: Page) -> Response {
+fn show(state: &AdminState, page: Page, query: &str) -> Response {
     match page {
         Page::Health => ok(TEXT, "ok\n".into()),
         Page::Ready => match state.unready() {
@@ -93,7 +104,18 @@ fn show(state: &AdminState, page: Page) -> Response {
         Page::Metrics => ok(exposition::CONTENT_TYPE, exposition::page(&state.registry).into()),
         Page::Config => Response { body: Body::Shared(state.config()), ..ok(JSON, "".into()) },
         Page::Version => Response { body: Body::Shared(state.version()), ..ok(JSON, "".into()) },
+        Page::Usage => usage(state, What::List, query),
+        Page::UsageDays => usage(state, What::Days, query),
         Page::Index => ok(TEXT, index().into()),
+    }
+}
+
+/// Asks whoever keeps what quotas have counted.
+fn usage(state: &AdminState, what: What, query: &str) -> Response {
+    let asked = Query::parse(what, query).map_err(|why| Answer::Wrong(400, why));
+    match asked.map_or_else(|wrong| wrong, |query| state.usage(&query)) {
+        Answer::Json(text) => ok(JSON, text.into()),
+        Answer::Wrong(status, why) => error(status, why),
     }
 }
 
@@ -110,7 +132,7 @@ pub(super) fn error(status: u16, message: &str) -> Response {
 fn index() -> String {
     PAGES.iter().fold("ringgate admin\n\n".to_owned(), |mut text, (path, _, _, what)| {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{path:<10} {what}");
+        let _ = writeln!(text, "{path:<12} {what}");
         text
     })
 }
@@ -154,6 +176,7 @@ mod tests {
         let mut request = Request {
             method: Method::Get,
             path: path.into(),
+            query: String::new(),
             host: Some("localhost".into()),
             token: None,
             keep_alive: true,

@@ -11,6 +11,8 @@ pub(super) struct Request {
     pub(super) method: Method,
     /// Without the query.
     pub(super) path: String,
+    /// What stands behind the question mark.
+    pub(super) query: String,
     /// `Host`, in lower case and without its port.
     pub(super) host: Option<String>,
     /// The token of `Authorization: Bearer`.
@@ -26,6 +28,7 @@ pub(super) struct Request {
 pub(super) enum Method {
     Get,
     Head,
+    Patch,
     Other,
 }
 
@@ -63,12 +66,15 @@ pub(super) fn read(buf: &[u8]) -> Read {
     let method = match head.method {
         Some("GET") => Method::Get,
         Some("HEAD") => Method::Head,
+        Some("PATCH") => Method::Patch,
         _ => Method::Other,
     };
-    let target = head.path.unwrap_or_default();
+    let target = head.path.unwrap_or_default().split('#').next().unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     Read::Complete(Request {
         method,
-        path: target.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        path: path.to_owned(),
+        query: query.to_owned(),
         host,
         token: values(head.headers, "authorization").find_map(bearer).map(<[u8]>::to_vec),
         keep_alive: !body && !old && !connection("close"),
@@ -114,6 +120,7 @@ mod tests {
         let expected = Request {
             method: Method::Get,
             path: "/metrics".into(),
+            query: "x=1".into(),
             host: Some("localhost".into()),
             token: Some(b"s3cret".to_vec()),
             keep_alive: true,

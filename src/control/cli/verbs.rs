@@ -404,6 +404,47 @@ nothing changes.
 Exit codes: 0 it serves, 1 there is no such release or it was refused, 2 usage.",
     },
     Verb {
+        name: "usage",
+        aliases: &["quota", "quotas"],
+        about: "how much of their quotas keys have used, and setting what is left",
+        usage: "[list | show KEY | set PLAN KEY --remaining N] [--plan PLAN] [--key KEY]",
+        positionals: 3,
+        options: &[
+            CONFIG,
+            FORMAT,
+            Opt { long: "plan", short: None, value: Some("PLAN"), choices: &[], about: "only this usage plan" },
+            Opt { long: "key", short: None, value: Some("KEY"), choices: &[], about: "list: only this key" },
+            Opt { long: "limit", short: None, value: Some("N"), choices: &[], about: "list: lines (default 100)" },
+            Opt {
+                long: "from",
+                short: None,
+                value: Some("DAY"),
+                choices: &[],
+                about: "show: the first day (default: 30 days ago)",
+            },
+            Opt {
+                long: "to",
+                short: None,
+                value: Some("DAY"),
+                choices: &[],
+                about: "show: the last day (default: today)",
+            },
+            Opt {
+                long: "remaining",
+                short: None,
+                value: Some("N"),
+                choices: &[],
+                about: "set: requests left in this period",
+            },
+        ],
+        notes: "\
+Asks the gateway that runs with this configuration, through its admin listener. list: a line for each key in
+each usage plan with a quota. show: what a key used day by day (UTC), and what was left at the end of each day.
+set: what is left of the current period; the next one begins with the plan's limit again.
+
+Exit codes: 0 done, 1 the gateway does not answer or refuses, 2 usage.",
+    },
+    Verb {
         name: "reload",
         aliases: &[],
         about: "make a running gateway read its configuration again",

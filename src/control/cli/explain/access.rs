@@ -87,7 +87,10 @@ pub(super) fn checks(plan: &Plan, route: &Route, asked: &Asked, head: &RequestHe
         };
         let what = "API key".to_owned();
         checks.push(match shown {
-            Ok(index) => Check { what, verdict: format!("good: `{}`", table.name(index)), denied: None },
+            Ok(index) => {
+                let verdict = format!("good: `{}`{}", table.name(index), quota(plan, table.plan(index, &rule.plans)));
+                Check { what, verdict, denied: None }
+            }
             Err(why) => {
                 let verdict = format!("refused: {}", why.replace('_', " "));
                 Check { what, verdict, denied: Some((Reason::BadApiKey, why)) }
@@ -95,6 +98,14 @@ pub(super) fn checks(plan: &Plan, route: &Route, asked: &Asked, head: &RequestHe
         });
     }
     checks
+}
+
+/// What the usage plan of a key lets it use, for people.
+fn quota(plan: &Plan, found: Option<(usize, u16)>) -> String {
+    let of = found.and_then(|(_, number)| plan.usage.as_ref()?.plans.get(usize::from(number)));
+    let Some((of, quota)) = of.and_then(|plan| Some((plan, plan.quota?))) else { return String::new() };
+    let (limit, period) = (quota.limit, quota.period.label());
+    format!(", {limit} a {period} by the usage plan {}; `ringgate usage` tells what is left", of.name)
 }
 
 /// What a token is good for; where the issuer's keys are not in a file, its signature is taken for granted, since nothing is sent.
