@@ -285,7 +285,6 @@ impl Chunk {
 }
 
 const fn split(word: u64) -> (Day, u64) {
-    #[expect(clippy::cast_possible_truncation, reason = "the upper sixteen bits are a day")]
     let day = (word >> COUNT_BITS) as Day;
     (day, word & MOST)
 }
