@@ -57,6 +57,8 @@ pub struct Core {
     pub leases: RefCell<Leases>,
     /// How many cores there are.
     pub cores: Cell<u32>,
+    /// Requests that wait for newer keys of a provider.
+    pub keys_awaited: Cell<u32>,
     /// TLS handshakes under way.
     pub handshakes: Cell<u32>,
     /// The gateway is stopping: connections end with their exchange.
@@ -216,6 +218,7 @@ impl Core {
             desk: RefCell::default(),
             leases: RefCell::default(),
             cores: Cell::new(1),
+            keys_awaited: Cell::new(0),
             handshakes: Cell::new(0),
             draining: Cell::new(false),
             epoch: RefCell::new(Rc::new(epoch)),
