@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod masked;
 mod refusal;
 mod render;
 
@@ -35,6 +36,7 @@ use crate::{
 };
 use access::Check;
 use answers::Change;
+use masked::masked;
 use refusal::Refusal;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -394,7 +396,7 @@ fn forwarded<'p>(
     };
     let mut sent = Vec::new();
     outgoing.encode(&mut sent);
-    Answer::Forwarded { proxy, head: sent, body: own_body.map(|body| &**body) }
+    Answer::Forwarded { proxy, head: masked(&sent), body: own_body.map(|body| &**body) }
 }
 
 fn unmapped<'p>(why: Unanswered) -> Answer<'p> {
