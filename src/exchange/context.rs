@@ -9,6 +9,7 @@ use crate::{
         limits,
         prng::Prng,
     },
+    cache::Shelf,
     http::{
         date,
         head::{RequestHead, ResponseHead},
@@ -53,6 +54,8 @@ pub struct Core {
     pub failures: RefCell<Failures>,
     /// What signatures and policies are judged with; never held across a wait.
     pub desk: RefCell<Desk>,
+    /// Stored responses.
+    pub shelf: Rc<Shelf>,
     /// TLS handshakes under way.
     pub handshakes: Cell<u32>,
     /// The gateway is stopping: connections end with their exchange.
@@ -210,6 +213,7 @@ impl Core {
             access: RefCell::new(access),
             failures: RefCell::new(Failures::new(seed.rotate_left(11))),
             desk: RefCell::default(),
+            shelf: Rc::default(),
             handshakes: Cell::new(0),
             draining: Cell::new(false),
             epoch: RefCell::new(Rc::new(epoch)),
@@ -269,6 +273,7 @@ impl Core {
         let keep = works.len() - works.len() / 8;
         works.truncate(keep);
         self.net.buffers.trim();
+        self.shelf.trim(self.net.recent());
     }
 
     /// Appends the `Date` of `now` (RFC 9110 §6.6.1), made once a second.

@@ -4,6 +4,7 @@
 
 pub mod admit;
 pub mod authorize;
+pub mod cache;
 pub mod canary;
 pub mod context;
 pub mod cors;
@@ -45,6 +46,10 @@ pub enum Reply {
     Collect(Awaited),
     /// What a browser asks before it asks another origin.
     Preflight,
+    /// What is kept from before.
+    Stored(cache::Hit),
+    /// What another request is bringing: see [`cache::go_on`].
+    Wait(Box<cache::Wait>),
     /// What the upstream says, which was asked: see [`landed`].
     Asked(Flight),
     /// What the upstream says, once it can be asked: see [`ask`].
@@ -133,8 +138,7 @@ pub fn run(
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     let context::Scratch { parameters, path, target } = work;
-    let reply =
-        integrate::begin(core, &epoch, route, request, body, validated, (parameters, path, target), &mut opened);
+    let reply = cache::begin(core, &epoch, route, request, body, validated, (parameters, path, target), &mut opened);
     (opened, reply.unwrap_or_else(Reply::Rejected))
 }
 
