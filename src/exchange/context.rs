@@ -274,6 +274,7 @@ impl Core {
         works.truncate(keep);
         self.net.buffers.trim();
         self.shelf.trim(self.net.recent());
+        self.net.pipes.trim();
     }
 
     /// Appends the `Date` of `now` (RFC 9110 §6.6.1), made once a second.
