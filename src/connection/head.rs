@@ -127,6 +127,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         Reply::Collect(awaited) => {
             Box::pin(collected(context(), &mut opened, &mut body, (response, target), awaited)).await
         }
+        Reply::Keys(keys) => Box::pin(keyed(context(), &mut opened, &mut body, (response, target), keys)).await,
         own => match answered(&context(), &opened, &mut body, &own) {
             Ok(delivered) => delivered,
             Err(own) => Box::pin(write::finish(client, own)).await,
@@ -166,7 +167,7 @@ fn answered(
         Reply::Preflight => write::preflight(context, opened, body),
         Reply::Stored(hit) => stored::stored(context, opened, body, hit),
         Reply::Rejected(rejection) => write::rejection(context, opened, body, rejection),
-        Reply::Asked(_) | Reply::Ask(_) | Reply::Collect(_) | Reply::Wait(_) => {
+        Reply::Asked(_) | Reply::Ask(_) | Reply::Collect(_) | Reply::Keys(_) | Reply::Wait(_) => {
             bug::noticed("an upstream's answer is not ours to write");
             write::rejection(context, opened, body, &Rejection::new(Reason::Internal))
         }
@@ -311,6 +312,30 @@ async fn collected(
             }
             Err(rejection) => Reply::Rejected(rejection),
         };
+    match answered(&context, opened, body, &own) {
+        Ok(delivered) => delivered,
+        Err(own) => write::finish(context.client, own).await,
+    }
+}
+
+/// Has newer keys of a token's provider first, and answers from there.
+#[cold]
+async fn keyed(
+    context: write::Context<'_>,
+    opened: &mut Opened,
+    body: &mut RequestBody<'_>,
+    (response, target): (&mut ResponseHead, &mut Vec<u8>),
+    keys: exchange::authorize::NewKeys,
+) -> Delivered {
+    let core = &*context.client.core;
+    let matched = (context.parameters, context.normal, &mut *target);
+    let own = match exchange::keys::have(core, opened, &context.request, body, matched, keys).await {
+        Reply::Asked(flight) => return asked(context, opened, body, (response, target), Ask::later(flight)).await,
+        Reply::Ask(ask) => return asked(context, opened, body, (response, target), ask).await,
+        Reply::Wait(wait) => return waited(context, opened, body, (response, target), wait).await,
+        Reply::Collect(awaited) => return collected(context, opened, body, (response, target), awaited).await,
+        own => own,
+    };
     match answered(&context, opened, body, &own) {
         Ok(delivered) => delivered,
         Err(own) => write::finish(context.client, own).await,
