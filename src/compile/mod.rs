@@ -14,9 +14,11 @@ pub mod fuzz;
 mod headers;
 mod iam;
 mod integration;
+mod lint;
 mod locate;
 mod log;
 mod mapping;
+mod ping;
 mod respond;
 mod served;
 mod server;
@@ -89,7 +91,8 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         owners: api::owners(&apis.apis),
         guarded: api::guarded(&apis.apis),
         cache_bytes: config.cache_size.map_or(limits::CACHE_BYTES_DEFAULT, |size| size.value),
-        only_rest: !apis.apis.is_empty() && apis.apis.iter().all(|api| api.kind() == ApiKind::Rest),
+        only_rest: !apis.apis.is_empty()
+            && apis.apis.iter().all(|api| api.kind() == ApiKind::Rest || api.name == ping::NAME),
         apis: apis.apis,
         routes: apis.routes,
         router: apis.router.build(),
