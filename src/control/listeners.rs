@@ -6,6 +6,7 @@ use super::{
     usage::Keeper,
 };
 use crate::{
+    cache::Store,
     io::listen,
     observe::registry::Registry,
     plan::{self, ListenAddress, Plan},
@@ -86,10 +87,10 @@ impl Admin {
         plan: &Plan,
         shown: &str,
         registry: &Arc<Registry>,
-        usage: &Arc<Keeper>,
+        (store, usage): (Arc<Store>, &Arc<Keeper>),
     ) -> Result<Self, String> {
         let version = format!("{{\"version\":\"{}\"}}", env!("CARGO_PKG_VERSION"));
-        let mut admin = Self { state: AdminState::new(Arc::clone(registry), &version), running: None };
+        let mut admin = Self { state: AdminState::new(Arc::clone(registry), &version, store), running: None };
         admin.state.set_usage(Arc::clone(usage));
         admin.follow(plan, shown)?;
         admin.state.set_ready(true);

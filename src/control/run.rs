@@ -10,7 +10,7 @@ use super::{
     logs::Logs,
     names::Names,
     notify::Notify,
-    reload,
+    purge, reload,
     resolver::Update,
     rotation::{Files, Rotation},
     signals::{self, Asked},
@@ -23,6 +23,7 @@ use crate::{
         clock::unix_now,
         limits::{CONTROL_NICE, CONTROL_TICK, LOG_STOP_GRACE, START_WAIT},
     },
+    cache::Store,
     compile::Compiled,
     config,
     io::memory::give_back_program,
@@ -139,7 +140,8 @@ fn start(
     let (admin, served) = std::thread::scope(|scope| {
         let open = || {
             step_back();
-            (Admin::start(&plan, shown, &registry, &usage), serve_socket(&source, events))
+            let admin = Admin::start(&plan, shown, &registry, (workers.store(), &usage));
+            (admin, serve_socket(&source, events, workers.store()))
         };
         scope.spawn(open).join().map_err(|_| "the admin listener could not be started".to_owned())
     })?;
@@ -221,7 +223,7 @@ fn wait_until_ready(workers: &Workers) -> Result<(), String> {
 }
 
 /// The socket of `ringgate reload`; a gateway without one serves just as well.
-fn serve_socket(source: &Source, events: &Sender<Event>) -> Option<Served> {
+fn serve_socket(source: &Source, events: &Sender<Event>, store: Arc<Store>) -> Option<Served> {
     let events = events.clone();
     let reload = move || {
         let (reply, answer) = channel();
@@ -229,7 +231,11 @@ fn serve_socket(source: &Source, events: &Sender<Event>) -> Option<Served> {
         let answer = if sent { answer.recv().ok() } else { None };
         answer.unwrap_or_else(|| Reply { outcome: Outcome::Failed, text: "the gateway is stopping\n".to_owned() })
     };
-    match socket::serve(&socket::folder(), format!("{}\n", source.identity()), reload) {
+    let purge = move |words: &str| match purge::purge(&store, words) {
+        Ok(done) => Reply { outcome: Outcome::Done, text: format!("{done}\n") },
+        Err(wrong) => Reply { outcome: Outcome::Refused, text: format!("{wrong}\n") },
+    };
+    match socket::serve(&socket::folder(), format!("{}\n", source.identity()), reload, purge) {
         Ok(served) => Some(served),
         Err(error) => {
             log(Level::Warn, format_args!("`ringgate reload` will not find this process (SIGHUP works): {error}"));
@@ -401,7 +407,7 @@ mod tests {
             acme: super::Acme::new(events.clone(), Arc::clone(&registry)),
             jwks: super::Jwks::new(Arc::clone(&registry)),
             logs: Logs::start(&plan, &registry).unwrap(),
-            admin: Admin::start(&plan, "{}", &registry, &usage).unwrap(),
+            admin: Admin::start(&plan, "{}", &registry, (Arc::default(), &usage)).unwrap(),
             writer: super::usage::Writer::start(&usage).unwrap(),
             usage,
             notify: Notify::default(),
