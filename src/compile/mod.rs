@@ -22,6 +22,7 @@ mod server;
 mod stage;
 mod summary;
 mod template;
+mod throttle;
 pub mod tls;
 mod token;
 mod upstream;
@@ -90,6 +91,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         only_rest: !apis.apis.is_empty() && apis.apis.iter().all(|api| api.kind() == ApiKind::Rest),
         apis: apis.apis,
         routes: apis.routes,
+        limits: apis.limits,
         router: apis.router.build(),
         domains: apis.domains,
         admin,

@@ -3,7 +3,7 @@
 use super::{After, Client, remake};
 use crate::{
     base::{bug, limits},
-    exchange::{Opened, Outcome, Rejection, Request, context::Params, face, local, reject, respond},
+    exchange::{Opened, Outcome, Rejection, Request, context::Params, face, local, reject, respond, throttle},
     h1::encode,
     http::{
         head::{Framing, RequestHead, ResponseHead, Version},
@@ -225,7 +225,8 @@ pub(super) fn encode_upstream(
     };
     let date = |out: &mut Vec<u8>| core.date(core.net.recent(), out);
     let chunked = shape.sink == Sink::Chunked;
-    let mut manner = Manner { chunked, length: shape.length, connection, date: &date, worn: None, edited };
+    let more = |out: &mut Vec<u8>| throttle::tell(core, opened, &context.request, out);
+    let mut manner = Manner { chunked, length: shape.length, connection, date: &date, worn: None, edited, more: &more };
     match opened.face() {
         None => response::encode(out, head, head_bytes, &manner),
         Some(face) => {
@@ -320,12 +321,15 @@ pub fn rejection(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<
         None => (rejection.status, Content::These(&plain)),
         Some(shown) => (Status(shown.status), Content::Page),
     };
-    let fields = |out: &mut Vec<u8>| match shown {
-        None => rejection.fields(out),
-        Some(shown) => {
-            let place = (context.parameters, context.normal);
-            reject::write(&context.client.core, opened, &context.request, place, rejection, shown, out);
+    let fields = |out: &mut Vec<u8>| {
+        match shown {
+            None => rejection.fields(out),
+            Some(shown) => {
+                let place = (context.parameters, context.normal);
+                reject::write(&context.client.core, opened, &context.request, place, rejection, shown, out);
+            }
         }
+        throttle::tell(&context.client.core, opened, &context.request, out);
     };
     let mut written = answer(context, body, status, fields, content, rejection.close);
     let delivered = match &mut written {

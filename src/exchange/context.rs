@@ -15,9 +15,10 @@ use crate::{
     },
     observe::{
         access_log::Sink,
-        metrics::{CoreMetrics, RouteCounters},
+        metrics::{CoreMetrics, LimitCounters, RouteCounters},
     },
     plan::Plan,
+    throttle::{Purse, Tick},
     upstream::{Net, Upstream},
 };
 pub use crate::{route::Params, upstream::TlsFacts, validate::Problem};
@@ -51,6 +52,8 @@ pub struct Core {
     pub access: RefCell<Option<Sink>>,
     /// Clients whose credentials keep failing.
     pub failures: RefCell<Failures>,
+    /// The tokens that it holds; never held across a wait.
+    pub purse: RefCell<Purse>,
     /// What signatures and policies are judged with; never held across a wait.
     pub desk: RefCell<Desk>,
     /// TLS handshakes under way.
@@ -75,6 +78,8 @@ pub struct Epoch {
     pub upstreams: Vec<Rc<Upstream>>,
     /// The plan's routes' counters, by id.
     pub routes: Arc<[Arc<RouteCounters>]>,
+    /// The plan's limits' counters, by id.
+    pub limits: Arc<[Arc<LimitCounters>]>,
     /// What credentials are known by.
     pub doorkeeper: Doorkeeper,
 }
@@ -209,6 +214,7 @@ impl Core {
             metrics,
             access: RefCell::new(access),
             failures: RefCell::new(Failures::new(seed.rotate_left(11))),
+            purse: RefCell::default(),
             desk: RefCell::default(),
             handshakes: Cell::new(0),
             draining: Cell::new(false),
@@ -269,6 +275,16 @@ impl Core {
         let keep = works.len() - works.len() / 8;
         works.truncate(keep);
         self.net.buffers.trim();
+        self.give_back();
+    }
+
+    /// Gives back the tokens that it holds: what it does not need, others may.
+    fn give_back(&self) {
+        let (epoch, mut purse) = (self.epoch(), self.purse.borrow_mut());
+        let (limits, now) = (&epoch.plan.limits, Tick::of(self.net.now()));
+        for limit in &limits.all {
+            purse.give_back(limit.account.number, &limit.account.bucket, now);
+        }
     }
 
     /// Appends the `Date` of `now` (RFC 9110 §6.6.1), made once a second.

@@ -17,6 +17,7 @@ pub mod permit;
 pub mod reject;
 pub mod respond;
 pub mod route;
+pub mod throttle;
 pub mod validate;
 
 use crate::{
@@ -57,7 +58,7 @@ pub enum Reply {
 #[derive(Debug)]
 pub enum Awaited {
     /// They may do what they ask for.
-    Proven(authorize::Authorized),
+    Proven(throttle::Throttled),
     /// That depends on the body.
     Unproven(authorize::Unproven),
 }
@@ -109,27 +110,27 @@ pub fn run(
         Some(canary) => canary::choose(core, &epoch.plan, canary, route, request),
     };
     opened.route = Some(route.id);
-    if route.face.is_some() {
-        opened.faced.set(Some(route.api));
-    }
-    let admitted = match admit::admit(route, request, body) {
+    opened.faced.set(route.face.as_ref().map(|_| route.api));
+    let admitted = match admit::admit(core, route, request, body, &mut opened) {
         Ok(admitted) => admitted,
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     let known = (&*body, route::matched(request, work.path));
-    let authorized = match authorize::authorize(core, route, request, known, &mut opened, admitted) {
-        Ok(authorize::Verdict::Authorized(authorized)) => authorized,
+    let throttled = match authorize::authorize(core, route, request, known, &mut opened, admitted) {
+        Ok(authorize::Verdict::Authorized(authorized)) => throttle::late(core, route, request, &mut opened, authorized),
         Ok(authorize::Verdict::BodyFirst(unproven)) => {
             let reply = validate::bound(route, request, body).map(|()| Reply::Collect(Awaited::Unproven(unproven)));
             return (opened, reply.unwrap_or_else(Reply::Rejected));
         }
-        Err(rejection) => return (opened, Reply::Rejected(rejection)),
+        Err(rejection) => Err(rejection),
     };
-    let verdict =
-        validate::validate(core, route, request, body, (&*work.parameters, &*work.path), authorized, &mut opened);
+    let verdict = throttled.and_then(|throttled| {
+        let found = (&*work.parameters, work.path.as_slice());
+        validate::validate(core, route, request, body, found, throttled, &mut opened)
+    });
     let validated = match verdict {
         Ok(validate::Verdict::Valid(validated)) => validated,
-        Ok(validate::Verdict::Collect(authorized)) => return (opened, Reply::Collect(Awaited::Proven(authorized))),
+        Ok(validate::Verdict::Collect(throttled)) => return (opened, Reply::Collect(Awaited::Proven(throttled))),
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     let context::Scratch { parameters, path, target } = work;

@@ -60,6 +60,8 @@ pub enum Variable {
     IntegrationStatus,
     /// The reason, if it is the upstream's doing.
     IntegrationError,
+    /// The limit that refused the request.
+    Limit,
     /// The method.
     Method,
     /// The target's path.
@@ -204,6 +206,7 @@ pub const NAMES: &[(&str, Variable)] = &[
     ("integrationLatency", Variable::IntegrationLatency),
     ("integrationStatus", Variable::IntegrationStatus),
     ("isCanaryRequest", Variable::Canary),
+    ("limit", Variable::Limit),
     ("path", Variable::Path),
     ("protocol", Variable::Protocol),
     ("query", Variable::Query),
@@ -400,6 +403,7 @@ impl Variable {
         match self {
             Self::Api => Some(x.api),
             Self::Detail => Some(x.detail),
+            Self::Limit => Some(x.limit),
             Self::ErrorMessage => failed.map(|_| if x.detail.is_empty() { x.reason.label() } else { x.detail }),
             Self::IntegrationError => (failed == Some(Side::Upstream)).then(|| x.reason.label()),
             Self::Protocol => Some(if x.version == 0 { "HTTP/1.0" } else { "HTTP/1.1" }),

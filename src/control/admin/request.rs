@@ -11,6 +11,8 @@ pub(super) struct Request {
     pub(super) method: Method,
     /// Without the query.
     pub(super) path: String,
+    /// The query.
+    pub(super) query: String,
     /// `Host`, in lower case and without its port.
     pub(super) host: Option<String>,
     /// The token of `Authorization: Bearer`.
@@ -69,6 +71,7 @@ pub(super) fn read(buf: &[u8]) -> Read {
     Read::Complete(Request {
         method,
         path: target.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        query: target.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default(),
         host,
         token: values(head.headers, "authorization").find_map(bearer).map(<[u8]>::to_vec),
         keep_alive: !body && !old && !connection("close"),
@@ -114,6 +117,7 @@ mod tests {
         let expected = Request {
             method: Method::Get,
             path: "/metrics".into(),
+            query: "x=1".into(),
             host: Some("localhost".into()),
             token: Some(b"s3cret".to_vec()),
             keep_alive: true,

@@ -1,6 +1,7 @@
 //! `ringgate explain`: one request through the real parser and the real router, told aloud; nothing is sent.
 
 mod access;
+mod limits;
 mod refusal;
 mod render;
 
@@ -173,6 +174,8 @@ enum Verdict<'p> {
         parameters: Vec<(String, String)>,
         /// Whether the sender may.
         access: Vec<Check>,
+        /// How much may be asked.
+        limits: Vec<limits::Passed<'p>>,
         answer: Answer<'p>,
     },
 }
@@ -220,10 +223,10 @@ impl Explained<'_> {
 }
 
 fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
-    let limits = &plan.server.limits;
-    let limits = HeadLimits { bytes: limits.request_head, fields: limits.request_headers };
-    let mut head = RequestHead::with_capacity(limits.fields);
-    match parse::request(&asked.bytes, limits, &mut head) {
+    let bounds = &plan.server.limits;
+    let bounds = HeadLimits { bytes: bounds.request_head, fields: bounds.request_headers };
+    let mut head = RequestHead::with_capacity(bounds.fields);
+    match parse::request(&asked.bytes, bounds, &mut head) {
         Ok(Parsed::Complete(end)) if end == asked.bytes.len() => {}
         Ok(_) => return Explained::Malformed(ParseError::new(crate::h1::error::ErrorKind::RequestLine, 0)),
         Err(error) => return Explained::Malformed(error),
@@ -268,7 +271,8 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
                 named.map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned())).collect();
             let access = access::checks(plan, route, asked, &routed.head, path);
             let answer = answer(plan, route, asked, &routed.head, &access, (&params, path));
-            Verdict::Found { route, parameters, access, answer }
+            let limits = limits::of(plan, route, asked);
+            Verdict::Found { route, parameters, access, limits, answer }
         }
     };
     routed.refusal = Refusal::of(plan, asked, &routed, path, &params);
