@@ -69,7 +69,7 @@ fn ask(core: &Core, throttle: &Throttle, request: &Request<'_>, opened: &mut Ope
     let levels = ids.clone().filter_map(|id| asked.level(id, opened));
     let verdict = purse.take(asked.now, levels);
     if matches!(verdict, Verdict::Refuse { .. }) {
-        purse.undo(throttle.early.iter().filter_map(|id| asked.level(*id, opened)));
+        purse.undo(asked.now, throttle.early.iter().filter_map(|id| asked.level(*id, opened)));
     }
     drop(purse);
     asked.count(verdict, ids).map_err(|(id, wait)| refused(id, wait, opened))

@@ -89,7 +89,7 @@ impl Purse {
                 Ok(from) => *place = from,
                 Err(_) if level.dry_run => dry |= 1 << index,
                 Err(Refused { wait }) => {
-                    self.put_back(levels.zip(taken));
+                    self.put_back(now, levels.zip(taken));
                     return Verdict::Refuse { level: index, wait, dry };
                 }
             }
@@ -99,13 +99,13 @@ impl Purse {
 
     /// Puts back what [`Self::take`] took of these levels when it let a request pass that was refused after all.
     #[cold]
-    pub fn undo<'a>(&mut self, levels: impl IntoIterator<Item = Level<'a>>) {
+    pub fn undo<'a>(&mut self, now: Tick, levels: impl IntoIterator<Item = Level<'a>>) {
         for level in levels {
             let from = match level.source {
                 Source::One(_) | Source::Granted(_) => Taken::Pocket,
                 Source::Keyed(_, key, _) => self.near.find(key).map_or(Taken::Nowhere, |at| Taken::Near(key, at)),
             };
-            self.put_back([(level, from)]);
+            self.put_back(now, [(level, from)]);
         }
     }
 
@@ -199,16 +199,29 @@ impl Purse {
         self.take_one(now, &Level { source: Source::One(overflow), ..*level })
     }
 
-    fn put_back<'a>(&mut self, taken: impl IntoIterator<Item = (Level<'a>, Taken)>) {
+    /// Puts tokens back. Where bursts are so small that leases are of one token, back to where all cores see them: one that lay here
+    /// would be missed elsewhere.
+    fn put_back<'a>(&mut self, now: Tick, taken: impl IntoIterator<Item = (Level<'a>, Taken)>) {
         for (level, from) in taken {
-            let step = if matches!(level.source, Source::Granted(_)) { stock::STEP } else { level.terms.step };
-            match from {
-                Taken::Nowhere => {}
-                Taken::Pocket => self.pocket(level.number).lease.put_back(step),
+            let (step, shares) = (level.terms.step, level.terms.lease == 1);
+            match (from, level.source) {
+                (Taken::Nowhere, _) => {}
+                (Taken::Pocket, Source::Granted(_)) => self.pocket(level.number).lease.put_back(stock::STEP),
+                (Taken::Pocket, Source::One(bucket) | Source::Keyed(_, _, bucket)) => {
+                    let pocket = self.pocket(level.number);
+                    pocket.lease.put_back(step);
+                    if shares && bucket.give_back(pocket.lease, now) {
+                        pocket.lease = Lease::default();
+                    }
+                }
                 // Where so many keys of one request share a place that one had to go, that one's token is lost.
-                Taken::Near(key, at) => {
-                    if let Some(entry) = self.near.of_mut(key, at) {
-                        entry.lease.put_back(step);
+                (Taken::Near(key, at), source) => {
+                    let Some(entry) = self.near.of_mut(key, at) else { continue };
+                    entry.lease.put_back(step);
+                    if let (true, Source::Keyed(table, ..)) = (shares, source)
+                        && table.give_back(entry.slot, key, entry.lease, now)
+                    {
+                        entry.lease = Lease::default();
                     }
                 }
             }

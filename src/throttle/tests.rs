@@ -152,8 +152,24 @@ fn a_refused_request_takes_nothing() {
         assert_eq!(purse.take(now, levels), Verdict::Refuse { level: 1, wait, dry: 0 });
     }
     assert_eq!(purse.left(&levels[0], now), 97);
-    purse.undo([levels[0]]);
+    purse.undo(now, [levels[0]]);
     assert_eq!(purse.left(&levels[0], now), 98, "one that was let pass, and refused later");
+}
+
+#[test]
+fn what_a_refused_request_had_taken_is_there_for_other_cores() {
+    let (small, none) = (terms(1, 2, 2), terms(1, 1, 2));
+    let (keys, table, overflow, empty) =
+        (Keys::with_seed(1), Table::new(16).unwrap(), Bucket::default(), Bucket::default());
+    let (mut purses, now) = ([Purse::default(), Purse::default()], Tick(1 << 50));
+    let client = keyed(&small, &table, keys.of_number(1, 1), &overflow)[0];
+    let last = Level { terms: &none, source: Source::One(&empty), number: 1, dry_run: false };
+    assert_eq!(purses[0].take(now, [last]), Verdict::Pass(0));
+    for round in 0..10 {
+        let refused = purses[round % 2].take(now, [client, last]);
+        assert!(matches!(refused, Verdict::Refuse { level: 1, .. }), "round {round}: {refused:?}");
+    }
+    assert_eq!((purses[0].take(now, [client]), purses[0].take(now, [client])), (Verdict::Pass(0), Verdict::Pass(0)));
 }
 
 #[test]

@@ -71,6 +71,6 @@ pub static PLAN_ROUTE: Table = Table {
         ),
         key("method", Kind::Text("a method or \"ANY\""), Default::Required, "The route's method, as the route has it."),
         key("path", Kind::Text("a path"), Default::Required, "The route's path, as the route has it."),
-        key("throttle", Kind::Table(&PLAN_THROTTLE), Default::Required, "The limit."),
+        key("throttle", Kind::Table(&PLAN_THROTTLE), Default::Required, "The limit of each key."),
     ],
 };
