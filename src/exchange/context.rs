@@ -275,6 +275,7 @@ impl Core {
         let keep = works.len() - works.len() / 8;
         works.truncate(keep);
         self.net.buffers.trim();
+        self.net.pipes.trim();
         self.give_back();
     }
 
@@ -284,6 +285,9 @@ impl Core {
         let (limits, now) = (&epoch.plan.limits, Tick::of(self.net.now()));
         for limit in &limits.all {
             purse.give_back(limit.account.number, &limit.account.bucket, now);
+        }
+        if let Some(table) = limits.ledger.table() {
+            purse.give_back_keys(table, now);
         }
     }
 

@@ -66,9 +66,13 @@ impl Near {
         self.get_mut(at).filter(|entry| entry.key == key.bits())
     }
 
-    /// All that is held, which is not held any more then.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Displaced> {
-        std::mem::take(&mut self.entries).into_iter().filter_map(|entry| entry.displaced())
+    /// Lets go of all leases that `give_back` has taken.
+    pub(super) fn release(&mut self, give_back: impl Fn(Displaced) -> bool) {
+        for entry in &mut self.entries {
+            if entry.displaced().is_some_and(&give_back) {
+                entry.lease = Lease::default();
+            }
+        }
     }
 
     #[cold]

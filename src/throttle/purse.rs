@@ -109,18 +109,18 @@ impl Purse {
         }
     }
 
-    /// Gives back all that it holds of one limit's bucket.
+    /// Gives back what it holds of one limit's bucket, unless another core has taken tokens since.
     pub fn give_back(&mut self, number: u32, bucket: &Bucket, now: Tick) {
-        if let Some(pocket) = self.pockets.get_mut(number as usize) {
-            bucket.give_back(std::mem::take(&mut pocket.lease), now);
+        if let Some(pocket) = self.pockets.get_mut(number as usize)
+            && bucket.give_back(pocket.lease, now)
+        {
+            pocket.lease = Lease::default();
         }
     }
 
     /// Gives back all that it holds of keys.
     pub fn give_back_keys(&mut self, table: &Table, now: Tick) {
-        for displaced in self.near.drain() {
-            table.give_back(displaced.slot, displaced.key, displaced.lease, now);
-        }
+        self.near.release(|held| table.give_back(held.slot, held.key, held.lease, now));
     }
 
     /// How many tokens of a level there are for this core: what it holds, and what nobody does.
