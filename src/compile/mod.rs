@@ -24,7 +24,7 @@ mod summary;
 mod template;
 mod throttle;
 pub mod tls;
-mod token;
+pub mod token;
 mod upstream;
 mod validation;
 

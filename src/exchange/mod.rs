@@ -11,6 +11,7 @@ pub mod face;
 pub mod finish;
 pub mod fuzz;
 pub mod integrate;
+pub mod keys;
 pub mod local;
 pub mod map;
 pub mod permit;
@@ -23,7 +24,7 @@ pub mod validate;
 use crate::{
     http::{head::TargetForm, method::Method},
     observe::event::Reason,
-    plan::challenge,
+    plan::{Route, challenge},
     upstream::{Flight, body::RequestBody},
 };
 pub use context::{Asking, Core, Epoch, Request, Work};
@@ -44,6 +45,8 @@ pub enum Reply {
     Challenge(Arc<str>),
     /// What follows from its body, which is to be had and looked at first: see [`collect`] and [`go_on`].
     Collect(Awaited),
+    /// What follows from its token, once its provider was asked for newer keys: see [`keys::have`].
+    Keys(authorize::NewKeys),
     /// What a browser asks before it asks another origin.
     Preflight,
     /// What the upstream says, which was asked: see [`landed`].
@@ -116,27 +119,44 @@ pub fn run(
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     let known = (&*body, route::matched(request, work.path));
-    let throttled = match authorize::authorize(core, route, request, known, &mut opened, admitted) {
-        Ok(authorize::Verdict::Authorized(authorized)) => throttle::late(core, route, request, &mut opened, authorized),
+    let authorized = match authorize::authorize(core, route, request, known, &mut opened, (admitted, true)) {
+        Ok(authorize::Verdict::Authorized(authorized)) => authorized,
         Ok(authorize::Verdict::BodyFirst(unproven)) => {
             let reply = validate::bound(route, request, body).map(|()| Reply::Collect(Awaited::Unproven(unproven)));
             return (opened, reply.unwrap_or_else(Reply::Rejected));
         }
-        Err(rejection) => Err(rejection),
-    };
-    let verdict = throttled.and_then(|throttled| {
-        let found = (&*work.parameters, work.path.as_slice());
-        validate::validate(core, route, request, body, found, throttled, &mut opened)
-    });
-    let validated = match verdict {
-        Ok(validate::Verdict::Valid(validated)) => validated,
-        Ok(validate::Verdict::Collect(throttled)) => return (opened, Reply::Collect(Awaited::Proven(throttled))),
+        Ok(authorize::Verdict::KeysFirst(keys)) => return (opened, Reply::Keys(keys)),
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     let context::Scratch { parameters, path, target } = work;
-    let reply =
-        integrate::begin(core, &epoch, route, request, body, validated, (parameters, path, target), &mut opened);
+    let matched = (&*parameters, path.as_slice(), target);
+    let reply = authorized_on(core, &epoch, route, request, body, authorized, matched, &mut opened);
     (opened, reply.unwrap_or_else(Reply::Rejected))
+}
+
+/// The phases of a request that may do what it asks for.
+///
+/// # Errors
+/// Why it is refused nevertheless.
+#[inline]
+#[expect(clippy::too_many_arguments, reason = "a phase names all that it touches")]
+fn authorized_on(
+    core: &Core,
+    epoch: &Epoch,
+    route: &Route,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    authorized: authorize::Authorized,
+    (parameters, path, target): integrate::Matched<'_>,
+    opened: &mut Opened,
+) -> Result<Reply, Rejection> {
+    let throttled = throttle::late(core, route, request, opened, authorized)?;
+    match validate::validate(core, route, request, body, (parameters, path), throttled, opened)? {
+        validate::Verdict::Valid(validated) => {
+            integrate::begin(core, epoch, route, request, body, validated, (parameters, path, target), opened)
+        }
+        validate::Verdict::Collect(throttled) => Ok(Reply::Collect(Awaited::Proven(throttled))),
+    }
 }
 
 /// Goes on with a request whose body was collected: it is `body` now.

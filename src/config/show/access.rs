@@ -46,6 +46,7 @@ pub(super) fn root(root: &mut Json, access: &Access) {
 pub(super) fn api(shown: &mut Json, api: &Api) {
     guard(shown, &api.guard);
     put_file(shown, "policy_file", api.policy_file.as_ref());
+    put_text(shown, "policy", api.policy.as_ref());
     put_text(shown, "arn", api.arn.as_ref());
     if !api.authorizers.is_empty() {
         shown.put("authorizers", authorizers(&api.authorizers));
@@ -122,6 +123,7 @@ fn user(one: &IamUser) -> Json {
     if one.session_token.is_some() {
         shown.put("session_token", Json::text(MASK));
     }
+    put_text(&mut shown, "expires", one.expires.as_ref());
     put_text(&mut shown, "arn", one.arn.as_ref());
     put_file(&mut shown, "policy_file", one.policy_file.as_ref());
     shown

@@ -2,6 +2,7 @@
 
 mod access;
 mod limits;
+mod masked;
 mod refusal;
 mod render;
 
@@ -34,6 +35,7 @@ use crate::{
     validate::{self, Body, Problem},
 };
 use access::Check;
+use masked::masked;
 use refusal::Refusal;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -390,7 +392,7 @@ fn forwarded<'p>(
     };
     let mut sent = Vec::new();
     outgoing.encode(&mut sent);
-    Answer::Forwarded { proxy, head: sent, body: own_body.map(|body| &**body) }
+    Answer::Forwarded { proxy, head: masked(&sent), body: own_body.map(|body| &**body) }
 }
 
 fn unmapped<'p>(why: Unanswered) -> Answer<'p> {
