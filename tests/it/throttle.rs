@@ -276,6 +276,11 @@ fn drive_all(connections: u32) {
                 "limit {name:12} {connections:2} connections, {seconds} s: {admitted} of {least}, {share:.2} %, {refused} refused"
             );
             assert!(admitted as f64 <= most + 1.0, "{name}: {admitted} admitted, at most {most} in {took} s");
+            // A machine that is busy with other things may not let wrk ask for five times the limit; then nobody is due all of it.
+            if refused < 4 * admitted {
+                eprintln!("*** {name}: too little was asked for to say anything about the least ***");
+                continue;
+            }
             assert!(
                 admitted as f64 >= 0.99 * least - 1.0,
                 "{name}: {admitted} admitted, {refused} refused, {least} due"
