@@ -77,6 +77,7 @@ fn ping(id: RouteId, api: ApiId, path: &str) -> Route {
         access: None,
         throttle: None,
         validator: None,
+        cache: None,
         canary: None,
         origin: "ping".to_owned(),
     }

@@ -2,6 +2,7 @@
 
 use super::{
     access::{self, Authorizer, Guard},
+    cache::{self, Cache},
     diagnostic::{Code, Diagnostic},
     face::{self, Face},
     integration::{self, Integration},
@@ -98,6 +99,8 @@ pub struct Route {
     pub guard: Guard,
     /// `throttle`
     pub throttle: Vec<Throttle>,
+    /// `cache`, if it is given.
+    pub cache: Option<Cache>,
     /// `request_validator`, if it is given.
     pub validation: Option<Validation>,
     /// `models`
@@ -160,6 +163,7 @@ fn route(table: &Reader<'_>, common: Option<&Validation>) -> Route {
         request_body: table.optional_size("request_body"),
         guard: access::route_guard(table),
         throttle: throttle::read(table),
+        cache: cache::read(table),
         mapping: response::read(table),
         told: Told {
             operation_id: table.text("operation_id"),

@@ -9,6 +9,7 @@ use crate::{
         limits,
         prng::Prng,
     },
+    cache::Shelf,
     http::{
         date,
         head::{RequestHead, ResponseHead},
@@ -56,6 +57,8 @@ pub struct Core {
     pub purse: RefCell<Purse>,
     /// What signatures and policies are judged with; never held across a wait.
     pub desk: RefCell<Desk>,
+    /// Stored responses.
+    pub shelf: Rc<Shelf>,
     /// Requests that wait for newer keys of a provider.
     pub keys_awaited: Cell<u32>,
     /// TLS handshakes under way.
@@ -218,6 +221,7 @@ impl Core {
             failures: RefCell::new(Failures::new(seed.rotate_left(11))),
             purse: RefCell::default(),
             desk: RefCell::default(),
+            shelf: Rc::default(),
             keys_awaited: Cell::new(0),
             handshakes: Cell::new(0),
             draining: Cell::new(false),
@@ -278,6 +282,7 @@ impl Core {
         let keep = works.len() - works.len() / 8;
         works.truncate(keep);
         self.net.buffers.trim();
+        self.shelf.trim(self.net.recent());
         self.net.pipes.trim();
         self.give_back();
     }

@@ -90,6 +90,7 @@ fn plan(server: SocketAddr) -> Plan {
         owners: None,
         guarded: false,
         only_rest: false,
+        cache_bytes: limits::CACHE_BYTES_DEFAULT,
         iam_users: Arc::default(),
         authorizers: Vec::new(),
         keys: Arc::default(),
@@ -201,6 +202,7 @@ fn route(id: u32, path: &str, integration: Integration) -> Route {
         access: None,
         throttle: None,
         validator: None,
+        cache: None,
         canary: None,
         origin: String::new(),
     }

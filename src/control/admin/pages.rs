@@ -5,7 +5,8 @@ use super::{
     request::{Method, Request},
 };
 use crate::{
-    base::clock::monotonic_now, config::json::Json, http::status::Status, observe::exposition, plan::throttle::Limit,
+    base::clock::monotonic_now, config::json::Json, control::purge, http::status::Status, observe::exposition,
+    plan::throttle::Limit,
 };
 use std::{
     borrow::Cow,
@@ -45,13 +46,14 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// The pages: path, whether it is open to all, what it shows.
-const PAGES: [(&str, bool, Page, &str); 7] = [
+const PAGES: [(&str, bool, Page, &str); 8] = [
     ("/healthz", true, Page::Health, "200 while the process lives"),
     ("/readyz", true, Page::Ready, "200 while traffic may be sent here, else 503 and why not"),
     ("/metrics", false, Page::Metrics, "counters for Prometheus"),
     ("/config", false, Page::Config, "the configuration that runs, secrets masked"),
     ("/limits", false, Page::Limits, "what limits have left; ?client=ADDRESS: those per client, too"),
     ("/version", false, Page::Version, "what runs"),
+    ("/purge", false, Page::Purge, "POST lets go of stored responses: ?all, ?url=URL, ?route=NAME or ?tag=TAG"),
     ("/", false, Page::Index, "this list"),
 ];
 
@@ -63,6 +65,7 @@ enum Page {
     Config,
     Limits,
     Version,
+    Purge,
     Index,
 }
 
@@ -78,10 +81,27 @@ pub(super) fn answer(state: &AdminState, access: &Access, request: &Request) -> 
         return Response { fields: "WWW-Authenticate: Bearer realm=\"ringgate admin\"\r\n", ..wrong };
     }
     let Some((_, _, page, _)) = found else { return error(404, "there is no such page: / lists them") };
-    if request.method == Method::Other {
+    if *page == Page::Purge {
+        return purge(state, request);
+    }
+    if matches!(request.method, Method::Other | Method::Post) {
         return Response { fields: "Allow: GET, HEAD\r\n", ..error(405, "pages can only be read: GET or HEAD") };
     }
     show(state, *page, &request.query)
+}
+
+/// Lets go of what the query names.
+fn purge(state: &AdminState, request: &Request) -> Response {
+    if request.method != Method::Post {
+        return Response { fields: "Allow: POST\r\n", ..error(405, "this changes something: POST") };
+    }
+    if request.foreign {
+        return error(403, "pages of the web may not purge");
+    }
+    match purge::purge(&state.store, &request.query.replacen('=', " ", 1)) {
+        Ok(done) => ok(TEXT, format!("{done}\n").into()),
+        Err(_) => error(400, "write ?all, ?url=URL, ?route=NAME or ?tag=TAG"),
+    }
 }
 
 fn show(state: &AdminState, page: Page, query: &str) -> Response {
@@ -94,11 +114,16 @@ fn show(state: &AdminState, page: Page, query: &str) -> Response {
         Page::Metrics if !state.prometheus.load(std::sync::atomic::Ordering::Acquire) => {
             error(404, "metrics are switched off: [metrics] prometheus = true")
         }
-        Page::Metrics => ok(exposition::CONTENT_TYPE, exposition::page(&state.registry).into()),
+        Page::Metrics => {
+            let (entries, bytes) = state.store.size();
+            state.registry.cache_entries.set(entries);
+            state.registry.cache_bytes.set(bytes);
+            ok(exposition::CONTENT_TYPE, exposition::page(&state.registry).into())
+        }
         Page::Config => Response { body: Body::Shared(state.config()), ..ok(JSON, "".into()) },
         Page::Limits => limits(state, query),
         Page::Version => Response { body: Body::Shared(state.version()), ..ok(JSON, "".into()) },
-        Page::Index => ok(TEXT, index().into()),
+        Page::Purge | Page::Index => ok(TEXT, index().into()),
     }
 }
 
@@ -183,6 +208,7 @@ mod tests {
             method: Method::Get,
             path: path.into(),
             query: String::new(),
+            foreign: false,
             host: Some("localhost".into()),
             token: None,
             keep_alive: true,
@@ -202,7 +228,7 @@ mod tests {
 
     #[test]
     fn pages_answer() {
-        let state = AdminState::new(Registry::new(), "{\"version\":\"1\"}");
+        let state = AdminState::new(Registry::new(), "{\"version\":\"1\"}", std::sync::Arc::default());
         state.set_config("{\"a\":1}");
         let access = access("127.0.0.1:9901", None);
         let table = [
@@ -229,7 +255,7 @@ mod tests {
 
     #[test]
     fn readiness_has_a_reason() {
-        let state = AdminState::new(Registry::new(), "{}");
+        let state = AdminState::new(Registry::new(), "{}", std::sync::Arc::default());
         let access = access("127.0.0.1:9901", None);
         let see = || {
             let response = answer(&state, &access, &ask("/readyz", |_| {}));
@@ -244,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_token_guards_all_but_health() {
-        let state = AdminState::new(Registry::new(), "{}");
+        let state = AdminState::new(Registry::new(), "{}", std::sync::Arc::default());
         let access = access("0.0.0.0:9901", Some("s3cret"));
         for path in ["/metrics", "/config", "/version", "/", "/nowhere"] {
             for token in [None, Some(""), Some("s3cre"), Some("s3cret3"), Some("s3creT"), Some("s3crets3cret")] {
@@ -263,7 +289,7 @@ mod tests {
 
     #[test]
     fn on_loopback_only_loopback_names_are_ours() {
-        let state = AdminState::new(Registry::new(), "{}");
+        let state = AdminState::new(Registry::new(), "{}", std::sync::Arc::default());
         let table = [
             ("127.0.0.1:9901", "localhost", 200),
             ("127.0.0.1:9901", "127.0.0.1", 200),
@@ -287,7 +313,7 @@ mod tests {
 
     #[test]
     fn only_reading_is_allowed() {
-        let state = AdminState::new(Registry::new(), "{}");
+        let state = AdminState::new(Registry::new(), "{}", std::sync::Arc::default());
         let response = answer(&state, &access("127.0.0.1:1", None), &ask("/config", |r| r.method = Method::Other));
         assert_eq!((response.status, response.fields), (405, "Allow: GET, HEAD\r\n"));
     }
