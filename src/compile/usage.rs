@@ -39,38 +39,3 @@ fn quota(plan: &UsagePlan, sink: &Sink) -> Option<Quota> {
     }
     Some(Quota { limit: written.limit.value.try_into().unwrap_or(0), period, offset: offset.value })
 }
-
-/// An API, or a stage of one, that both plans have; in words.
-pub(super) fn both(one: &[String], other: &[String]) -> Option<String> {
-    let split = |text: &str| match text.split_once(':') {
-        Some((api, stage)) => (api.to_owned(), Some(stage.to_owned())),
-        None => (text.to_owned(), None),
-    };
-    let others: Vec<_> = other.iter().map(|text| split(text)).collect();
-    let same = |text: &&String| {
-        let (api, stage) = split(text);
-        others.iter().any(|(name, of)| *name == api && (of.is_none() || stage.is_none() || *of == stage))
-    };
-    one.iter().find(same).cloned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::both;
-
-    #[test]
-    fn plans_overlap_where_a_request_could_be_counted_twice() {
-        for (one, other, expected, why) in [
-            (&["a"][..], &["b"][..], None, "two APIs"),
-            (&["a"], &["b", "a"], Some("a"), "the same API"),
-            (&["a:x"], &["a:y"], None, "two stages"),
-            (&["a:x"], &["a:x"], Some("a:x"), "the same stage"),
-            (&["b", "a:x"], &["a"], Some("a:x"), "all stages have this one"),
-            (&["a"], &["a:x"], Some("a"), "the other way round"),
-            (&[], &["a"], None, "a plan of nothing"),
-        ] {
-            let owned = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-            assert_eq!(both(&owned(one), &owned(other)).as_deref(), expected, "{why}");
-        }
-    }
-}

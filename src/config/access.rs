@@ -5,6 +5,7 @@ use super::{
     diagnostic::{Code, Diagnostic},
     reader::Reader,
     source::{At, Place, Text},
+    throttle::{self, PlanRoute, Throttle},
 };
 use crate::base::limits;
 use std::{path::PathBuf, time::Duration};
@@ -119,6 +120,10 @@ pub struct UsagePlan {
     pub apis: Vec<Text>,
     /// `quota`
     pub quota: Option<Quota>,
+    /// `throttle`
+    pub throttle: Option<Throttle>,
+    /// `[[usage_plan.NAME.route]]`
+    pub routes: Vec<PlanRoute>,
 }
 
 /// `quota` of a usage plan
@@ -310,7 +315,13 @@ fn key(table: &Reader<'_>) -> ApiKey {
 }
 
 fn plan(name: At<String>, table: &Reader<'_>) -> UsagePlan {
-    UsagePlan { name, apis: table.texts("apis"), quota: table.table("quota").map(|table| quota(&table)) }
+    UsagePlan {
+        name,
+        apis: table.texts("apis"),
+        quota: table.table("quota").map(|table| quota(&table)),
+        throttle: throttle::of_plan(table),
+        routes: throttle::of_routes(table),
+    }
 }
 
 fn quota(table: &Reader<'_>) -> Quota {

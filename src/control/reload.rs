@@ -131,6 +131,7 @@ fn load(source: &Source, old: &Plan, registry: &Registry, cores: usize) -> Resul
     rotation::share(old, &mut plan);
     jwks::share(old, &plan);
     usage::share(old, &mut plan);
+    plan.limits.adopt(&old.limits);
     let files = rotation::Files::of(&config, &plan);
     let plan = Arc::new(plan);
     Ok(Loaded { plans: CorePlan::for_cores(&plan, registry, cores), plan, shown, files, report })

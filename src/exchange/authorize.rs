@@ -1,6 +1,6 @@
 //! Phase 3: who the request is from, and whether they may do this (reference, sections 0 and 7).
 
-use super::{Core, Opened, Rejection, Request, admit::Admitted, permit, quota};
+use super::{Core, Opened, Rejection, Request, admit::Admitted, permit};
 use crate::{
     auth::{
         Identity,
@@ -151,6 +151,12 @@ impl ApiKey {
         self.table.membership(self.index, allowed)
     }
 
+    /// Whether it is in the usage plan of that number.
+    #[must_use]
+    pub fn is_in(&self, plan: u16) -> bool {
+        self.table.is_in(self.index, plan)
+    }
+
     /// As much of it as people may see.
     #[must_use]
     pub fn shown(&self) -> &str {
@@ -174,10 +180,7 @@ pub fn authorize(
 ) -> Result<Verdict, Rejection> {
     let Some(access) = &route.access else { return Ok(Verdict::Authorized(Authorized(admitted))) };
     Ok(match check(core, access, request, (&|| there(body), matched), opened, patient)? {
-        Passes::Yes => {
-            quota::count(core, access, opened)?;
-            Verdict::Authorized(Authorized(admitted))
-        }
+        Passes::Yes => Verdict::Authorized(Authorized(admitted)),
         Passes::BodyFirst => Verdict::BodyFirst(Unproven(admitted)),
         Passes::KeysFirst(awaited) => Verdict::KeysFirst(NewKeys { admitted, awaited }),
     })
@@ -199,7 +202,7 @@ pub fn settle(
     let body = || Body::Hash(body::hash(content));
     let access = route.access.as_ref().ok_or(Rejection::new(Reason::Internal))?;
     match check(core, access, request, (&body, matched), opened, false)? {
-        Passes::Yes => quota::count(core, access, opened).map(|()| Authorized(admitted)),
+        Passes::Yes => Ok(Authorized(admitted)),
         Passes::BodyFirst | Passes::KeysFirst(_) => Err(Rejection::new(Reason::Internal)),
     }
 }

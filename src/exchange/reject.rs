@@ -10,13 +10,13 @@ use super::{
 };
 use crate::{
     http::status::Status,
-    observe::event::Reason,
+    observe::{event::Reason, text},
     plan::{ApiKind, Face, face::Shown, gateway_response::Kind, message::Facts},
     route::MethodSet,
     upstream::{Fault, TlsFailure},
     validate::{Problem, problem},
 };
-use std::{borrow::Cow, io::Write as _};
+use std::borrow::Cow;
 
 /// A request that is refused.
 #[derive(Clone, Copy, Debug)]
@@ -111,12 +111,11 @@ impl Rejection {
             out.extend_from_slice(self.challenge.as_bytes());
             out.extend_from_slice(b"\r\n");
         }
-        if self.retry_after > 0 {
+        let retry_after = if status == 503 { self.retry_after.max(1) } else { self.retry_after };
+        if retry_after > 0 {
             out.extend_from_slice(b"Retry-After: ");
-            // Writing to a vector cannot fail.
-            let _ = write!(out, "{}\r\n", self.retry_after);
-        } else if status == 503 {
-            out.extend_from_slice(b"Retry-After: 1\r\n");
+            text::decimal(out, u64::from(retry_after));
+            out.extend_from_slice(b"\r\n");
         }
     }
 

@@ -157,6 +157,8 @@ metrics! {
         "When a certificate will be renewed, or asked for again, as seconds since 1970.";
     JWKS_FETCHES: Counter "ringgate_jwks_fetches_total" ["authorizer", "outcome"]
         "Times that the keys of an authorizer's issuer were fetched; failed: the ones that are there are used on.";
+    DECISIONS: Counter "ringgate_ratelimit_decisions_total" ["limit", "outcome"]
+        "Requests that a limit was asked about: admitted, refused, or dry_run (would have been refused); limit other: past the cap on limits.";
     QUOTA_REQUESTS: Counter "ringgate_quota_requests_total" ["outcome"]
         "Requests with keys that have a quota; counted: with what cores have in hand; refused: nothing was left.";
     QUOTA_ACCOUNTS: Gauge "ringgate_quota_accounts" []

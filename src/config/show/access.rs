@@ -1,6 +1,6 @@
 //! Who may call, as it is shown: of keys only what everybody may know.
 
-use super::{MASK, duration, put_text, texts};
+use super::{MASK, duration, put_text, texts, throttle};
 use crate::config::{
     FileValue,
     access::{Access, Authorizer, Guard, Hidden, IamUser, Jwt, UsagePlan},
@@ -47,6 +47,7 @@ pub(super) fn root(root: &mut Json, access: &Access) {
 
 fn usage_plan(plan: &UsagePlan) -> Json {
     let mut shown = Json::object([("apis", texts(&plan.apis))]);
+    throttle::put_plan(&mut shown, plan);
     if let Some(quota) = &plan.quota {
         let quota = [
             ("limit", Json::Integer(quota.limit.value)),
@@ -70,6 +71,7 @@ pub(super) fn api(shown: &mut Json, api: &Api) {
 
 pub(super) fn route(shown: &mut Json, route: &Route) {
     guard(shown, &route.guard);
+    throttle::put(shown, &route.throttle);
 }
 
 fn guard(shown: &mut Json, guard: &Guard) {

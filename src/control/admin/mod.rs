@@ -11,7 +11,7 @@ use crate::{
     cache::Store,
     control::usage::{Answer, Keeper, Query},
     observe::{error_log, registry::Registry},
-    plan::Secret,
+    plan::{Secret, throttle::Limits},
 };
 use rustix::{
     event::{Timespec, poll},
@@ -41,6 +41,8 @@ pub struct AdminState {
     config: Text,
     version: Text,
     usage: OnceLock<Arc<Keeper>>,
+    #[expect(clippy::disallowed_types, reason = "between control and the admin threads; no core takes it")]
+    limits: std::sync::Mutex<Arc<Limits>>,
 }
 
 /// A text that control replaces now and then.
@@ -68,6 +70,7 @@ impl AdminState {
             config: Text::new("{}".into()),
             version: Text::new(version.into()),
             usage: OnceLock::new(),
+            limits: Arc::<Limits>::default().into(),
         })
     }
 
@@ -89,6 +92,11 @@ impl AdminState {
     /// The configuration that runs from now on: a JSON document with its secrets masked.
     pub fn set_config(&self, json: &str) {
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = json.into();
+    }
+
+    /// The limits that hold from now on.
+    pub fn set_limits(&self, limits: Limits) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
     /// What runs, if more is known by now: a JSON object.
@@ -120,6 +128,10 @@ impl AdminState {
 
     fn config(&self) -> Arc<str> {
         Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn version(&self) -> Arc<str> {

@@ -5,12 +5,15 @@ use super::{
     request::{Method, Request},
 };
 use crate::{
+    base::clock::monotonic_now,
+    config::json::Json,
     control::{
         purge,
         usage::{Answer, Query, What},
     },
     http::status::Status,
     observe::exposition,
+    plan::throttle::Limit,
 };
 use std::{
     borrow::Cow,
@@ -50,11 +53,12 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// The pages: path, whether it is open to all, what it shows.
-const PAGES: [(&str, bool, Page, &str); 9] = [
+const PAGES: [(&str, bool, Page, &str); 10] = [
     ("/healthz", true, Page::Health, "200 while the process lives"),
     ("/readyz", true, Page::Ready, "200 while traffic may be sent here, else 503 and why not"),
     ("/metrics", false, Page::Metrics, "counters for Prometheus"),
     ("/config", false, Page::Config, "the configuration that runs, secrets masked"),
+    ("/limits", false, Page::Limits, "what limits have left; ?client=ADDRESS: those per client, too"),
     ("/version", false, Page::Version, "what runs"),
     ("/usage", false, Page::Usage, "how much of their quotas keys have used: ?plan=&key=&position=&limit="),
     ("/usage/days", false, Page::UsageDays, "what a key used day by day: ?key=&plan=&from=&to="),
@@ -68,6 +72,7 @@ enum Page {
     Ready,
     Metrics,
     Config,
+    Limits,
     Version,
     Usage,
     UsageDays,
@@ -99,7 +104,7 @@ pub(super) fn answer(state: &AdminState, access: &Access, request: &Request) -> 
     if matches!(request.method, Method::Other | Method::Patch | Method::Post) {
         return Response { fields: "Allow: GET, HEAD\r\n", ..error(405, "pages can only be read: GET or HEAD") };
     }
-    show(state, *page, &request.encoded)
+    show(state, *page, request)
 }
 
 /// Lets go of what the query names.
@@ -116,7 +121,7 @@ fn purge(state: &AdminState, request: &Request) -> Response {
     }
 }
 
-fn show(state: &AdminState, page: Page, query: &str) -> Response {
+fn show(state: &AdminState, page: Page, request: &Request) -> Response {
     match page {
         Page::Health => ok(TEXT, "ok\n".into()),
         Page::Ready => match state.unready() {
@@ -133,9 +138,10 @@ fn show(state: &AdminState, page: Page, query: &str) -> Response {
             ok(exposition::CONTENT_TYPE, exposition::page(&state.registry).into())
         }
         Page::Config => Response { body: Body::Shared(state.config()), ..ok(JSON, "".into()) },
+        Page::Limits => limits(state, &request.query),
         Page::Version => Response { body: Body::Shared(state.version()), ..ok(JSON, "".into()) },
-        Page::Usage => usage(state, What::List, query),
-        Page::UsageDays => usage(state, What::Days, query),
+        Page::Usage => usage(state, What::List, &request.encoded),
+        Page::UsageDays => usage(state, What::Days, &request.encoded),
         Page::Purge | Page::Index => ok(TEXT, index().into()),
     }
 }
@@ -147,6 +153,29 @@ fn usage(state: &AdminState, what: What, query: &str) -> Response {
         Answer::Json(text) => ok(JSON, text.into()),
         Answer::Wrong(status, why) => error(status, why),
     }
+}
+
+/// What limits have left.
+fn limits(state: &AdminState, query: &str) -> Response {
+    let client = match query.split('&').find_map(|pair| pair.strip_prefix("client=")).map(str::parse::<IpAddr>) {
+        Some(Err(_)) => return error(400, "client is not an address"),
+        Some(Ok(client)) => Some(client),
+        None => None,
+    };
+    let (limits, now) = (state.limits(), monotonic_now());
+    let one = |limit: &Limit| {
+        let left = limits.left(limit, client, now);
+        Json::object([
+            ("name", Json::text(limit.name.as_str())),
+            ("rate", Json::Text(limit.terms.rate.to_string())),
+            ("burst", Json::number(limit.terms.burst)),
+            ("per", Json::Text(limit.per.to_string())),
+            ("dry_run", Json::Bool(limit.dry_run)),
+            ("left", left.map_or(Json::Null, Json::number)),
+        ])
+    };
+    let all = Json::object([("limits", Json::List(limits.all.iter().map(one).collect()))]);
+    ok(JSON, (all.compact() + "\n").into())
 }
 
 fn ok(content_type: &'static str, body: Cow<'static, str>) -> Response {
