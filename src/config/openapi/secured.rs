@@ -116,7 +116,7 @@ fn scheme(authorizer: &Json, dialect: Dialect, extensions: bool) -> (Json, bool)
         Json::Object(all.iter().map(|(key, value)| ((*key).to_owned(), Json::text(*value))).collect())
     };
     let token = text(authorizer, "type") == Some("lambda_token");
-    let header = source(authorizer).or(token.then_some("header.Authorization"));
+    let header = source(authorizer).or_else(|| token.then_some("header.Authorization"));
     let header = header.and_then(|source| source.strip_prefix("header.")).unwrap_or("Unused");
     match text(authorizer, "type") {
         Some("jwt") => jwt(authorizer, dialect, extensions),
