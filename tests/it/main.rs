@@ -16,6 +16,7 @@
 )]
 
 mod access;
+mod cache;
 #[path = "../certificates/mod.rs"]
 mod certificates;
 mod cli;

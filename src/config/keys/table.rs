@@ -3,6 +3,7 @@
 use super::{
     Default, Kind, Table,
     access::{API_AUTHORIZER, API_KEY, API_KEYS, AUTHORIZER, IAM_USER, NETWORKS, USAGE_PLAN},
+    cache::{CACHE, STORE},
     face::{CORS, GATEWAY_RESPONSE},
     integration::{INTEGRATIONS, RESPONSE},
     key, later, later_word,
@@ -50,6 +51,7 @@ pub static ROOT: Table = Table {
         key("api_key", Kind::Tables(&API_KEY), Default::Nothing, "API keys, stored hashed."),
         key("api_keys", Kind::Table(&API_KEYS), Default::Nothing, "API keys in a file of their own."),
         key("iam_user", Kind::Named(&IAM_USER), Default::Nothing, "Users whose signed requests are accepted."),
+        key("cache", Kind::Table(&STORE), Default::Nothing, "Memory for what routes with a `cache` keep."),
         later("cluster", "shared limits", "Several gateways that share limits, quotas and purges."),
         later("tracing", "tracing", "Where spans go."),
         later("portal", "the developer portal", "A portal with the documentation of APIs."),
@@ -554,7 +556,12 @@ pub static ROUTE: Table = Table {
         ),
         key("deny_from", NETWORKS, Default::Words("that of the API"), "Who may not, whatever allow_from says."),
         later("throttle", "throttling", "Rate and burst."),
-        later("cache", "caching", "How long answers are stored."),
+        key(
+            "cache",
+            Kind::Table(&CACHE),
+            Default::Nothing,
+            "Keeps answers to GET in memory, and answers from there; without this table none are kept.",
+        ),
         key(
             "request_validator",
             Kind::Table(&REQUEST_VALIDATOR),
