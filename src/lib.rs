@@ -11,6 +11,7 @@ pub mod h1;
 pub mod http;
 pub mod mapping;
 pub mod route;
+pub mod throttle;
 pub mod tls;
 pub mod upstream;
 pub mod validate;

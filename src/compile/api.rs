@@ -8,7 +8,7 @@ use super::{
     respond::Selections,
     served::{Served, Share},
     stage::Variables,
-    validation,
+    throttle, validation,
 };
 use crate::{
     base::{
@@ -26,6 +26,7 @@ use crate::{
         access::{Authorizer, IamUser},
         documentation::{Documentation, Told},
         domain::Domains,
+        throttle::Limits,
     },
     route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError, Router, Slash},
 };
@@ -48,6 +49,7 @@ pub(super) struct Apis {
     pub(super) documentation: Documentation,
     pub(super) authorizers: Vec<Arc<Authorizer>>,
     pub(super) iam_users: Arc<[IamUser]>,
+    pub(super) limits: Limits,
 }
 
 /// Compiles all APIs; ids are indices in the order of the files.
@@ -72,7 +74,9 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
             documentation: Documentation::default(),
             authorizers: Vec::new(),
             iam_users: Arc::default(),
+            limits: Limits::default(),
         },
+        limits: throttle::Limits::compile(config, sink),
         gate: Gate::compile(config, sink),
         places: Vec::with_capacity(count),
         dangling: RefCell::default(),
@@ -100,11 +104,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
     common.finish(None, &mut compiler.apis.documentation, sink);
     let served = compiler.apis.apis.len();
     check_count(served, max, "stages of APIs", config.apis.last().map(|api| api.name.place), sink);
-    for places in compiler.dangling.get_mut().values_mut() {
-        let mut known = ahash::AHashSet::new();
-        places.retain(|place| known.insert(place.order()));
-    }
-    integration::report_dangling(&compiler);
+    compiler.dangling();
     compiler.roots();
     if sink.errors() == 0 {
         compiler.shadowed();
@@ -114,6 +114,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
     let elsewhere = apis.apis.iter().filter(|api| !api.aside);
     let hosts = elsewhere.flat_map(|api| api.hosts.iter().map(|host| (host.clone(), api.name.clone())));
     apis.domains = domains.finish(targets, ping, &hosts.collect::<Vec<_>>(), sink);
+    apis.limits = compiler.limits.finish(sink);
     apis.authorizers = compiler.gate.all;
     apis.iam_users = compiler.gate.users.shown;
     apis.upstreams = compiler.uris.into_inner().upstreams;
@@ -183,6 +184,7 @@ pub(super) struct Compiler<'c> {
     pub(super) selections: Selections,
     body_limit: u64,
     gate: Gate<'c>,
+    limits: throttle::Limits<'c>,
     pub(super) apis: Apis,
     /// Where the path of each route was written.
     pub(super) places: Vec<Place>,
@@ -219,6 +221,7 @@ struct Common<'c> {
     first: bool,
     models: Rc<validation::Models<'c>>,
     access: OfApi<'c>,
+    limits: throttle::OfApi<'c>,
     /// By route: what is checked of requests, which is the same for all stages and places: base paths have no parameters.
     checks: Rc<[OnceCell<Option<Arc<Validator>>>]>,
     /// Which segment of the base path is the stage's.
@@ -259,6 +262,7 @@ impl<'c> Compiler<'c> {
         checks: Rc<[OnceCell<Option<Arc<Validator>>>]>,
     ) {
         let access = self.gate.of_api(api, &served.stage, self.sink);
+        let limits = self.limits.of_api(api, (&served.stage, &served.label), self.sink);
         let first = self.apis.apis.last().is_none_or(|last| last.name != api.name.value);
         let Served { stage, label, variables, canary, hosts, base, in_path, target } = served;
         let stage_segment = in_path.then(|| base.as_ref().map_or(0, |base| base.matches('/').count() - 1));
@@ -306,6 +310,7 @@ impl<'c> Compiler<'c> {
             first,
             models,
             access,
+            limits,
             checks,
             stage_segment,
             kind,
@@ -393,6 +398,11 @@ impl<'c> Compiler<'c> {
             route.integration.as_ref().and_then(|i| integration::compile(i, around, self))
         });
         let access = self.gate.of_route(route, &common.access, self.sink);
+        let asks = throttle::Asks {
+            key: access.as_ref().is_some_and(|access| access.key.is_some()),
+            authorizer: access.as_ref().is_some_and(|access| access.authorizer.is_some()),
+        };
+        let throttle = self.limits.of_route(route, &common.limits, asks, self.sink);
         let compile = || validation::compile(route, parameters, &common.models, self.body_limit, self.sink);
         let validator = common.checks.get(index).and_then(|known| known.get_or_init(compile).clone());
         let (Some((path, parameters)), Some((methods, names)), Some(text)) = (path, methods, &route.path) else {
@@ -431,6 +441,7 @@ impl<'c> Compiler<'c> {
             face,
             request_body,
             access,
+            throttle,
             validator,
             cache,
             canary,
@@ -500,6 +511,15 @@ impl<'c> Compiler<'c> {
                 Ok(())
             }
         }
+    }
+
+    /// Reports upstreams that there are not, each place once: what an API says is read again for each of its stages.
+    fn dangling(&mut self) {
+        for places in self.dangling.get_mut().values_mut() {
+            let mut known = ahash::AHashSet::new();
+            places.retain(|place| known.insert(place.order()));
+        }
+        integration::report_dangling(self);
     }
 
     /// A catch-all catches the root of its API, too, for the methods that no route of the root has: whoever writes
