@@ -72,7 +72,7 @@ fn give_back(core: &Core, route: &Route, request: &Request<'_>, opened: &Opened)
     let asked = Asked { core, epoch: &epoch, request, now: Tick::of(core.net.recent()) };
     let of_plan = opened.key.as_ref().and_then(|key| throttle.of_plan(|plan| key.is_in(plan)));
     let ids = throttle.early.iter().chain(&throttle.late).copied().chain(of_plan);
-    core.purse.borrow_mut().undo(ids.filter_map(|id| asked.level(id, opened)));
+    core.purse.borrow_mut().undo(asked.now, ids.filter_map(|id| asked.level(id, opened)));
 }
 
 #[inline(never)]
