@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod auth;
 pub mod h1;
 pub mod http;
+pub mod integration;
 pub mod mapping;
 pub mod route;
 pub mod tls;

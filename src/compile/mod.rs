@@ -5,6 +5,7 @@
 pub mod access;
 mod acme;
 mod api;
+mod call;
 mod change;
 mod cors;
 mod domain;
@@ -66,7 +67,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
     let keys = access::table(config, &sink);
     let access_log = log::access(config.access_log.as_ref(), &sink);
     if sink.errors() == 0 {
-        upstream::warn_unused(&config.upstreams, &apis.routes, &sink);
+        upstream::warn_unused(&config.upstreams, (&apis.routes, &apis.authorizers), &sink);
         api::warn_empty(config, &sink);
     }
     let (errors, mut diagnostics) = (sink.errors(), sink.all.into_inner());

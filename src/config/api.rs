@@ -37,6 +37,8 @@ pub struct Api {
     pub policy_file: Option<super::FileValue>,
     /// `arn`, not yet checked.
     pub arn: Option<Text>,
+    /// `api_key_source`
+    pub key_source: At<&'static str>,
     /// What its clients see besides what its routes say.
     pub face: Face,
     /// `stage`, not yet checked.
@@ -123,6 +125,7 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         authorizers: access::authorizers(table, "authorizers"),
         policy_file: table.file("policy_file", crate::base::limits::POLICY_BYTES_MAX),
         arn: table.text("arn"),
+        key_source: table.choice("api_key_source"),
         face: face::read(table),
         stage: table.text("stage"),
         stages: stages::stages(table),

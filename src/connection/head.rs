@@ -120,6 +120,9 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
             }
         }
         Reply::Ask(ask) => Box::pin(asked(context(), &mut opened, &mut body, (response, target), ask)).await,
+        Reply::Consult(unasked) => {
+            Box::pin(consulted(context(), &mut opened, &mut body, (response, target), unasked)).await
+        }
         Reply::Collect(awaited) => {
             Box::pin(collected(context(), &mut opened, &mut body, (response, target), awaited)).await
         }
@@ -161,7 +164,7 @@ fn answered(
         Reply::Challenge(content) => write::challenge(context, body, content),
         Reply::Preflight => write::preflight(context, opened, body),
         Reply::Rejected(rejection) => write::rejection(context, opened, body, rejection),
-        Reply::Asked(_) | Reply::Ask(_) | Reply::Collect(_) => {
+        Reply::Asked(_) | Reply::Ask(_) | Reply::Collect(_) | Reply::Consult(_) => {
             bug::noticed("an upstream's answer is not ours to write");
             write::rejection(context, opened, body, &Rejection::new(Reason::Internal))
         }
@@ -208,6 +211,34 @@ async fn asked(
             Err(left) => Box::pin(super::relay::left(&context, opened, body, left)).await,
         },
         Err(rejection) => match write::rejection(&context, opened, body, &rejection) {
+            Ok(delivered) => delivered,
+            Err(own) => write::finish(context.client, own).await,
+        },
+    }
+}
+
+/// Has somebody asked who the request is from, and answers from there.
+#[cold]
+async fn consulted(
+    context: write::Context<'_>,
+    opened: &mut Opened,
+    body: &mut RequestBody<'_>,
+    (response, target): (&mut ResponseHead, &mut Vec<u8>),
+    unasked: exchange::authorize::Unasked,
+) -> Delivered {
+    let (core, request, matched) = (&*context.client.core, context.request, (context.parameters, context.normal));
+    let reply = match exchange::consult::consult(core, opened, &request, body, response, matched, unasked).await {
+        Ok(authorized) => {
+            let matched = (context.parameters, context.normal, &mut *target);
+            exchange::proceed(core, opened, &request, body, matched, authorized)
+        }
+        Err(rejection) => Reply::Rejected(rejection),
+    };
+    match reply {
+        Reply::Asked(flight) => asked(context, opened, body, (response, target), Ask::later(flight)).await,
+        Reply::Ask(ask) => asked(context, opened, body, (response, target), ask).await,
+        Reply::Collect(awaited) => Box::pin(collected(context, opened, body, (response, target), awaited)).await,
+        own => match answered(&context, opened, body, &own) {
             Ok(delivered) => delivered,
             Err(own) => write::finish(context.client, own).await,
         },

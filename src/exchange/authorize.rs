@@ -1,6 +1,11 @@
 //! Phase 3: who the request is from, and whether they may do this (reference, sections 0 and 7).
 
-use super::{Core, Opened, Rejection, Request, admit::Admitted, permit};
+use super::{
+    Core, Opened, Rejection, Request,
+    admit::Admitted,
+    consult::{self, Questions},
+    permit,
+};
 use crate::{
     auth::{
         Identity,
@@ -20,6 +25,7 @@ use crate::{
     plan::{
         Access, Plan, Route,
         access::{Authorizer, BadToken, Generation, Jwt, KeyRule, Method, ProviderKeys, Remembered},
+        call::{Told, Verdicts},
     },
     upstream::body::RequestBody,
 };
@@ -48,11 +54,19 @@ pub struct Doorkeeper {
     tokens: Option<RefCell<Remembered>>,
     /// Users of signed requests.
     users: Vec<Rc<Identity>>,
+    /// What authorizers have said that are called; none where there are none.
+    pub(super) verdicts: Option<RefCell<Verdicts>>,
+    /// Which of them are being asked, about whom.
+    pub(super) questions: Questions,
 }
 
 /// A request of which nobody knows yet who may have sent it: that depends on its body, too.
 #[derive(Debug)]
 pub struct Unproven(Admitted);
+
+/// A request of which somebody else is to say who has sent it.
+#[derive(Debug)]
+pub struct Unasked(Admitted);
 
 /// What is known of who sent a request.
 #[derive(Debug)]
@@ -61,6 +75,16 @@ pub enum Verdict {
     Authorized(Authorized),
     /// Its body has to be had first: see [`settle`].
     BodyFirst(Unproven),
+    /// Somebody has to be asked first: see [`super::consult::consult`].
+    AskFirst(Unasked),
+}
+
+/// What a check came to that did not refuse the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Checked {
+    Passes,
+    BodyFirst,
+    AskFirst,
 }
 
 /// The API key of a request.
@@ -76,12 +100,20 @@ impl Doorkeeper {
     pub fn new(plan: &Plan) -> Self {
         let providers = plan.authorizers.iter().map(|authorizer| match &authorizer.method {
             Method::Jwt(jwt) => Some(Seen::new(Arc::clone(&jwt.provided.keys))),
-            Method::Certificate(_) | Method::Iam(_) => None,
+            Method::Certificate(_) | Method::Iam(_) | Method::Call(_) => None,
         });
         let providers: Vec<_> = providers.collect();
         let tokens = providers.iter().any(Option::is_some).then(Remembered::with_key_of_its_own);
         let keys = Seen::new(Arc::clone(&plan.keys));
-        Self { keys, providers, tokens: tokens.map(RefCell::new), users: permit::identities(plan) }
+        let is_called = |authorizer: &Arc<Authorizer>| matches!(authorizer.method, Method::Call(_));
+        Self {
+            keys,
+            providers,
+            tokens: tokens.map(RefCell::new),
+            users: permit::identities(plan),
+            verdicts: plan.authorizers.iter().any(is_called).then(RefCell::default),
+            questions: Questions::default(),
+        }
     }
 
     /// What is known of a user.
@@ -119,8 +151,32 @@ pub fn authorize(
     admitted: Admitted,
 ) -> Result<Verdict, Rejection> {
     let Some(access) = &route.access else { return Ok(Verdict::Authorized(Authorized(admitted))) };
-    let passes = check(core, access, request, (&|| there(body), matched), opened)?;
-    Ok(if passes { Verdict::Authorized(Authorized(admitted)) } else { Verdict::BodyFirst(Unproven(admitted)) })
+    Ok(match check(core, access, request, (&|| there(body), matched), None, opened)? {
+        Checked::Passes => Verdict::Authorized(Authorized(admitted)),
+        Checked::BodyFirst => Verdict::BodyFirst(Unproven(admitted)),
+        Checked::AskFirst => Verdict::AskFirst(Unasked(admitted)),
+    })
+}
+
+/// Decides about a request about which somebody was asked, who has `said` something.
+///
+/// # Errors
+/// As [`authorize`]; 500 if what was said makes no sense, or nothing was.
+#[cold]
+pub fn told(
+    core: &Core,
+    route: &Route,
+    request: &Request<'_>,
+    matched: &[u8],
+    opened: &mut Opened,
+    Unasked(admitted): Unasked,
+    said: Result<Rc<Told>, Rejection>,
+) -> Result<Authorized, Rejection> {
+    let checked = match &route.access {
+        Some(access) => check(core, access, request, (&|| Body::None, matched), Some(said), opened)?,
+        None => Checked::AskFirst,
+    };
+    if checked == Checked::Passes { Ok(Authorized(admitted)) } else { Err(Rejection::new(Reason::Internal)) }
 }
 
 /// Decides about a request whose body is there now.
@@ -137,9 +193,9 @@ pub fn settle(
     Unproven(admitted): Unproven,
 ) -> Result<Authorized, Rejection> {
     let body = || Body::Hash(body::hash(content));
-    let passes =
-        route.access.as_ref().map(|access| check(core, access, request, (&body, matched), opened)).transpose()?;
-    if passes == Some(true) { Ok(Authorized(admitted)) } else { Err(Rejection::new(Reason::Internal)) }
+    let check = |access: &Arc<Access>| check(core, access, request, (&body, matched), None, opened);
+    let checked = route.access.as_ref().map(check).transpose()?;
+    if checked == Some(Checked::Passes) { Ok(Authorized(admitted)) } else { Err(Rejection::new(Reason::Internal)) }
 }
 
 /// What is known of a body without waiting.
@@ -152,15 +208,16 @@ fn there(body: &RequestBody<'_>) -> Body {
     content.map_or(Body::Later, |content| Body::Hash(body::hash(content)))
 }
 
-/// Whether the request may pass; false if its body has to be had first.
+/// Whether the request may pass, or what has to be had first; `said` is what was said about it, if somebody was asked.
 #[inline(never)]
 fn check(
     core: &Core,
     access: &Access,
     request: &Request<'_>,
     (body, matched): (&dyn Fn() -> Body, &[u8]),
+    said: Option<Result<Rc<Told>, Rejection>>,
     opened: &mut Opened,
-) -> Result<bool, Rejection> {
+) -> Result<Checked, Rejection> {
     let epoch = opened.epoch();
     permit::addresses(&epoch.plan, access, request)?;
     let now = core.net.now();
@@ -181,16 +238,30 @@ fn check(
         Some(Authorizer { method: Method::Iam(verifier), .. }) => {
             user = permit::signature(core, verifier, request, body(), opened).inspect_err(note)?;
             if user.is_none() {
-                return Ok(false);
+                return Ok(Checked::BodyFirst);
             }
+        }
+        Some(Authorizer { method: Method::Call(call), id, .. }) => {
+            let told = match said {
+                Some(said) => Some(said),
+                None => consult::remembered(core, access, (*id, call), request, opened).transpose(),
+            };
+            let says = told.transpose().inspect_err(note)?;
+            permit::consulted(core, access, request, matched, says.as_deref().map(|told| &told.says), opened)?;
+            let Some(told) = says else {
+                return consult::valid(core, call).inspect_err(note).map(|()| Checked::AskFirst);
+            };
+            opened.who = Some(Rc::clone(&told.identity));
         }
         Some(authorizer) => prove(core, access, authorizer, request, opened).inspect_err(note)?,
     }
-    permit::policies(core, access, request, matched, user, opened)?;
+    if !access.is_called() {
+        permit::policies(core, access, request, matched, user, opened)?;
+    }
     if let Some(rule) = &access.key {
         key(core, rule, request, opened).inspect_err(note)?;
     }
-    Ok(true)
+    Ok(Checked::Passes)
 }
 
 /// Proves who is there.
@@ -221,8 +292,8 @@ fn prove(
             opened.who = Some(Rc::new(Identity::new([("authorizer.principalId".to_owned(), subject)])));
             Ok(())
         }
-        // Whose body may have to be had first: see `permit::signature`.
-        Method::Iam(_) => Err(Rejection::new(Reason::Internal)),
+        // Which take more than one step: see `check`.
+        Method::Iam(_) | Method::Call(_) => Err(Rejection::new(Reason::Internal)),
     }
 }
 
@@ -265,15 +336,30 @@ fn token(
 /// Checks the API key (reference, section 7.2).
 fn key(core: &Core, rule: &KeyRule, request: &Request<'_>, opened: &mut Opened) -> Result<(), Rejection> {
     let refused = |detail| Rejection { detail, ..Rejection::new(Reason::BadApiKey) };
+    if rule.from_authorizer {
+        let named = opened.who.clone();
+        let value = named.as_ref().and_then(|who| who.usage_key.as_deref()).ok_or_else(|| refused(NOTHING))?;
+        return known(core, rule, value.as_bytes(), request, opened).map_err(refused);
+    }
     let mut lines = request.head.fields.iter().filter(|line| is_word(line.name.of(request.bytes), b"x-api-key"));
     let value: Span = lines.next().ok_or_else(|| refused(NOTHING))?.value;
     if lines.next().is_some() {
         return Err(refused("several_keys"));
     }
+    known(core, rule, value.of(request.bytes), request, opened).map_err(refused)
+}
+
+/// Looks an API key up.
+fn known(
+    core: &Core,
+    rule: &KeyRule,
+    value: &[u8],
+    request: &Request<'_>,
+    opened: &mut Opened,
+) -> Result<(), &'static str> {
     let table = opened.epoch_ref().doorkeeper.keys.get();
     let now = core.net.clock.unix(request.started).seconds();
-    let checked = table.check(value.of(request.bytes), now, &rule.plans);
-    let index = checked.map_err(|why| refused(why.label()))?;
+    let index = table.check(value, now, &rule.plans).map_err(|why| why.label())?;
     opened.key = Some(ApiKey { table, index });
     Ok(())
 }

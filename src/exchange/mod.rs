@@ -5,6 +5,7 @@
 pub mod admit;
 pub mod authorize;
 pub mod canary;
+pub mod consult;
 pub mod context;
 pub mod cors;
 pub mod face;
@@ -22,7 +23,7 @@ pub mod validate;
 use crate::{
     http::{head::TargetForm, method::Method},
     observe::event::Reason,
-    plan::challenge,
+    plan::{Route, challenge},
     upstream::{Flight, body::RequestBody},
 };
 pub use context::{Asking, Core, Epoch, Request, Work};
@@ -43,6 +44,9 @@ pub enum Reply {
     Challenge(Arc<str>),
     /// What follows from its body, which is to be had and looked at first: see [`collect`] and [`go_on`].
     Collect(Awaited),
+    /// What follows from what somebody else says of who sent it, who is to be asked first: see [`consult::consult`] and
+    /// [`proceed`].
+    Consult(authorize::Unasked),
     /// What a browser asks before it asks another origin.
     Preflight,
     /// What the upstream says, which was asked: see [`landed`].
@@ -123,19 +127,51 @@ pub fn run(
             let reply = validate::bound(route, request, body).map(|()| Reply::Collect(Awaited::Unproven(unproven)));
             return (opened, reply.unwrap_or_else(Reply::Rejected));
         }
-        Err(rejection) => return (opened, Reply::Rejected(rejection)),
-    };
-    let verdict =
-        validate::validate(core, route, request, body, (&*work.parameters, &*work.path), authorized, &mut opened);
-    let validated = match verdict {
-        Ok(validate::Verdict::Valid(validated)) => validated,
-        Ok(validate::Verdict::Collect(authorized)) => return (opened, Reply::Collect(Awaited::Proven(authorized))),
+        Ok(authorize::Verdict::AskFirst(unasked)) => return (opened, Reply::Consult(unasked)),
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     let context::Scratch { parameters, path, target } = work;
-    let reply =
-        integrate::begin(core, &epoch, route, request, body, validated, (parameters, path, target), &mut opened);
-    (opened, reply.unwrap_or_else(Reply::Rejected))
+    let reply = further(core, &epoch, route, request, body, authorized, (parameters, path, target), &mut opened);
+    (opened, reply)
+}
+
+/// The phases behind the proof that a request's sender may do what it asks for.
+#[inline]
+#[expect(clippy::too_many_arguments, reason = "a phase names all that it touches")]
+fn further(
+    core: &Core,
+    epoch: &Epoch,
+    route: &Route,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    authorized: authorize::Authorized,
+    (parameters, path, target): integrate::Matched<'_>,
+    opened: &mut Opened,
+) -> Reply {
+    let validated = match validate::validate(core, route, request, body, (parameters, path), authorized, opened) {
+        Ok(validate::Verdict::Valid(validated)) => validated,
+        Ok(validate::Verdict::Collect(authorized)) => return Reply::Collect(Awaited::Proven(authorized)),
+        Err(rejection) => return Reply::Rejected(rejection),
+    };
+    let reply = integrate::begin(core, epoch, route, request, body, validated, (parameters, path, target), opened);
+    reply.unwrap_or_else(Reply::Rejected)
+}
+
+/// Goes on with a request about which somebody was asked.
+#[cold]
+pub fn proceed(
+    core: &Core,
+    opened: &mut Opened,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    matched: integrate::Matched<'_>,
+    authorized: authorize::Authorized,
+) -> Reply {
+    let epoch = opened.epoch();
+    match opened.route.and_then(|id| epoch.plan.routes.get(id.index())) {
+        Some(route) => further(core, &epoch, route, request, body, authorized, matched, opened),
+        None => Reply::Rejected(Rejection::new(Reason::Internal)),
+    }
 }
 
 /// Goes on with a request whose body was collected: it is `body` now.

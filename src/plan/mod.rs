@@ -3,6 +3,7 @@
 //! Invariant: nothing in a plan needs parsing, resolving or checking any more; every id in it is in range.
 
 pub mod access;
+pub mod call;
 pub mod canary;
 pub mod cors;
 pub mod documentation;

@@ -16,6 +16,7 @@
 )]
 
 mod access;
+mod called;
 #[path = "../certificates/mod.rs"]
 mod certificates;
 mod cli;

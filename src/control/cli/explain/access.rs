@@ -10,13 +10,15 @@ use crate::{
     },
     base::clock::unix_now,
     http::{field::is_word, head::RequestHead},
-    observe::event::Reason,
+    observe::event::{ExchangeRecord, Reason},
     plan::{
         Access, Plan, Route,
         access::{AddressRules, Jwt, Method},
+        call::{Call, Service, Sought, Source},
         permit::{self, Circumstances},
     },
 };
+use fancy_regex::Regex;
 use std::net::IpAddr;
 
 /// One check.
@@ -60,6 +62,7 @@ pub(super) fn checks(plan: &Plan, route: &Route, asked: &Asked, head: &RequestHe
                     Check { what, verdict, denied: Some((reason, failure.name())) }
                 }
             },
+            Method::Call(call) => called(what, call, access, asked, head),
             Method::Iam(verifier) => {
                 let (check, found) = signature(what, verifier, asked, head);
                 user = found.and_then(|id| plan.iam_users.get(usize::try_from(id.0).ok()?));
@@ -115,6 +118,34 @@ fn token(jwt: &Jwt, access: &Access, asked: &Asked, head: &RequestHead) -> Resul
     };
     claims.suffice(&access.scopes, &access.roles)?;
     Ok(format!("good: a token for {}{assumed}", claims.get("sub").unwrap_or("nobody by name")))
+}
+
+/// Whether somebody would be asked; nobody is.
+fn called(what: String, call: &Call, access: &Access, asked: &Asked, head: &RequestHead) -> Check {
+    let record = ExchangeRecord::default();
+    let variables = &access.rules.variables;
+    let sought = Sought { head, bytes: &asked.bytes, variables, record: &record };
+    let mut identity = Vec::new();
+    let known = call.sources.iter().filter(|source| !matches!(source, Source::Context(_)));
+    let missing = known.into_iter().find(|source| {
+        identity.clear();
+        !source.write(&sought, &mut identity)
+    });
+    let refused =
+        |verdict: String, detail| Check { what: what.clone(), verdict, denied: Some((Reason::Unauthorized, detail)) };
+    if let Some(source) = missing.filter(|_| call.demands) {
+        return refused(format!("refused: there is no {}, and nobody is asked", source.shown()), "no_credentials");
+    }
+    let fits = |regex: &Regex| regex.is_match(&*String::from_utf8_lossy(&identity)).unwrap_or(false);
+    if call.validation.as_ref().is_some_and(|regex| !fits(regex)) {
+        return refused("refused: the token is not as `identity_validation` has it".to_owned(), "identity_invalid");
+    }
+    let whom = match &call.service {
+        Service::Lambda(lambda) => format!("the function at {}", lambda.path),
+        Service::Http(http) => format!("the service at {}", http.path),
+    };
+    let verdict = format!("assumed: {whom} lets it pass; it is not asked here");
+    Check { what, verdict, denied: None }
 }
 
 fn is_denied(checks: &[Check]) -> bool {
