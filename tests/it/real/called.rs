@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const FUNCTIONS: &str = r#"
 [server]
 listen = ["127.0.0.1:$PORT"]
+workers = 1
 
 [upstream.origin]
 servers = ["http://127.0.0.1:$ORIGIN"]
@@ -119,6 +120,7 @@ fn amazons_runtime_runs_an_authorizer_that_is_signed_for_as_botocore_signs() {
 const SERVICES: &str = r#"
 [server]
 listen = ["127.0.0.1:$PORT"]
+workers = 1
 
 [upstream.origin]
 servers = ["http://127.0.0.1:$ORIGIN"]

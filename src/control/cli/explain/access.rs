@@ -13,7 +13,7 @@ use crate::{
     observe::event::{ExchangeRecord, Reason},
     plan::{
         Access, Plan, Route,
-        access::{AddressRules, Jwt, Method},
+        access::{AddressRules, Jwt, KeyRule, Method},
         call::{Call, Service, Sought, Source},
         permit::{self, Circumstances},
     },
@@ -73,31 +73,41 @@ pub(super) fn checks(plan: &Plan, route: &Route, asked: &Asked, head: &RequestHe
     if !is_denied(&checks) {
         let seconds = unix_now().seconds();
         let about = Circumstances { head, bytes: &asked.bytes, source, secure: false, seconds, user };
-        checks.extend(policies(plan, route, access, &about, path));
-    }
-    if let Some(rule) = &access.key
-        && !is_denied(&checks)
-    {
-        let mut lines = head.fields.iter().filter(|line| is_word(line.name.of(&asked.bytes), b"x-api-key"));
-        let table = plan.keys.current();
-        let shown = match (lines.next(), lines.next()) {
-            (None, _) => Err("no_credentials"),
-            (Some(_), Some(_)) => Err("several_keys"),
-            (Some(line), None) => {
-                let value = line.value.of(&asked.bytes);
-                table.check(value, unix_now().seconds(), &rule.plans).map_err(|why| why.label())
-            }
-        };
-        let what = "API key".to_owned();
-        checks.push(match shown {
-            Ok(index) => Check { what, verdict: format!("good: `{}`", table.name(index)), denied: None },
-            Err(why) => {
-                let verdict = format!("refused: {}", why.replace('_', " "));
-                Check { what, verdict, denied: Some((Reason::BadApiKey, why)) }
-            }
+        checks.extend(match access.is_called() {
+            true => policy_beside(plan, route, access, &about, path),
+            false => policies(plan, route, access, &about, path),
         });
     }
+    if let (Some(rule), false) = (&access.key, is_denied(&checks)) {
+        checks.push(key(plan, rule, asked, head));
+    }
     checks
+}
+
+/// Whether there is an API key, and a good one.
+fn key(plan: &Plan, rule: &KeyRule, asked: &Asked, head: &RequestHead) -> Check {
+    let what = "API key".to_owned();
+    if rule.from_authorizer {
+        let verdict = "assumed: good, the one that the authorizer names as usageIdentifierKey".to_owned();
+        return Check { what, verdict, denied: None };
+    }
+    let mut lines = head.fields.iter().filter(|line| is_word(line.name.of(&asked.bytes), b"x-api-key"));
+    let table = plan.keys.current();
+    let shown = match (lines.next(), lines.next()) {
+        (None, _) => Err("no_credentials"),
+        (Some(_), Some(_)) => Err("several_keys"),
+        (Some(line), None) => {
+            let value = line.value.of(&asked.bytes);
+            table.check(value, unix_now().seconds(), &rule.plans).map_err(|why| why.label())
+        }
+    };
+    match shown {
+        Ok(index) => Check { what, verdict: format!("good: `{}`", table.name(index)), denied: None },
+        Err(why) => {
+            let verdict = format!("refused: {}", why.replace('_', " "));
+            Check { what, verdict, denied: Some((Reason::BadApiKey, why)) }
+        }
+    }
 }
 
 /// What a token is good for; where the issuer's keys are not in a file, its signature is taken for granted, since nothing is sent.
@@ -220,6 +230,18 @@ fn policies(plan: &Plan, route: &Route, access: &Access, about: &Circumstances<'
     let why = if all.is_empty() { "there is none".to_owned() } else { all.join(", ") };
     let what = format!("policies on {}", String::from_utf8_lossy(&arn));
     Some(Check { what, verdict: format!("{word}: {why}"), denied: detail.map(|detail| (Reason::Forbidden, detail)) })
+}
+
+/// The policy of an API beside an authorizer that says what may be done, too, and is not asked here.
+fn policy_beside(plan: &Plan, route: &Route, access: &Access, about: &Circumstances<'_>, path: &[u8]) -> Option<Check> {
+    access.rules.policy.as_ref()?;
+    let (base, mut arn) = (plan.apis.get(route.api.index()).map_or("/", |api| &api.base_path), Vec::new());
+    about.method_arn(access, path, base, &mut arn);
+    let (verdict, denied) = match about.consult(access, &arn, None) {
+        Verdict::ExplicitDeny => ("refused: that of the API denies it", Some((Reason::Forbidden, "policy_denies"))),
+        _ => ("that of the API does not deny it; what the authorizer says counts beside it", None),
+    };
+    Some(Check { what: format!("policies on {}", String::from_utf8_lossy(&arn)), verdict: verdict.to_owned(), denied })
 }
 
 fn told(rules: &crate::plan::access::CertificateRules) -> String {
