@@ -53,6 +53,14 @@ pub const SMALL_HEAD_BYTES: usize = 1536;
 pub const BULK_BUFFER_BYTES: usize = 256 * 1024;
 /// Bodies that announce less than this never touch a bulk buffer.
 pub const BULK_THRESHOLD_BYTES: u64 = 32 * 1024;
+/// Bodies of which at least so much is still to come, and nothing is to be read, go from socket to socket through a pipe. Less
+/// is copied: what a pipe saves in copies, it costs in pages that are counted and mapped one by one.
+pub const SPLICE_THRESHOLD_BYTES: u64 = 128 * 1024;
+/// Capacity of such a pipe: the most that the kernel gives without privileges (`/proc/sys/fs/pipe-max-size`).
+pub const PIPE_BYTES: usize = 1024 * 1024;
+/// Pipes of one core: as many bodies wait for a slow receiver without being copied. The kernel grants a user 64 MiB of them
+/// (`/proc/sys/fs/pipe-user-pages-soft`), and gives small ones or none past that.
+pub const PIPES_MAX: usize = 64;
 /// Free small buffers kept per core; the rest goes back to the allocator.
 pub const FREE_BUFFERS_MAX: usize = 256;
 /// Free bulk buffers kept per core.
@@ -342,6 +350,7 @@ const _: () = assert!(LOG_BUFFER_FULL < LOG_BUFFER_BYTES);
 const _: () = assert!(HEAD_BYTES_MIN <= HEAD_BYTES_DEFAULT && HEAD_BYTES_DEFAULT <= HEAD_BYTES_MAX);
 const _: () = assert!(BUFFER_BYTES >= HEAD_BYTES_DEFAULT, "a default head fits a small buffer");
 const _: () = assert!(BULK_BUFFER_BYTES > BUFFER_BYTES);
+const _: () = assert!(SPLICE_THRESHOLD_BYTES >= BULK_THRESHOLD_BYTES, "what is spliced would be worth a bulk buffer");
 const _: () = assert!(FIELDS_DEFAULT <= FIELDS_MAX);
 const _: () = assert!(TARGET_BYTES_MAX <= HEAD_BYTES_DEFAULT);
 const _: () = assert!(HEAD_BYTES_MAX < u32::MAX as usize, "spans are 32 bits");

@@ -119,12 +119,12 @@ impl Both<'_> {
     /// Moves `down` to its end, and `up` beside it (a tunnel's to its end, too).
     async fn run(&mut self, down: &mut Pump, mut up: Option<&mut Pump>) -> Result<(), Stopped> {
         let (client, upstream) = (self.client, self.upstream);
-        let buffers = &client.core.net.buffers;
+        let net = &client.core.net;
         let (mut down_ended, mut up_ended) = (false, up.is_none());
         let mut last = client.core.net.now();
         loop {
             let before = (down.sent(), up.as_ref().map_or(0, |up| up.sent()));
-            let d = if down_ended { Step::Done } else { self.down_step(down.step(upstream, &client.stream, buffers))? };
+            let d = if down_ended { Step::Done } else { self.down_step(down.step(upstream, &client.stream, net))? };
             if d == Step::Done && !down_ended {
                 down_ended = true;
                 if self.tunnel {
@@ -132,7 +132,7 @@ impl Both<'_> {
                 }
             }
             let u = match up.as_mut().filter(|_| !up_ended) {
-                Some(up) => self.up_step(up.step(&client.stream, upstream, buffers))?,
+                Some(up) => self.up_step(up.step(&client.stream, upstream, net))?,
                 None => Step::Done,
             };
             if u == Step::Done && !up_ended {

@@ -24,6 +24,7 @@ use crate::{
     },
     compile::Compiled,
     config,
+    io::memory::give_back_program,
     observe::{
         error_log::{Level, log},
         registry::Registry,
@@ -242,16 +243,24 @@ fn tell(plan: &Plan, workers: &Workers) {
 impl Gateway {
     /// Waits for events until one ends it.
     fn serve(mut self, inbox: &Receiver<Event>, events: Sender<Event>) -> Exit {
+        // Half of the code that is in memory now will not run again before the next reload.
+        let mut settled = false;
         loop {
             match inbox.recv_timeout(CONTROL_TICK) {
-                Ok(Event::Asked(Asked::Reload)) => drop(self.reload()),
+                Ok(Event::Asked(Asked::Reload)) => {
+                    drop(self.reload());
+                    settled = false;
+                }
                 Ok(Event::Asked(Asked::ReopenLogs)) => self.logs.reopen(),
                 Ok(Event::Asked(Asked::Upgrade)) => {
                     log(Level::Warn, format_args!("SIGUSR2: handing over to a new binary is not supported yet"));
                 }
                 Ok(Event::Asked(Asked::Stop(_))) => return self.stop(inbox, events),
                 // Whoever asked may have gone.
-                Ok(Event::Reload(reply)) => drop(reply.send(self.reload())),
+                Ok(Event::Reload(reply)) => {
+                    drop(reply.send(self.reload()));
+                    settled = false;
+                }
                 Ok(Event::Name(update)) => self.names.changed(&update, &self.workers),
                 Ok(Event::Files) => {
                     self.rotation.look();
@@ -262,6 +271,9 @@ impl Gateway {
                 Ok(Event::Drained) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
                     reload::drop_aside(self.workers.sweep());
                     self.names.look(&self.registry);
+                    if !std::mem::replace(&mut settled, true) {
+                        give_back_program();
+                    }
                 }
             }
             // After every event: many of them must not keep a gateway alive that has lost a core.

@@ -269,6 +269,7 @@ impl Core {
         let keep = works.len() - works.len() / 8;
         works.truncate(keep);
         self.net.buffers.trim();
+        self.net.pipes.trim();
     }
 
     /// Appends the `Date` of `now` (RFC 9110 §6.6.1), made once a second.

@@ -4,6 +4,7 @@ use super::{
     Stream, Timers,
     buf::{Buffers, Scratch},
     listen, sim,
+    splice::Pipes,
 };
 use crate::base::clock::{Clock, Instant};
 use std::{cell::Cell, io, net::SocketAddr, path::Path, rc::Rc};
@@ -17,6 +18,8 @@ pub struct Net {
     pub timers: Timers,
     /// Its buffers.
     pub buffers: Buffers,
+    /// Its pipes.
+    pub pipes: Pipes,
     /// Where it encrypts and decrypts.
     pub scratch: Rc<Scratch>,
     world: Option<Rc<sim::World>>,
@@ -42,6 +45,7 @@ impl Net {
             clock,
             timers: Timers::default(),
             buffers: Buffers::new(head_bytes),
+            pipes: Pipes::new(world.is_some()),
             scratch: Rc::default(),
             world,
             recent,

@@ -1,6 +1,6 @@
 //! A connected byte stream: a socket of the machine's, or a simulated one.
 
-use super::sim;
+use super::{sim, splice::Pipe};
 use monoio::net::UnixStream;
 use pin_project_lite::pin_project;
 use rustix::{
@@ -108,6 +108,28 @@ impl Stream {
                 Err(Errno::INTR) => {}
                 other => return other.map_err(Into::into),
             }
+        }
+    }
+
+    /// Moves what is there into an empty pipe, at most `most` bytes, without copying; 0 = the other side has closed its sending side.
+    ///
+    /// # Errors
+    /// As [`Stream::recv`].
+    pub fn recv_into_pipe(&self, pipe: &mut Pipe, most: usize) -> io::Result<usize> {
+        match &self.0 {
+            Kind::Os(os) => pipe.fill(borrow(os), most),
+            Kind::Sim(sim) => pipe.fill_with(most, |into| sim.recv(into)),
+        }
+    }
+
+    /// Sends what the socket takes of what is in `pipe`, without copying.
+    ///
+    /// # Errors
+    /// As [`Stream::send`].
+    pub fn send_from_pipe(&self, pipe: &mut Pipe) -> io::Result<usize> {
+        match &self.0 {
+            Kind::Os(os) => pipe.drain(borrow(os)),
+            Kind::Sim(sim) => pipe.drain_with(|bytes| sim.send(bytes)),
         }
     }
 

@@ -84,6 +84,16 @@ impl Stream {
         }
     }
 
+    /// The socket, if bytes on it are what they mean: then they can be moved without being looked at.
+    #[inline]
+    #[must_use]
+    pub const fn plain(&self) -> Option<&net::Stream> {
+        match &self.0 {
+            Kind::Plain(stream) => Some(stream),
+            Kind::Tls(_) => None,
+        }
+    }
+
     /// Waits until [`Stream::recv`] has something to say: bytes, the end, or an error. Rarely, it then has nothing after
     /// all: what came was part of a record, or for the session only.
     ///

@@ -531,7 +531,7 @@ impl Call<'_> {
         // One watch for the whole upload: to give one up and set another for every piece would cost more than the piece.
         let mut early = pin!(lease.stream.readable());
         loop {
-            let step = match pump.step(client, &lease.stream, &self.net.buffers) {
+            let step = match pump.step(client, &lease.stream, self.net) {
                 Ok(Step::Done) => return Ok(()),
                 Ok(step) => step,
                 // It may have said why before it closed.

@@ -1,7 +1,16 @@
 //! Moves one body from one connection to the next, as far as both allow without waiting.
 
 use super::transcode::Transcoder;
-use crate::{base::limits, h1::error::ParseError, io::buf::Buffers, tls::Stream};
+use crate::{
+    base::limits,
+    h1::error::ParseError,
+    io::{
+        buf::Buffers,
+        net::Net,
+        splice::{Pipe, Pipes},
+    },
+    tls::Stream,
+};
 use std::{borrow::Cow, io};
 
 /// One body on its way, with what has been received but not sent.
@@ -31,6 +40,8 @@ enum Held {
         bytes: Vec<u8>,
         start: usize,
     },
+    /// Never empty.
+    Piped(Pipe),
 }
 
 /// What a pump waits for.
@@ -104,10 +115,11 @@ impl Pump {
     ///
     /// # Errors
     /// Why the body can not be completed.
-    pub fn step(&mut self, from: &Stream, to: &Stream, buffers: &Buffers) -> Result<Step, PumpError> {
+    pub fn step(&mut self, from: &Stream, to: &Stream, net: &Net) -> Result<Step, PumpError> {
+        let Net { buffers, pipes, .. } = net;
         let mut moved = 0;
         loop {
-            if !self.flush(to, buffers)? {
+            if !self.flush(to, net)? {
                 return Ok(Step::Write);
             }
             if self.body.is_done() {
@@ -116,7 +128,11 @@ impl Pump {
             if moved >= limits::BODY_BYTES_PER_TURN {
                 return Ok(Step::Yield);
             }
-            let (received, wanted) = match self.receive(from, buffers) {
+            let received = match self.pipe(from, to, pipes) {
+                Some(piped) => piped,
+                None => self.receive(from, buffers),
+            };
+            let (received, wanted) = match received {
                 Ok(done) => done,
                 Err(PumpError::Source(e)) if e.kind() == io::ErrorKind::WouldBlock => return Ok(Step::Read),
                 Err(e) => return Err(e),
@@ -127,16 +143,17 @@ impl Pump {
             }
             // A read that was not filled has emptied the socket: to try again would be a call for nothing.
             if received < wanted && !self.body.is_done() {
-                return Ok(if self.flush(to, buffers)? { Step::Read } else { Step::Write });
+                return Ok(if self.flush(to, net)? { Step::Read } else { Step::Write });
             }
         }
     }
 
     /// Sends what is held. Returns whether all of it went.
-    fn flush(&mut self, to: &Stream, buffers: &Buffers) -> Result<bool, PumpError> {
+    fn flush(&mut self, to: &Stream, net: &Net) -> Result<bool, PumpError> {
         loop {
             let (bytes, start) = match &mut self.held {
                 Held::Nothing => return Ok(true),
+                Held::Piped(_) => return self.flush_pipe(to, &net.pipes),
                 Held::Buffer { bytes, start, end, .. } => (bytes.get(*start..*end).unwrap_or_default(), start),
                 Held::Owned { bytes, start } => (bytes.get(*start..).unwrap_or_default(), start),
             };
@@ -154,8 +171,47 @@ impl Pump {
                     Err(e) => return Err(PumpError::Sink(e)),
                 }
             }
-            self.release(buffers);
+            self.release(&net.buffers);
         }
+    }
+
+    /// Sends what is in the pipe. Returns whether all of it went.
+    fn flush_pipe(&mut self, to: &Stream, pipes: &Pipes) -> Result<bool, PumpError> {
+        let (Held::Piped(pipe), Some(to)) = (&mut self.held, to.plain()) else { return Ok(false) };
+        while pipe.length() > 0 {
+            match to.send_from_pipe(pipe) {
+                Ok(n) => self.sent += n as u64,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(e) => return Err(PumpError::Sink(e)),
+            }
+        }
+        if let Held::Piped(pipe) = std::mem::take(&mut self.held) {
+            pipes.give(pipe);
+        }
+        Ok(true)
+    }
+
+    /// Receives once into a pipe, if nobody has to look at what comes, there is enough of it, and both sides are plain: then it is
+    /// not copied. Returns as [`Pump::receive`].
+    fn pipe(&mut self, from: &Stream, to: &Stream, pipes: &Pipes) -> Option<Result<(usize, usize), PumpError>> {
+        let left = self.body.verbatim_left();
+        if left < pipes.threshold() {
+            return None;
+        }
+        let (from, _) = from.plain().zip(to.plain())?;
+        let mut pipe = pipes.take()?;
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(limits::PIPE_BYTES);
+        let moved = match from.recv_into_pipe(&mut pipe, wanted) {
+            Ok(0) => Err(PumpError::Premature),
+            Ok(n) => {
+                self.body.pass(n);
+                self.held = Held::Piped(pipe);
+                return Some(Ok((n, wanted)));
+            }
+            Err(e) => Err(PumpError::Source(e)),
+        };
+        pipes.give(pipe);
+        Some(moved)
     }
 
     /// Receives once and turns what came into what is held. Returns how much came and how much would have fitted.

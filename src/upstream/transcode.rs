@@ -118,6 +118,26 @@ impl Transcoder {
         }
     }
 
+    /// How many of the next bytes go on as they are, whatever they are.
+    #[inline]
+    #[must_use]
+    pub const fn verbatim_left(&self) -> u64 {
+        match &self.source {
+            Source::Length(left) => *left,
+            Source::Chunked(_) | Source::UntilClose => 0,
+        }
+    }
+
+    /// So many of [`Transcoder::verbatim_left`] have come and gone.
+    pub fn pass(&mut self, bytes: usize) {
+        if let Source::Length(left) = &mut self.source {
+            debug_assert!(bytes as u64 <= *left, "more than belongs to this body");
+            *left = left.saturating_sub(bytes as u64);
+            self.content += bytes as u64;
+            self.done = *left == 0;
+        }
+    }
+
     /// Takes the next bytes that were received.
     ///
     /// # Errors
