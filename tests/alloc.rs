@@ -62,7 +62,11 @@ fn check(name: &str, request: &[u8], response: &[u8], status: &str, budget: u64)
 
 /// The same with this configuration.
 fn check_with(config: &str, name: &str, request: &[u8], response: &[u8], status: &str, budget: u64) {
-    let mut rig = Rig::new(config);
+    check_on(Rig::new(config), name, request, response, status, budget);
+}
+
+/// The same on this stage.
+fn check_on(mut rig: Rig, name: &str, request: &[u8], response: &[u8], status: &str, budget: u64) {
     // The core, its buffers, the pool, the second's Date and the simulated sockets get warm.
     for _ in 0..20 {
         rig.exchange(request, response);
@@ -212,6 +216,104 @@ fn a_remembered_token_allocates_nothing() {
         }
     });
     assert_eq!(spent, 0);
+}
+
+/// Routes that want a token, or a signature.
+const PROVEN: &str = r#"
+[authorizer.users]
+type = "jwt"
+issuer = "https://id.example.com"
+audience = "shop"
+[authorizer.always]
+type = "jwt"
+issuer = "https://id.example.com"
+cache_ttl = "0s"
+[authorizer.signed]
+type = "iam"
+[iam_user.robot]
+access_key_id = "AKIDROBOT"
+secret_access_key = "made-up"
+[api.t]
+base_path = "/t"
+authorizer = "users"
+policy = '{ "Statement": { "Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "*" } }'
+[[api.t.route]]
+method = "GET"
+path = "/p/{rest+}"
+scopes = ["a", "b"]
+integration = { type = "http_proxy", upstream = "u" }
+[[api.t.route]]
+method = "GET"
+path = "/always"
+authorizer = "always"
+integration = { type = "static", body = "fixed" }
+[[api.t.route]]
+method = "ANY"
+path = "/signed"
+authorizer = "signed"
+integration = { type = "static", body = "fixed" }
+"#;
+
+#[test]
+fn a_warm_exchange_with_a_token_allocates_nothing_once_it_is_remembered() {
+    use aws_lc_rs::{
+        rand::SystemRandom,
+        signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+    };
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+    use ringgate::{auth::jwt, plan::access::Method};
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+    let (x, y) = (BASE64.encode(x), BASE64.encode(y));
+    let set = format!(r#"{{"keys":[{{"kty":"EC","crv":"P-256","kid":"one","x":"{x}","y":"{y}"}}]}}"#);
+    let claims = r#"{"iss":"https://id.example.com","aud":"shop","exp":1900000000,"scope":"b c","sub":"ada"}"#;
+    let text = format!("{}.{}", BASE64.encode(r#"{"alg":"ES256","kid":"one"}"#), BASE64.encode(claims));
+    let signature = key.sign(&SystemRandom::new(), text.as_bytes()).unwrap();
+    let token = format!("{text}.{}", BASE64.encode(signature));
+    let stage = || {
+        let rig = Rig::new(&(config(100) + PROVEN));
+        for authorizer in &rig.core.epoch().plan.authorizers {
+            if let Method::Jwt(jwt) = &authorizer.method {
+                let read = jwt::KeySet::read(set.as_bytes(), jwt.demands.algorithms).unwrap();
+                jwt.provided.put(std::sync::Arc::new(jwt::ProviderKeys::new(read.set)));
+            }
+        }
+        rig
+    };
+    let ask =
+        |path: &str, token: &str| format!("GET {path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token}\r\n\r\n");
+    check_on(stage(), "a remembered token", ask("/t/p/a", &token).as_bytes(), SMALL, "200", 0);
+    check_on(stage(), "no token", ask("/t/p/a", "").as_bytes(), b"", "401", 0);
+    // What a token says is made anew each time.
+    check_on(stage(), "a token that is verified", ask("/t/always", &token).as_bytes(), b"", "200", 60);
+}
+
+#[test]
+fn a_warm_signed_exchange_allocates_nothing() {
+    use ringgate::{
+        auth::sigv4::{Outgoing, Secret, Signer, body},
+        base::clock::UnixTime,
+    };
+    // The stage's clock stands still.
+    let now = UnixTime::from_nanos(1_767_225_600_000_000_000);
+    let mut signer = Signer::new("AKIDROBOT", Secret::new(b"made-up".as_slice()), None, "us-east-1", "execute-api");
+    for (name, method, content) in [("signed, without a body", "GET", ""), ("signed, with a body", "POST", "hello")] {
+        let outgoing = Outgoing {
+            method,
+            path: b"/t/signed",
+            query: b"b=2&a=1",
+            headers: &[("host", b"h")],
+            payload: body::hash(content.as_bytes()),
+        };
+        let signed = signer.sign(&outgoing, now);
+        let request = format!(
+            "{method} /t/signed?b=2&a=1 HTTP/1.1\r\nHost: h\r\nAuthorization: {}\r\nX-Amz-Date: {}\r\nContent-Length: {}\r\n\r\n{content}",
+            signed.authorization,
+            signed.date,
+            content.len()
+        );
+        check_on(Rig::new(&(config(100) + PROVEN)), name, request.as_bytes(), b"", "200", 0);
+    }
 }
 
 #[test]

@@ -324,8 +324,16 @@ pub const JWKS_REFRESH_DEFAULT: Duration = Duration::from_secs(300);
 pub const JWKS_RETRY_MIN: Duration = Duration::from_secs(1);
 /// ... up to this.
 pub const JWKS_RETRY_MAX: Duration = Duration::from_secs(60);
-/// Keys are not fetched more often than this, however many tokens name keys that are not there.
+/// Keys are not fetched more often than this, however many tokens name keys that are not there, ...
 pub const JWKS_ASK_AGAIN: Duration = Duration::from_secs(5);
+/// ... but for so many times in a row: a key that comes just after another one is had at once.
+pub const JWKS_ASK_BURST: u32 = 3;
+/// How long a request whose token names a key that is not there waits for a new one: until the next fetch may begin
+/// ([`JWKS_ASK_AGAIN`]), then the issuer's own page and its keys ([`JWKS_TIMEOUT`] each).
+pub const JWKS_WAIT: Duration = Duration::from_secs(11);
+/// Requests of one core that may wait so; further ones are refused at once. A waiting request keeps its connection's buffer.
+pub const JWKS_WAITING_MAX: u32 = 256;
+const _: () = assert!(JWKS_WAIT.as_millis() >= JWKS_ASK_AGAIN.as_millis() + 2 * JWKS_TIMEOUT.as_millis());
 /// Names of nested claims in one path.
 pub const CLAIM_PATH_DEPTH_MAX: usize = 16;
 /// Signing keys that a core keeps: one per user, day, region and service. One takes 700 bytes.

@@ -181,7 +181,7 @@ impl<'c> Gate<'c> {
 
     /// Where something is closed, everything else says that it is open.
     fn must_speak(&self, route: &Route, of: &OfApi<'_>, sink: &Sink) {
-        let speaks = |guard: &Guard| guard.speaks() || of.api.policy_file.is_some();
+        let speaks = |guard: &Guard| guard.speaks() || of.rules.policy.is_some();
         let Some(closed) = of.closed.filter(|_| !speaks(&route.guard) && !speaks(&of.api.guard)) else { return };
         let message = "a route of an API with access control does not say who may call it";
         let diagnostic =

@@ -2,7 +2,7 @@
 
 use super::{Sink, check_name, stage::Variables};
 use crate::{
-    auth::address::NotANetwork,
+    auth::{address::NotANetwork, api_key::file::seconds},
     config::{
         self, Diagnostic, FileValue,
         access::Guard,
@@ -59,7 +59,14 @@ pub(super) fn users(written: &[config::access::IamUser], sink: &Sink) -> Users {
             access_key_id: key.value.as_str().into(),
             secret_access_key: Secret::new(secret.bytes.as_slice()),
             session_token: one.session_token.as_ref().map(|token| Secret::new(token.bytes.as_slice())),
-            expires: None,
+            expires: one.expires.as_ref().and_then(|text| {
+                let moment = seconds(&text.value);
+                if moment.is_none() {
+                    let message = format!("`{}` is no moment", text.value);
+                    wrong(text.place, message, "expected 2027-01-31 or 2027-01-31T12:00:00Z");
+                }
+                moment
+            }),
         });
         shown.push(IamUser {
             name: one.name.value.clone(),
@@ -89,7 +96,10 @@ pub(super) fn rules(api: &Api, stage: &str, variables: &Variables, sink: &Sink) 
         arn: format!("{base}/{stage}"),
         stage_at: base.len(),
         account: account.unwrap_or_default().to_owned(),
-        policy: api.policy_file.as_ref().and_then(|file| policy(file, PolicyKind::Resource, sink)),
+        policy: match (&api.policy, &api.policy_file) {
+            (Some(text), _) => checked(text.value.as_bytes(), "", text.place, PolicyKind::Resource, sink),
+            (None, file) => file.as_ref().and_then(|file| policy(file, PolicyKind::Resource, sink)),
+        },
         variables: variables.pairs().to_vec(),
     })
 }
@@ -129,12 +139,15 @@ fn networks(list: &[Text], sink: &Sink) -> AddressSet {
 }
 
 fn policy(file: &FileValue, kind: PolicyKind, sink: &Sink) -> Option<Policy> {
-    match Policy::parse(&file.bytes, kind) {
+    checked(&file.bytes, &format!("{}: ", file.path.display()), file.written.place, kind, sink)
+}
+
+fn checked(content: &[u8], whose: &str, place: Place, kind: PolicyKind, sink: &Sink) -> Option<Policy> {
+    match Policy::parse(content, kind) {
         Ok(policy) => Some(policy),
         Err(findings) => {
             for finding in findings {
-                let message = format!("{}: {finding}", file.path.display());
-                sink.add(Diagnostic::error(Code::BAD_POLICY, file.written.place, message));
+                sink.add(Diagnostic::error(Code::BAD_POLICY, place, format!("{whose}{finding}")));
             }
             None
         }

@@ -24,7 +24,7 @@ mod stage;
 mod summary;
 mod template;
 pub mod tls;
-mod token;
+pub mod token;
 mod upstream;
 mod validation;
 

@@ -126,21 +126,14 @@ fn origin(jwt: &access::Jwt, issuer: &Text, algorithms: Algorithms, sink: &Sink)
         return None;
     }
     if let Some(file) = &jwt.jwks_file {
-        let complain = |message: String| sink.add(Diagnostic::error(Code::BAD_JWKS, file.written.place, message));
-        return match KeySet::read(&file.bytes, algorithms) {
-            Ok(read) if read.refused.is_empty() => {
-                for why in read.skipped {
-                    let message = format!("a key that is not used: {why}");
-                    sink.add(Diagnostic::warning(Code::BAD_JWKS, file.written.place, message));
-                }
-                Some((KeyOrigin::File, Provided::new(read.set)))
+        let place = file.written.place;
+        return match key_set(&file.bytes, algorithms) {
+            Ok((set, skipped)) => {
+                skipped.into_iter().for_each(|why| sink.add(Diagnostic::warning(Code::BAD_JWKS, place, why)));
+                Some((KeyOrigin::File(file.path.clone()), Provided::new(set)))
             }
-            Ok(read) => {
-                read.refused.into_iter().for_each(complain);
-                None
-            }
-            Err(why) => {
-                complain(format!("the key set {why}"));
+            Err(wrong) => {
+                wrong.into_iter().for_each(|why| sink.add(Diagnostic::error(Code::BAD_JWKS, place, why)));
                 None
             }
         };
@@ -153,6 +146,19 @@ fn origin(jwt: &access::Jwt, issuer: &Text, algorithms: Algorithms, sink: &Sink)
         }
     };
     Some((origin, Provided::default()))
+}
+
+/// The keys in a file with this content, and what is not used of it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn key_set(content: &[u8], algorithms: Algorithms) -> Result<(KeySet, Vec<String>), Vec<String>> {
+    let read = KeySet::read(content, algorithms).map_err(|why| vec![format!("the key set {why}")])?;
+    if !read.refused.is_empty() {
+        return Err(read.refused);
+    }
+    let skipped = read.skipped.into_iter().map(|why| format!("a key that is not used: {why}"));
+    Ok((read.set, skipped.collect()))
 }
 
 /// A URI that keys may come from.

@@ -70,6 +70,8 @@ pub struct IamUser {
     pub secret_access_key: Option<Hidden>,
     /// `session_token`
     pub session_token: Option<Hidden>,
+    /// `expires`, not yet checked.
+    pub expires: Option<Text>,
     /// `arn`, not yet checked.
     pub arn: Option<Text>,
     /// `policy_file`
@@ -258,6 +260,7 @@ fn user(name: At<String>, table: &Reader<'_>) -> IamUser {
         access_key_id: table.text("access_key_id"),
         secret_access_key: call::hidden(table, ("secret_access_key", "secret_access_key_file"), Some(&name.value)),
         session_token: table.text("session_token").map(hidden),
+        expires: table.text("expires"),
         arn: table.text("arn"),
         policy_file: table.file("policy_file", limits::POLICY_BYTES_MAX),
         name,

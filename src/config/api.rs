@@ -35,6 +35,8 @@ pub struct Api {
     pub authorizers: Vec<Authorizer>,
     /// `policy_file`
     pub policy_file: Option<super::FileValue>,
+    /// `policy`
+    pub policy: Option<Text>,
     /// `arn`, not yet checked.
     pub arn: Option<Text>,
     /// `api_key_source`
@@ -108,6 +110,10 @@ pub(super) fn read(root: &Reader<'_>) -> Vec<Api> {
 
 fn one(name: At<String>, table: &Reader<'_>) -> Api {
     table.must_not_be_empty("host");
+    if let (Some(one), Some(other)) = (table.key_place("policy"), table.key_place("policy_file")) {
+        let message = "`policy` and `policy_file` exclude each other";
+        table.add(Diagnostic::error(Code::EXCLUSIVE, other, message).also(one, "the other one"));
+    }
     let common = validation::validation(table);
     Api {
         name,
@@ -124,6 +130,7 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         guard: access::guard(table),
         authorizers: access::authorizers(table, "authorizers"),
         policy_file: table.file("policy_file", crate::base::limits::POLICY_BYTES_MAX),
+        policy: table.text("policy"),
         arn: table.text("arn"),
         key_source: table.choice("api_key_source"),
         face: face::read(table),

@@ -165,7 +165,7 @@ pub fn export(
         let bytes = files.read(&directory.join(&file.value), crate::base::limits::SCHEMA_FILE_BYTES_MAX).ok()?;
         String::from_utf8(bytes).ok()
     };
-    openapi::inline_models(&mut tree.root, &read);
+    openapi::inline_files(&mut tree.root, &read);
     openapi::export(&tree.root, api, options)
 }
 

@@ -126,6 +126,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         Reply::Collect(awaited) => {
             Box::pin(collected(context(), &mut opened, &mut body, (response, target), awaited)).await
         }
+        Reply::Keys(keys) => Box::pin(keyed(context(), &mut opened, &mut body, (response, target), keys)).await,
         own => match answered(&context(), &opened, &mut body, &own) {
             Ok(delivered) => delivered,
             Err(own) => Box::pin(write::finish(client, own)).await,
@@ -164,7 +165,7 @@ fn answered(
         Reply::Challenge(content) => write::challenge(context, body, content),
         Reply::Preflight => write::preflight(context, opened, body),
         Reply::Rejected(rejection) => write::rejection(context, opened, body, rejection),
-        Reply::Asked(_) | Reply::Ask(_) | Reply::Collect(_) | Reply::Consult(_) => {
+        Reply::Asked(_) | Reply::Ask(_) | Reply::Collect(_) | Reply::Keys(_) | Reply::Consult(_) => {
             bug::noticed("an upstream's answer is not ours to write");
             write::rejection(context, opened, body, &Rejection::new(Reason::Internal))
         }
@@ -272,6 +273,29 @@ async fn collected(
             }
             Err(rejection) => Reply::Rejected(rejection),
         };
+    match answered(&context, opened, body, &own) {
+        Ok(delivered) => delivered,
+        Err(own) => write::finish(context.client, own).await,
+    }
+}
+
+/// Has newer keys of a token's provider first, and answers from there.
+#[cold]
+async fn keyed(
+    context: write::Context<'_>,
+    opened: &mut Opened,
+    body: &mut RequestBody<'_>,
+    (response, target): (&mut ResponseHead, &mut Vec<u8>),
+    keys: exchange::authorize::NewKeys,
+) -> Delivered {
+    let core = &*context.client.core;
+    let matched = (context.parameters, context.normal, &mut *target);
+    let own = match exchange::keys::have(core, opened, &context.request, body, matched, keys).await {
+        Reply::Asked(flight) => return asked(context, opened, body, (response, target), Ask::later(flight)).await,
+        Reply::Ask(ask) => return asked(context, opened, body, (response, target), ask).await,
+        Reply::Collect(awaited) => return collected(context, opened, body, (response, target), awaited).await,
+        own => own,
+    };
     match answered(&context, opened, body, &own) {
         Ok(delivered) => delivered,
         Err(own) => write::finish(context.client, own).await,

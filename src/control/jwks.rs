@@ -9,7 +9,10 @@ mod web;
 
 use crate::{
     auth::jwt::{Algorithms, KeySet, Provided, ProviderKeys},
-    base::clock::{Instant, monotonic_now},
+    base::{
+        clock::{Instant, monotonic_now},
+        limits,
+    },
     observe::{
         error_log::{Level, log},
         registry::Registry,
@@ -55,6 +58,8 @@ struct Job {
 struct Kept {
     job: Job,
     pace: Pace,
+    /// Until when it is kept although no plan has it: requests that began with an old one may wait for its keys.
+    retired: Option<Instant>,
     /// The last answer, to see whether the next one differs.
     bytes: Vec<u8>,
 }
@@ -136,7 +141,7 @@ pub(super) fn share(old: &Plan, new: &Plan) {
 
 fn jobs(plan: &Plan) -> Vec<(&Jwt, Job)> {
     let of = plan.authorizers.iter().filter_map(|authorizer| match &authorizer.method {
-        Method::Jwt(jwt) if jwt.origin != KeyOrigin::File => Some((
+        Method::Jwt(jwt) if !matches!(jwt.origin, KeyOrigin::File(_)) => Some((
             &**jwt,
             Job {
                 name: authorizer.name.clone(),
@@ -173,7 +178,7 @@ fn serve((runtime, web): (&Runtime, &Web), registry: &Registry, inbox: &Receiver
             Ok(jobs) => adopt(&mut all, jobs),
             Err(TryRecvError::Disconnected) => return,
             Err(TryRecvError::Empty) => {
-                let due = due(&all, monotonic_now());
+                let due = due(&mut all, monotonic_now());
                 if due.is_empty() {
                     let wait =
                         all.iter().map(|kept| kept.wait(monotonic_now())).min().unwrap_or(Duration::from_secs(3600));
@@ -199,16 +204,19 @@ fn adopt(all: &mut Vec<Kept>, jobs: Vec<Job>) {
             Some(index) => old.swap_remove(index),
             None => {
                 let pace = Pace::new(job.provided.current().set.is_some(), job.refresh, monotonic_now());
-                Kept { job, pace, bytes: Vec::new() }
+                Kept { job, pace, retired: None, bytes: Vec::new() }
             }
         });
     }
+    let until = monotonic_now().plus(limits::JWKS_WAIT);
+    all.extend(old.into_iter().map(|kept| Kept { retired: kept.retired.or(Some(until)), ..kept }));
 }
 
 /// Those whose time has come.
-fn due(all: &[Kept], now: Instant) -> Vec<(usize, Job)> {
-    let due = all.iter().enumerate().filter(|(_, kept)| kept.wait(now).is_zero());
-    due.map(|(index, kept)| (index, kept.job.clone())).collect()
+fn due(all: &mut Vec<Kept>, now: Instant) -> Vec<(usize, Job)> {
+    all.retain(|kept| kept.retired.is_none_or(|until| !until.since(now).is_zero()));
+    let due = all.iter_mut().enumerate().filter(|(_, kept)| kept.wait(now).is_zero());
+    due.map(|(index, kept)| (index, kept.begin(now))).collect()
 }
 
 /// Fetches several at a time: one that does not answer keeps no other waiting.
@@ -228,7 +236,7 @@ async fn fetch_all(web: &Web, jobs: Vec<(usize, Job)>) -> Vec<(usize, Result<Vec
 
 async fn fetch(web: &Web, job: &Job) -> Result<Vec<u8>, String> {
     match &job.origin {
-        KeyOrigin::File => Err("they are in a file".to_owned()),
+        KeyOrigin::File(_) => Err("they are in a file".to_owned()),
         KeyOrigin::Uri(uri) => web.get(uri).await,
         KeyOrigin::Discovery(uri) => {
             let said = web.get(uri).await?;
@@ -260,13 +268,22 @@ impl Job {
 impl Kept {
     /// How long it is until it is fetched again.
     fn wait(&self, now: Instant) -> Duration {
-        self.pace.wait(now, self.job.provided.was_asked(false))
+        match (self.retired, self.job.provided.was_asked()) {
+            // Nobody has it refreshed any more.
+            (Some(until), false) => until.since(now).max(Duration::from_millis(1)),
+            (_, asked) => self.pace.wait(now, asked),
+        }
+    }
+
+    fn begin(&mut self, now: Instant) -> Job {
+        if self.job.provided.begin() {
+            self.pace.asked(now);
+        }
+        self.job.clone()
     }
 
     /// Takes what was fetched; whether it could be.
     fn learn(&mut self, outcome: Result<Vec<u8>, String>) -> bool {
-        // Whoever asks from now on asks for newer ones than these.
-        let _ = self.job.provided.was_asked(true);
         let put = outcome.and_then(|bytes| {
             // The same keys are not put there again: what was verified with them is remembered.
             if bytes != self.bytes {
@@ -275,6 +292,7 @@ impl Kept {
             }
             Ok(())
         });
+        self.job.provided.end();
         if let Err(why) = &put {
             let (name, had) = (&self.job.name, self.job.provided.current().set.is_some());
             let so = if had { "the ones that are there are used on" } else { "requests are answered 503" };

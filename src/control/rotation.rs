@@ -8,6 +8,7 @@ mod watch;
 
 use super::run::Event;
 use crate::{
+    auth::jwt::Algorithms,
     base::{
         clock::{Instant, monotonic_now, unix_now},
         limits::{self, ROTATION_DOUBT, ROTATION_POLL},
@@ -22,7 +23,11 @@ use crate::{
         error_log::{Level, log},
         registry::{Certificate, Registry},
     },
-    plan::{ListenAddress, Plan, access::Keys, tls::Slot},
+    plan::{
+        ListenAddress, Plan,
+        access::{Jwt, KeyOrigin, Keys, Method, Provided, ProviderKeys},
+        tls::Slot,
+    },
     tls::{Client, certificate::Summary},
 };
 use std::{
@@ -74,8 +79,25 @@ impl Files {
                 doubt: None,
             }
         });
-        Self(listeners.chain(upstreams).chain(keys).collect())
+        let providers = plan.authorizers.iter().filter_map(|authorizer| match &authorizer.method {
+            Method::Jwt(jwt) => provider(config, &authorizer.name, jwt),
+            Method::Certificate(_) | Method::Iam(_) => None,
+        });
+        Self(listeners.chain(upstreams).chain(keys).chain(providers).collect())
     }
+}
+
+/// The keys of an authorizer, if they are in a file.
+fn provider(config: &Config, name: &str, jwt: &Jwt) -> Option<Watched> {
+    let KeyOrigin::File(path) = &jwt.origin else { return None };
+    let all = config.access.authorizers.iter().chain(config.apis.iter().flat_map(|api| &api.authorizers));
+    let mut files = all.filter_map(|authorizer| authorizer.jwt.jwks_file.as_ref());
+    let mut file = files.find(|file| file.path == *path)?.clone();
+    let seen = digest(&Ok(()), std::iter::once(&file));
+    file.bytes = Vec::new();
+    let place =
+        Place::Provider(Box::new(ProviderFile { file, algorithms: jwt.demands.algorithms }), Arc::clone(&jwt.provided));
+    Some(Watched { name: format!("authorizer {name}"), place, seen, doubt: None })
 }
 
 /// Something with files.
@@ -108,6 +130,14 @@ enum Place {
     Listener(Box<written::Listener>, Arc<Slot>),
     Upstream(Box<written::Upstream>, Client),
     Keys(Box<KeyFile>, Arc<Keys>),
+    Provider(Box<ProviderFile>, Arc<Provided>),
+}
+
+/// A file with the keys of tokens' issuer, and which of them are read.
+#[derive(Debug)]
+struct ProviderFile {
+    file: FileValue,
+    algorithms: Algorithms,
 }
 
 /// A file of API keys, and what they are put together with.
@@ -206,12 +236,23 @@ impl Watched {
                 (made.map(|made| made.map(|(new, said)| (client.replace(&new), said).1)), seen)
             }
             Place::Keys(written, keys) => {
-                let read = written.read_again();
+                let read = read_again(&mut written.file, limits::KEY_FILE_BYTES_MAX);
                 let seen = digest(&read, std::iter::once(&written.file));
                 let made = (seen != self.seen)
                     .then(|| read.map_err(|why| vec![why]).and_then(|()| written.rest.table(&written.file.bytes)));
                 written.file.bytes = Vec::new();
                 (made.map(|made| made.map(|table| (keys.replace(table), Vec::new()).1)), seen)
+            }
+            Place::Provider(written, provided) => {
+                let read = read_again(&mut written.file, limits::JWKS_BYTES_MAX);
+                let seen = digest(&read, std::iter::once(&written.file));
+                let made = (seen != self.seen).then(|| {
+                    read.map_err(|why| vec![why])
+                        .and_then(|()| compile::token::key_set(&written.file.bytes, written.algorithms))
+                });
+                written.file.bytes = Vec::new();
+                let put = |(set, said)| (provided.put(Arc::new(ProviderKeys::new(set))), said).1;
+                (made.map(|made| made.map(put)), seen)
             }
         };
         if matches!(result, Some(Err(_))) {
@@ -233,7 +274,11 @@ impl Watched {
 
     fn tell(&self, result: Result<Vec<String>, Vec<String>>) -> Look {
         let name = &self.name;
-        let what = if matches!(self.place, Place::Keys(..)) { "their file has" } else { "certificate files have" };
+        let what = match self.place {
+            Place::Keys(..) => "their file has",
+            Place::Provider(..) => "the file with the issuer's keys has",
+            Place::Listener(..) | Place::Upstream(..) => "certificate files have",
+        };
         match result {
             Ok(warnings) => {
                 for warning in warnings {
@@ -256,6 +301,7 @@ impl Watched {
             Place::Listener(written, _) => written.files().map(|file| file.path.clone()).collect(),
             Place::Upstream(written, _) => written.files().map(|file| file.path.clone()).collect(),
             Place::Keys(written, _) => vec![written.file.path.clone()],
+            Place::Provider(written, _) => vec![written.file.path.clone()],
         }
     }
 
@@ -263,19 +309,15 @@ impl Watched {
         match &self.place {
             Place::Listener(written, slot) => of_listener(&self.name, written, slot),
             Place::Upstream(written, client) => of_upstream(&self.name, Some(written), client).into_iter().collect(),
-            Place::Keys(..) => Vec::new(),
+            Place::Keys(..) | Place::Provider(..) => Vec::new(),
         }
     }
 }
 
-impl KeyFile {
-    /// Reads the file once more.
-    fn read_again(&mut self) -> Result<(), String> {
-        let path = &self.file.path;
-        self.file.bytes =
-            Disk.read(path, limits::KEY_FILE_BYTES_MAX).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(())
-    }
+/// Reads a file of at most `max` bytes once more.
+fn read_again(file: &mut FileValue, max: usize) -> Result<(), String> {
+    file.bytes = Disk.read(&file.path, max).map_err(|error| format!("{}: {error}", file.path.display()))?;
+    Ok(())
 }
 
 /// A certificate that a plan uses.

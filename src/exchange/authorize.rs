@@ -24,7 +24,7 @@ use crate::{
     observe::event::Reason,
     plan::{
         Access, Plan, Route,
-        access::{Authorizer, BadToken, Generation, Jwt, KeyRule, Method, ProviderKeys, Remembered},
+        access::{Authorizer, BadToken, Generation, Jwt, KeyRule, Method, Provided, ProviderKeys, Remembered},
         call::{Told, Verdicts},
     },
     upstream::body::RequestBody,
@@ -75,15 +75,54 @@ pub enum Verdict {
     Authorized(Authorized),
     /// Its body has to be had first: see [`settle`].
     BodyFirst(Unproven),
+    /// Its token names a key that the provider may have by now: see [`super::keys`].
+    KeysFirst(NewKeys),
     /// Somebody has to be asked first: see [`super::consult::consult`].
     AskFirst(Unasked),
 }
 
-/// What a check came to that did not refuse the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Checked {
-    Passes,
+/// A request whose token names a key that is not there, and what it waits for.
+#[derive(Debug)]
+pub struct NewKeys {
+    admitted: Admitted,
+    awaited: Awaited,
+}
+
+/// The keys that are waited for.
+#[derive(Debug)]
+struct Awaited {
+    provided: Arc<Provided>,
+    /// The number of the fetch that brings them.
+    fetch: u64,
+    /// The number of those that there were.
+    seen: u64,
+}
+
+impl NewKeys {
+    /// Whether there are others than there were.
+    #[must_use]
+    pub fn have_come(&self) -> bool {
+        self.awaited.provided.current().number != self.awaited.seen
+    }
+
+    /// Whether the provider was asked after the token had been seen, so that there is nothing more to wait for.
+    #[must_use]
+    pub fn are_over(&self) -> bool {
+        self.awaited.provided.is_over(self.awaited.fetch)
+    }
+
+    /// The proof that went before.
+    #[must_use]
+    pub fn admitted(self) -> Admitted {
+        self.admitted
+    }
+}
+
+/// What the checks came to, if nothing is wrong.
+enum Passes {
+    Yes,
     BodyFirst,
+    KeysFirst(Awaited),
     AskFirst,
 }
 
@@ -141,6 +180,7 @@ impl ApiKey {
 ///
 /// # Errors
 /// 401 and 403 for those who may not; 429 for those whose credentials were wrong too often.
+// One who is `patient` waits where a provider may have a new key.
 #[inline]
 pub fn authorize(
     core: &Core,
@@ -148,13 +188,14 @@ pub fn authorize(
     request: &Request<'_>,
     (body, matched): (&RequestBody<'_>, &[u8]),
     opened: &mut Opened,
-    admitted: Admitted,
+    (admitted, patient): (Admitted, bool),
 ) -> Result<Verdict, Rejection> {
     let Some(access) = &route.access else { return Ok(Verdict::Authorized(Authorized(admitted))) };
-    Ok(match check(core, access, request, (&|| there(body), matched), None, opened)? {
-        Checked::Passes => Verdict::Authorized(Authorized(admitted)),
-        Checked::BodyFirst => Verdict::BodyFirst(Unproven(admitted)),
-        Checked::AskFirst => Verdict::AskFirst(Unasked(admitted)),
+    Ok(match check(core, access, request, (&|| there(body), matched), None, opened, patient)? {
+        Passes::Yes => Verdict::Authorized(Authorized(admitted)),
+        Passes::BodyFirst => Verdict::BodyFirst(Unproven(admitted)),
+        Passes::AskFirst => Verdict::AskFirst(Unasked(admitted)),
+        Passes::KeysFirst(awaited) => Verdict::KeysFirst(NewKeys { admitted, awaited }),
     })
 }
 
@@ -172,11 +213,11 @@ pub fn told(
     Unasked(admitted): Unasked,
     said: Result<Rc<Told>, Rejection>,
 ) -> Result<Authorized, Rejection> {
-    let checked = match &route.access {
-        Some(access) => check(core, access, request, (&|| Body::None, matched), Some(said), opened)?,
-        None => Checked::AskFirst,
-    };
-    if checked == Checked::Passes { Ok(Authorized(admitted)) } else { Err(Rejection::new(Reason::Internal)) }
+    let access = route.access.as_ref().ok_or(Rejection::new(Reason::Internal))?;
+    match check(core, access, request, (&|| Body::None, matched), Some(said), opened, false)? {
+        Passes::Yes => Ok(Authorized(admitted)),
+        Passes::BodyFirst | Passes::KeysFirst(_) | Passes::AskFirst => Err(Rejection::new(Reason::Internal)),
+    }
 }
 
 /// Decides about a request whose body is there now.
@@ -193,9 +234,11 @@ pub fn settle(
     Unproven(admitted): Unproven,
 ) -> Result<Authorized, Rejection> {
     let body = || Body::Hash(body::hash(content));
-    let check = |access: &Arc<Access>| check(core, access, request, (&body, matched), None, opened);
-    let checked = route.access.as_ref().map(check).transpose()?;
-    if checked == Some(Checked::Passes) { Ok(Authorized(admitted)) } else { Err(Rejection::new(Reason::Internal)) }
+    let access = route.access.as_ref().ok_or(Rejection::new(Reason::Internal))?;
+    match check(core, access, request, (&body, matched), None, opened, false)? {
+        Passes::Yes => Ok(Authorized(admitted)),
+        Passes::BodyFirst | Passes::KeysFirst(_) | Passes::AskFirst => Err(Rejection::new(Reason::Internal)),
+    }
 }
 
 /// What is known of a body without waiting.
@@ -208,7 +251,7 @@ fn there(body: &RequestBody<'_>) -> Body {
     content.map_or(Body::Later, |content| Body::Hash(body::hash(content)))
 }
 
-/// Whether the request may pass, or what has to be had first; `said` is what was said about it, if somebody was asked.
+/// Whether the request may pass, as far as that can be said without waiting; `said` is what was said about it, if somebody was asked.
 #[inline(never)]
 fn check(
     core: &Core,
@@ -217,7 +260,8 @@ fn check(
     (body, matched): (&dyn Fn() -> Body, &[u8]),
     said: Option<Result<Rc<Told>, Rejection>>,
     opened: &mut Opened,
-) -> Result<Checked, Rejection> {
+    patient: bool,
+) -> Result<Passes, Rejection> {
     let epoch = opened.epoch();
     permit::addresses(&epoch.plan, access, request)?;
     let now = core.net.now();
@@ -238,7 +282,7 @@ fn check(
         Some(Authorizer { method: Method::Iam(verifier), .. }) => {
             user = permit::signature(core, verifier, request, body(), opened).inspect_err(note)?;
             if user.is_none() {
-                return Ok(Checked::BodyFirst);
+                return Ok(Passes::BodyFirst);
             }
         }
         Some(Authorizer { method: Method::Call(call), id, .. }) => {
@@ -249,11 +293,21 @@ fn check(
             let says = told.transpose().inspect_err(note)?;
             permit::consulted(core, access, request, matched, says.as_deref().map(|told| &told.says), opened)?;
             let Some(told) = says else {
-                return consult::valid(core, call).inspect_err(note).map(|()| Checked::AskFirst);
+                return consult::valid(core, call).inspect_err(note).map(|()| Passes::AskFirst);
             };
             opened.who = Some(Rc::clone(&told.identity));
         }
-        Some(authorizer) => prove(core, access, authorizer, request, opened).inspect_err(note)?,
+        Some(authorizer) => {
+            if let Err(rejection) = prove(core, access, authorizer, request, opened) {
+                if rejection.detail == BadToken::UnknownKey.name()
+                    && let Some(awaited) = newer(core, authorizer, opened).filter(|_| patient)
+                {
+                    return Ok(Passes::KeysFirst(awaited));
+                }
+                note(&rejection);
+                return Err(rejection);
+            }
+        }
     }
     if !access.is_called() {
         permit::policies(core, access, request, matched, user, opened)?;
@@ -261,7 +315,18 @@ fn check(
     if let Some(rule) = &access.key {
         key(core, rule, request, opened).inspect_err(note)?;
     }
-    Ok(Checked::Passes)
+    Ok(Passes::Yes)
+}
+
+/// Asks the provider for newer keys; what is to be waited for, unless too many wait already.
+#[cold]
+fn newer(core: &Core, authorizer: &Authorizer, opened: &Opened) -> Option<Awaited> {
+    let Method::Jwt(jwt) = &authorizer.method else { return None };
+    // In this order: keys that come in between are looked at, or asked after.
+    let seen = opened.epoch_ref().doorkeeper.providers.get(authorizer.id.index())?.as_ref()?.get().number;
+    let fetch = jwt.provided.ask()?;
+    let has_room = core.keys_awaited.get() < limits::JWKS_WAITING_MAX;
+    has_room.then(|| Awaited { provided: Arc::clone(&jwt.provided), fetch, seen })
 }
 
 /// Proves who is there.
@@ -317,12 +382,7 @@ fn token(
         Some(claims) => claims,
         None => {
             let verified = jwt::verify(found, set, &jwt.demands, now);
-            // The provider may have a new key.
-            let claims = Rc::new(verified.inspect_err(|why| {
-                if *why == BadToken::UnknownKey {
-                    jwt.provided.ask();
-                }
-            })?);
+            let claims = Rc::new(verified?);
             if let (Some(mark), Some(tokens)) = (mark, tokens) {
                 tokens.borrow_mut().put(mark, generation, &claims, now, jwt.cache_ttl);
             }

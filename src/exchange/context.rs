@@ -53,6 +53,8 @@ pub struct Core {
     pub failures: RefCell<Failures>,
     /// What signatures and policies are judged with; never held across a wait.
     pub desk: RefCell<Desk>,
+    /// Requests that wait for newer keys of a provider.
+    pub keys_awaited: Cell<u32>,
     /// TLS handshakes under way.
     pub handshakes: Cell<u32>,
     /// The gateway is stopping: connections end with their exchange.
@@ -210,6 +212,7 @@ impl Core {
             access: RefCell::new(access),
             failures: RefCell::new(Failures::new(seed.rotate_left(11))),
             desk: RefCell::default(),
+            keys_awaited: Cell::new(0),
             handshakes: Cell::new(0),
             draining: Cell::new(false),
             epoch: RefCell::new(Rc::new(epoch)),

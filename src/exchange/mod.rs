@@ -12,6 +12,7 @@ pub mod face;
 pub mod finish;
 pub mod fuzz;
 pub mod integrate;
+pub mod keys;
 pub mod local;
 pub mod map;
 pub mod permit;
@@ -47,6 +48,8 @@ pub enum Reply {
     /// What follows from what somebody else says of who sent it, who is to be asked first: see [`consult::consult`] and
     /// [`proceed`].
     Consult(authorize::Unasked),
+    /// What follows from its token, once its provider was asked for newer keys: see [`keys::have`].
+    Keys(authorize::NewKeys),
     /// What a browser asks before it asks another origin.
     Preflight,
     /// What the upstream says, which was asked: see [`landed`].
@@ -121,24 +124,29 @@ pub fn run(
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     let known = (&*body, route::matched(request, work.path));
-    let authorized = match authorize::authorize(core, route, request, known, &mut opened, admitted) {
+    let authorized = match authorize::authorize(core, route, request, known, &mut opened, (admitted, true)) {
         Ok(authorize::Verdict::Authorized(authorized)) => authorized,
         Ok(authorize::Verdict::BodyFirst(unproven)) => {
             let reply = validate::bound(route, request, body).map(|()| Reply::Collect(Awaited::Unproven(unproven)));
             return (opened, reply.unwrap_or_else(Reply::Rejected));
         }
+        Ok(authorize::Verdict::KeysFirst(keys)) => return (opened, Reply::Keys(keys)),
         Ok(authorize::Verdict::AskFirst(unasked)) => return (opened, Reply::Consult(unasked)),
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     let context::Scratch { parameters, path, target } = work;
-    let reply = further(core, &epoch, route, request, body, authorized, (parameters, path, target), &mut opened);
-    (opened, reply)
+    let matched = (&*parameters, path.as_slice(), target);
+    let reply = authorized_on(core, &epoch, route, request, body, authorized, matched, &mut opened);
+    (opened, reply.unwrap_or_else(Reply::Rejected))
 }
 
-/// The phases behind the proof that a request's sender may do what it asks for.
+/// The phases of a request that may do what it asks for.
+///
+/// # Errors
+/// Why it is refused nevertheless.
 #[inline]
 #[expect(clippy::too_many_arguments, reason = "a phase names all that it touches")]
-fn further(
+fn authorized_on(
     core: &Core,
     epoch: &Epoch,
     route: &Route,
@@ -147,14 +155,13 @@ fn further(
     authorized: authorize::Authorized,
     (parameters, path, target): integrate::Matched<'_>,
     opened: &mut Opened,
-) -> Reply {
-    let validated = match validate::validate(core, route, request, body, (parameters, path), authorized, opened) {
-        Ok(validate::Verdict::Valid(validated)) => validated,
-        Ok(validate::Verdict::Collect(authorized)) => return Reply::Collect(Awaited::Proven(authorized)),
-        Err(rejection) => return Reply::Rejected(rejection),
-    };
-    let reply = integrate::begin(core, epoch, route, request, body, validated, (parameters, path, target), opened);
-    reply.unwrap_or_else(Reply::Rejected)
+) -> Result<Reply, Rejection> {
+    match validate::validate(core, route, request, body, (parameters, path), authorized, opened)? {
+        validate::Verdict::Valid(validated) => {
+            integrate::begin(core, epoch, route, request, body, validated, (parameters, path, target), opened)
+        }
+        validate::Verdict::Collect(authorized) => Ok(Reply::Collect(Awaited::Proven(authorized))),
+    }
 }
 
 /// Goes on with a request about which somebody was asked.
@@ -168,10 +175,11 @@ pub fn proceed(
     authorized: authorize::Authorized,
 ) -> Reply {
     let epoch = opened.epoch();
-    match opened.route.and_then(|id| epoch.plan.routes.get(id.index())) {
-        Some(route) => further(core, &epoch, route, request, body, authorized, matched, opened),
-        None => Reply::Rejected(Rejection::new(Reason::Internal)),
-    }
+    let Some(route) = opened.route.and_then(|id| epoch.plan.routes.get(id.index())) else {
+        return Reply::Rejected(Rejection::new(Reason::Internal));
+    };
+    let reply = authorized_on(core, &epoch, route, request, body, authorized, matched, opened);
+    reply.unwrap_or_else(Reply::Rejected)
 }
 
 /// Goes on with a request whose body was collected: it is `body` now.

@@ -13,7 +13,7 @@ pub use crate::{
     },
     base::{ids::AuthorizerId, published::Published},
 };
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// The keys of the process, which are replaced when their file changes.
 pub type Keys = Published<Table>;
@@ -136,8 +136,8 @@ pub struct Jwt {
 /// Where a provider's keys come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyOrigin {
-    /// A file, which was read with the configuration.
-    File,
+    /// This file, which was read with the configuration and is read again when it changes.
+    File(PathBuf),
     /// This URI.
     Uri(String),
     /// What the issuer says at this URI of itself (OpenID Connect Discovery 1.0, section 4).

@@ -28,6 +28,7 @@ mod openapi;
 mod policies;
 mod readme;
 mod real;
+mod secrets;
 mod sigv4_suite;
 #[allow(dead_code, reason = "a kit: not every module uses all of it")]
 mod support;

@@ -134,7 +134,10 @@ fn an_exported_document_compiles_to_the_same_plan() {
                     )
                 }
             });
-            let toml = format!("{upstreams}[api.{api}]\nopenapi = \"{name}\"\n");
+            // What a document does not hold.
+            let keys = "[[api_key]]\nname = \"one\"\nvalue_sha256 = \"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"\n\
+                        [iam_user.robot]\naccess_key_id = \"AKIDROBOT\"\nsecret_access_key = \"made-up\"\n";
+            let toml = format!("{keys}{upstreams}[api.{api}]\nopenapi = \"{name}\"\n");
             let again = load(&[("again.toml", &toml), (name, &text)])
                 .unwrap_or_else(|report| panic!("{}\n{text}", report.render_human(false)));
             assert_eq!(again.report.warnings(), 0, "{}", again.report.render_human(false));
@@ -286,10 +289,8 @@ fn an_operation_that_asks_for_security_is_never_served_without() {
         ("security: [{jwt: []}]\n", "      security: []\n", "a"),
         ("security: [{jwt: []}]\n", "      security: [{}]\n", "a"),
         ("security: [{jwt: []}]\n", "      security: [{key: []}, {}]\n", "a"),
-        ("", "      security: [{key: []}]\n", "501"),
-        ("", "      x-amazon-apigateway-auth: {type: AWS_IAM}\n", "501"),
+        ("", "      security: [{key: []}, {jwt: []}]\n", "501"),
         ("security: [{jwt: []}]\n", "      x-amazon-apigateway-auth: {type: none}\n", "a"),
-        ("x-amazon-apigateway-policy: {Statement: []}\n", "", "501"),
         ("", "", "a"),
     ];
     for (root, operation, expected) in cases {
@@ -305,6 +306,66 @@ fn an_operation_that_asks_for_security_is_never_served_without() {
                    path = \"/e\"\nintegration = { type = \"http_proxy\", upstream = \"b\" }";
         let inline = if expected == "501" { "501" } else { "b" };
         assert_eq!(served(api, &text).0, [format!("GET /e {inline}")], "{root}{operation}");
+    }
+}
+
+#[test]
+fn what_an_operation_asks_for_is_asked_of_callers() {
+    let schemes = "components: {securitySchemes: {key: {type: apiKey, in: header, name: X-API-Key}, iam: {type: apiKey, in: header, \
+                   name: Authorization, x-amazon-apigateway-authtype: AwsSigv4}, oidc: {type: openIdConnect, openIdConnectUrl: \
+                   'https://a.example.com/.well-known/openid-configuration'}, other: {type: http, scheme: basic}}}\n";
+    let own = "[api.x.authorizers.other]\ntype = \"mtls\"\nnames = [\"*\"]\n";
+    let same = "[api.x.authorizers.oidc]\ntype = \"mtls\"\nnames = [\"*\"]\n";
+    let (guard, key) = ("authorizer = \"outside\"", "api_key = true");
+    let policy = "x-amazon-apigateway-policy: {Statement: [{Effect: Allow, Principal: '*', Action: 'execute-api:Invoke', \
+                  Resource: '*'}]}\n";
+    let cases = [
+        ("nothing", "", "", "", "open"),
+        ("a key", "", "", "      security: [{key: []}]\n", "key"),
+        ("a key, for all", "", "security: [{key: []}]\n", "", "key"),
+        ("everyone in spite of that", "", "security: [{key: []}]\n", "      security: []\n", "open"),
+        ("a signature", "", "", "      security: [{iam: []}]\n", "iam"),
+        ("a signature by another way", "", "", "      x-amazon-apigateway-auth: {type: aws_iam}\n", "sigv4"),
+        (
+            "a signature and a key",
+            "",
+            "security: [{key: []}]\n",
+            "      x-amazon-apigateway-auth: {type: AWS_IAM}\n",
+            "sigv4 key",
+        ),
+        (
+            "a key and nobody's name",
+            "",
+            "security: [{key: []}, {oidc: []}]\n",
+            "      x-amazon-apigateway-auth: {type: NONE}\n",
+            "key",
+        ),
+        ("both, however listed", "", "", "      security: [{key: []}, {oidc: [a, b]}]\n", "oidc a|b key"),
+        ("both, in one", "", "", "      security: [{key: [], oidc: []}]\n", "oidc key"),
+        ("what the configuration says", own, "", "      security: [{other: []}]\n", "other"),
+        ("instead of the document, too", same, "", "      security: [{oidc: []}]\n", "oidc"),
+        ("the API's for what is silent", guard, "", "", "outside"),
+        ("but not for what is open", guard, "", "      security: []\n", "open"),
+        ("the API's key besides", key, "", "      security: [{oidc: []}]\n", "oidc key"),
+        ("a policy", "", policy, "", "policy"),
+        ("a policy besides", "", policy, "      security: [{key: []}]\n", "key policy"),
+    ];
+    for (why, inline, root, operation, expected) in cases {
+        let text = document(&["get /e"], &format!("{schemes}{root}")) + operation;
+        let toml = format!(
+            "{UPSTREAMS}[authorizer.outside]\ntype = \"mtls\"\nnames = [\"*\"]\n\
+             [api.x]\nopenapi = {{ file = \"d.yaml\", upstream = \"a\" }}\n{inline}\n"
+        );
+        let compiled = load(&[("x.toml", &toml), ("d.yaml", &text)])
+            .unwrap_or_else(|report| panic!("{why}\n{}", report.render_human(false)));
+        let asked = compiled.plan.routes[0].access.as_deref().map(|access| {
+            let name = access.authorizer.as_deref().map(|authorizer| authorizer.name.clone());
+            let scopes = (!access.scopes.is_empty()).then(|| access.scopes.join("|"));
+            let key = access.key.as_ref().map(|_| "key".to_owned());
+            let policy = access.rules.policy.as_ref().map(|_| "policy".to_owned());
+            [name, scopes, key, policy].into_iter().flatten().collect::<Vec<_>>().join(" ")
+        });
+        assert_eq!(asked.unwrap_or_else(|| "open".to_owned()), expected, "{why}");
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -175,6 +175,64 @@ fn a_token_with_a_new_key_has_the_keys_fetched_and_what_was_had_is_kept() {
     assert_eq!(ask(&gateway, "/orders", Some(&Key::new("unknown").sign(&claims))).status, 401);
     wait_for("a complaint", PATIENCE, || gateway.output().contains("are there are used on").then_some(()));
     assert_eq!(ask(&gateway, "/orders", Some(&new)).status, 200);
+}
+
+#[test]
+fn a_key_that_was_not_published_ahead_loses_no_request() {
+    let first = Key::new("first");
+    let provider = Provider::start(std::slice::from_ref(&first));
+    // Keys are fetched every five minutes: whatever is new here was asked for.
+    let gateway = Gateway::with(&config(&provider, "")).start();
+    let claims = provider.claims(&json!({ "tier": "gold" }));
+    let mut before = first;
+    for round in 0..3 {
+        let next = Key::new(&format!("key {round}"));
+        provider.publish(&[Arc::clone(&before), Arc::clone(&next)]);
+        let (seen, token) = (provider.fetched(), next.sign(&claims));
+        // All at once, on new connections and on one that goes on.
+        let clients = (0..8).map(|_| {
+            let (token, port) = (token.clone(), gateway.port);
+            thread::spawn(move || {
+                let mut client = Client::connect(port);
+                for _ in 0..3 {
+                    let head = format!("GET /orders HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token}\r\n\r\n");
+                    let answer = client.ask(head);
+                    assert_eq!((answer.status, answer.text().as_str()), (200, "orders"));
+                }
+            })
+        });
+        clients.collect::<Vec<_>>().into_iter().for_each(|client| client.join().unwrap());
+        let fetched = provider.fetched() - seen;
+        assert!((1..=2).contains(&fetched), "once for all of them, or once more: {fetched}");
+        before = next;
+    }
+    // Whoever invents keys waits no longer than for that, and has the provider asked rarely.
+    let (seen, begun) = (provider.fetched(), Instant::now());
+    let guesses = (0..12).map(|guess| {
+        let (port, token) = (gateway.port, Key::new(&format!("invented {guess}")).sign(&claims));
+        let head = format!("GET /orders HTTP/1.1\r\nHost: h\r\nAuthorization: {token}\r\n\r\n");
+        thread::spawn(move || assert_eq!(Client::connect(port).ask(head).status, 401))
+    });
+    guesses.collect::<Vec<_>>().into_iter().for_each(|guess| guess.join().unwrap());
+    assert!(provider.fetched() - seen <= 4 && begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+    assert_eq!(ask(&gateway, "/orders", Some(&before.sign(&claims))).status, 200);
+}
+
+#[test]
+fn keys_in_a_file_are_read_again_when_it_changes() {
+    let (first, next) = (Key::new("first"), Key::new("next"));
+    let provider = Provider::start(&[]);
+    let file = Folder::new("jwks-file");
+    let path = file.write("keys.json", Key::set(std::slice::from_ref(&first)));
+    let gateway = Gateway::with(&config(&provider, &format!("jwks_file = {path:?}"))).start();
+    let claims = provider.claims(&json!({ "tier": "gold" }));
+    let (old, new) = (first.sign(&claims), next.sign(&claims));
+    assert_eq!([&old, &new].map(|token| ask(&gateway, "/orders", Some(token)).status), [200, 401], "at first");
+    file.write("keys.json", Key::set(&[first, next]));
+    wait_for("the new keys", PATIENCE, || (ask(&gateway, "/orders", Some(&new)).status == 200).then_some(()));
+    file.write("keys.json", "{}");
+    wait_for("a complaint", PATIENCE, || gateway.output().contains("the old ones stay").then_some(()));
+    assert_eq!([&old, &new].map(|token| ask(&gateway, "/orders", Some(token)).status), [200, 200], "as they were");
 }
 
 #[test]

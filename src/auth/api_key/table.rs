@@ -245,6 +245,34 @@ mod tests {
     }
 
     #[test]
+    fn no_value_that_was_changed_is_taken() {
+        let mut builder = Builder::default();
+        builder.add(&key("one"), &[]).unwrap();
+        let table = builder.build();
+        let value = b"value of one";
+        let refused = |changed: &[u8]| table.check(changed, 0, &[]) == Err(Refused::Unknown);
+        for at in 0..=value.len() {
+            assert!(at == value.len() || refused(&value[..at]), "cut at {at}");
+            for byte in 0..=u8::MAX {
+                let mut longer = value.to_vec();
+                longer.insert(at, byte);
+                assert!(refused(&longer), "{byte} put in at {at}");
+                let mut other = value.to_vec();
+                if let Some(place) = other.get_mut(at).filter(|was| **was != byte) {
+                    *place = byte;
+                    assert!(refused(&other), "{byte} instead at {at}");
+                }
+            }
+            let mut shorter = value.to_vec();
+            if at < value.len() {
+                shorter.remove(at);
+                assert!(refused(&shorter), "nothing at {at}");
+            }
+        }
+        assert_eq!(table.check(value, 0, &[]), Ok(0));
+    }
+
+    #[test]
     fn what_is_wrong_with_a_key_is_told() {
         let mut builder = Builder::default();
         builder.add(&Key { enabled: false, ..key("off") }, &[]).unwrap();

@@ -28,6 +28,10 @@ pub struct Provided {
     pub keys: Arc<Published<Arc<ProviderKeys>>>,
     /// A token named a key that is not among them.
     asked: AtomicBool,
+    /// How many times fetching them has begun.
+    begun: AtomicU64,
+    /// How many of these are over.
+    over: AtomicU64,
     /// Who fetches them.
     fetcher: OnceLock<Thread>,
 }
@@ -59,6 +63,8 @@ impl Provided {
 
     /// Puts others there.
     pub fn put(&self, keys: Arc<ProviderKeys>) {
+        // Before they are there: whoever asked until now looks at these first, and asks again. Who asks after that is heard.
+        self.asked.store(false, Ordering::Release);
         self.keys.replace(keys);
     }
 
@@ -68,21 +74,41 @@ impl Provided {
         Arc::clone(&self.keys.current())
     }
 
-    /// Asks for newer ones. Costs a load where that was asked for already, else a wake-up; nobody waits.
+    /// Asks for newer ones; the number of the fetch that brings whatever there is by now. Costs two loads where that was asked for
+    /// already, else a wake-up; nobody waits. `None` where nobody fetches any.
     #[cold]
-    pub fn ask(&self) {
-        if !self.asked.load(Ordering::Relaxed)
-            && !self.asked.swap(true, Ordering::AcqRel)
-            && let Some(fetcher) = self.fetcher.get()
-        {
+    pub fn ask(&self) -> Option<u64> {
+        let fetcher = self.fetcher.get()?;
+        // One that has begun may have been answered before the provider had its new key.
+        let fetch = self.begun.load(Ordering::Acquire) + 1;
+        if !self.asked.load(Ordering::Relaxed) && !self.asked.swap(true, Ordering::AcqRel) {
             fetcher.unpark();
         }
+        Some(fetch)
     }
 
-    /// Whether newer ones were asked for since the last call with `take`.
+    /// Whether newer ones were asked for since the last fetch began, or brought others.
     #[must_use]
-    pub fn was_asked(&self, take: bool) -> bool {
-        if take { self.asked.swap(false, Ordering::AcqRel) } else { self.asked.load(Ordering::Acquire) }
+    pub fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire)
+    }
+
+    /// Fetching them begins: whoever asks from now on asks for newer ones than these. Whether it was asked for.
+    pub fn begin(&self) -> bool {
+        let asked = self.asked.swap(false, Ordering::AcqRel);
+        self.begun.fetch_add(1, Ordering::AcqRel);
+        asked
+    }
+
+    /// Fetching them is over.
+    pub fn end(&self) {
+        self.over.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether the fetch of this number is over.
+    #[must_use]
+    pub fn is_over(&self, fetch: u64) -> bool {
+        self.over.load(Ordering::Acquire) >= fetch
     }
 
     /// Says whom to wake; the first who says so counts.

@@ -72,12 +72,17 @@ const AUTHORIZER_KEYS: &[Key] = &[
         Default::Words("what `{issuer}/.well-known/openid-configuration` says"),
         "jwt: where the issuer publishes its keys.",
     ),
-    key("jwks_file", Kind::File, Default::Nothing, "jwt: a file with the issuer's keys (a JSON Web Key Set), instead."),
+    key(
+        "jwks_file",
+        Kind::File,
+        Default::Nothing,
+        "jwt: a file with the issuer's keys (a JSON Web Key Set), instead; read again when it changes.",
+    ),
     key(
         "jwks_refresh",
         Kind::Duration { min: Duration::from_secs(1), max: Duration::from_secs(86_400) },
         Default::Duration(limits::JWKS_REFRESH_DEFAULT),
-        "jwt: how often the keys are fetched; a token with a key that is not there has them fetched at once, every 5 s at most.",
+        "jwt: how often the keys are fetched; a request whose token has a key that is not there waits until they are fetched anew, every 5 s at most but for three in a row.",
     ),
     key(
         "identity_source",
@@ -264,6 +269,12 @@ pub static IAM_USER: Table = Table {
             Kind::Text("a session token"),
             Default::Nothing,
             "Temporary credentials: what requests have to bring as X-Amz-Security-Token.",
+        ),
+        key(
+            "expires",
+            Kind::Text("2027-01-31 or 2027-01-31T12:00:00Z"),
+            Default::Nothing,
+            "From when on the credentials are no good (UTC): 403 ExpiredTokenException.",
         ),
         key(
             "arn",

@@ -431,6 +431,12 @@ pub static API: Table = Table {
         key("cors", Kind::Table(&CORS), Default::Nothing, "Cross-origin requests: answers preflights by itself."),
         key("policy_file", Kind::File, Default::Nothing, "A resource policy (JSON, as Amazon exports it)."),
         key(
+            "policy",
+            Kind::Text("a policy in JSON"),
+            Default::Nothing,
+            "A resource policy, here instead of in a file.",
+        ),
+        key(
             "arn",
             Kind::Text("an ARN, as arn:aws:execute-api:eu-west-1:123456789012:shop"),
             Default::Words("arn:aws:execute-api:us-east-1:000000000000:NAME"),

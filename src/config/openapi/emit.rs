@@ -23,6 +23,11 @@ impl Out {
         self.entries.push(Entry { key: key.to_owned(), place: node.place, node });
     }
 
+    /// Adds a key with its own place.
+    pub(super) fn entry(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
     /// Adds a key, if there is a value.
     pub(super) fn maybe(&mut self, key: &str, node: Option<Node>) {
         if let Some(node) = node {

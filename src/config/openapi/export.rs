@@ -1,6 +1,6 @@
 //! An API as an OpenAPI document that can be read back: the other direction of everything beside this file.
 
-use super::{emit, extensions, parameters::path_parameters, response, staged};
+use super::{emit, extensions, parameters::path_parameters, response, secured::Secured, staged};
 use crate::config::{
     document,
     json::Json,
@@ -45,8 +45,10 @@ pub(in crate::config) fn export(root: &Table, name: &str, options: &Export) -> O
     let upstreams = root.get("upstream").map_or_else(|| Json::object([]), |entry| Json::of(&entry.node));
     let models = root.get("model").map_or_else(|| Json::object([]), |entry| Json::of(&entry.node));
     let models = members(Some(&models)).to_vec();
+    let global = root.get("authorizer").map(|entry| Json::of(&entry.node));
     let mut exporter = Exporter {
         options,
+        secured: Secured::new(&api, global.as_ref(), options.apigateway),
         upstreams,
         models,
         validator: api.get("request_validator").cloned(),
@@ -55,8 +57,8 @@ pub(in crate::config) fn export(root: &Table, name: &str, options: &Export) -> O
     Some(exporter.document(name, &api))
 }
 
-/// Puts the content of the files that models name in place of their names; `read` gives it.
-pub(in crate::config) fn inline_models(root: &mut Table, read: &dyn Fn(&Text) -> Option<String>) {
+/// Puts the content of the files that models and policies of APIs name in place of their names; `read` gives it.
+pub(in crate::config) fn inline_files(root: &mut Table, read: &dyn Fn(&Text) -> Option<String>) {
     let inline = |models: &mut Node| {
         let Value::Table(models) = &mut models.value else { return };
         for model in &mut models.entries {
@@ -77,6 +79,14 @@ pub(in crate::config) fn inline_models(root: &mut Table, read: &dyn Fn(&Text) ->
             ("api", Node { value: Value::Table(apis), .. }) => {
                 for api in &mut apis.entries {
                     if let Value::Table(api) = &mut api.node.value {
+                        for entry in api.entries.iter_mut().filter(|entry| entry.key == "policy_file") {
+                            if let Value::Text(file) = &entry.node.value
+                                && let Some(content) = read(file)
+                            {
+                                entry.key = "policy".to_owned();
+                                entry.node = emit::text(content, entry.place);
+                            }
+                        }
                         let models = api.entries.iter_mut().filter(|entry| entry.key == "model");
                         models.for_each(|entry| inline(&mut entry.node));
                     }
@@ -89,6 +99,7 @@ pub(in crate::config) fn inline_models(root: &mut Table, read: &dyn Fn(&Text) ->
 
 struct Exporter<'a> {
     options: &'a Export,
+    secured: Secured,
     upstreams: Json,
     /// `request_validator` of the API.
     validator: Option<Json>,
@@ -100,26 +111,26 @@ struct Exporter<'a> {
 
 const NOTHING: &[Json] = &[];
 
-fn members(value: Option<&Json>) -> &[(String, Json)] {
+pub(super) fn members(value: Option<&Json>) -> &[(String, Json)] {
     if let Some(Json::Object(members)) = value { members } else { &[] }
 }
 
-fn list(value: Option<&Json>) -> &[Json] {
+pub(super) fn list(value: Option<&Json>) -> &[Json] {
     match value {
         Some(Json::List(values)) => values,
         _ => NOTHING,
     }
 }
 
-fn text<'a>(value: &'a Json, key: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(value: &'a Json, key: &str) -> Option<&'a str> {
     if let Some(Json::Text(text)) = value.get(key) { Some(text) } else { None }
 }
 
-fn is_true(value: &Json, key: &str) -> bool {
+pub(super) fn is_true(value: &Json, key: &str) -> bool {
     matches!(value.get(key), Some(Json::Bool(true)))
 }
 
-fn copy(to: &mut Json, name: &str, from: &Json, key: &str) {
+pub(super) fn copy(to: &mut Json, name: &str, from: &Json, key: &str) {
     if let Some(value) = from.get(key) {
         to.put(name, value.clone());
     }
@@ -154,13 +165,17 @@ impl Exporter<'_> {
         let shared = self.models.iter().filter(|(name, _)| own.iter().all(|(known, _)| known != name));
         let schemas: Vec<(String, Json)> =
             own.iter().chain(shared).filter_map(|(name, model)| Some((name.clone(), self.model(model)?))).collect();
-        if !schemas.is_empty() {
-            if self.is_swagger() {
-                out.put("definitions", Json::Object(schemas));
-            } else {
-                out.put("components", Json::object([("schemas", Json::Object(schemas))]));
-            }
+        let schemes = self.secured.schemes(self.options.dialect);
+        let places =
+            if self.is_swagger() { ["definitions", "securityDefinitions"] } else { ["schemas", "securitySchemes"] };
+        let parts = places.into_iter().zip([schemas, schemes]).filter(|(_, all)| !all.is_empty());
+        let parts: Vec<(String, Json)> = parts.map(|(key, all)| (key.to_owned(), Json::Object(all))).collect();
+        if self.is_swagger() {
+            parts.into_iter().for_each(|(key, all)| out.put(&key, all));
+        } else if !parts.is_empty() {
+            out.put("components", Json::Object(parts));
         }
+        self.secured.api(api, &mut out);
         if self.options.apigateway {
             self.extensions(api, told, &mut out);
         }
@@ -250,6 +265,7 @@ impl Exporter<'_> {
             self.validators.insert(checks, name);
             out.put("x-amazon-apigateway-request-validator", Json::text(name));
         }
+        self.secured.operation(route, &mut out);
         if self.options.integrations {
             self.integration(method, path, route, &mut out);
         }

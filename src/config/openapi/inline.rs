@@ -9,8 +9,10 @@ use super::{
     Settings, emit,
     integration::Answer,
     operation::{Operation, Unsupported},
+    security::CHECKED_HERE,
 };
 use crate::config::{
+    access::NONE,
     diagnostic::{Code, Diagnostic},
     source::{Place, Text},
     tree::{Entry, Form, Node, Sink, Table, Value},
@@ -71,12 +73,13 @@ pub(super) fn merge(
 /// Keys of the API: those written inline count, or the document's in `overwrite` mode.
 fn keys(table: &mut Table, api: Vec<Entry>, settings: &Settings, sink: &Sink) {
     for entry in api {
-        let Some(own) = table.entries.iter_mut().find(|own| own.key == entry.key) else {
+        let same = |own: &&mut Entry| own.key == entry.key || entry.key == "policy" && own.key == "policy_file";
+        let Some(own) = table.entries.iter_mut().find(same) else {
             table.entries.push(entry);
             continue;
         };
         if let (Value::Table(ours), Value::Table(theirs)) = (&mut own.node.value, &entry.node.value)
-            && matches!(entry.key.as_str(), "model" | "gateway_response")
+            && matches!(entry.key.as_str(), "model" | "gateway_response" | "authorizers")
         {
             for inner in &theirs.entries {
                 match ours.entries.iter_mut().find(|own| own.key == inner.key) {
@@ -183,14 +186,17 @@ impl Findings<'_> {
 
     /// An operation as a route; `None` if nothing can answer it.
     fn route(&mut self, operation: Operation, over: Option<Node>) -> Option<Node> {
-        let Operation { method, place, path, path_place, mut entries, answer, closed } = operation;
+        let Operation { method, place, path, path_place, mut entries, answer, need } = operation;
         let mut header = place;
         let mut answer = answer;
         let inline = over.map(|node| {
             header = node.place;
             node.value
         });
+        let mut unsupported = need.unsupported;
         if let Some(Value::Table(table)) = inline {
+            // The inline route says who may call.
+            unsupported.retain(|_| table.get("authorizer").is_none());
             for entry in table.entries {
                 match entry.key.as_str() {
                     "method" | "path" => {}
@@ -202,7 +208,14 @@ impl Findings<'_> {
                 }
             }
         }
-        if let Some(unsupported) = closed {
+        for one in unsupported.iter().skip(1) {
+            self.unsupported(one.clone(), place);
+        }
+        if let Some(unsupported) = unsupported.into_iter().next() {
+            // Everyone is told that it is not there.
+            if entries.iter().all(|entry| entry.key != "authorizer") {
+                entries.push(Entry { key: "authorizer".into(), place, node: emit::text(NONE, place) });
+            }
             answer = Answer::Unsupported(unsupported);
         }
         let integration = match answer {
@@ -234,6 +247,20 @@ impl Findings<'_> {
         self.settings.answer_501.then(|| not_implemented(place))
     }
 
+    /// Callers would have to be checked, and it is not said how.
+    fn unchecked(&self, what: &str, places: &[Place]) -> Diagnostic {
+        let message = format!("callers cannot be checked by {what}");
+        let help = format!(
+            "`[api.{}.authorizers.NAME]`, with the scheme's name, says how; \
+             `openapi = {{ file = …, security = \"upstream\" }}` says that the upstream checks callers itself; \
+             `unsupported = \"answer_501\"` answers these operations with 501",
+            self.whose.name
+        );
+        Diagnostic::error(Code::NOT_SUPPORTED, places[0], message)
+            .expected(format!("expected {CHECKED_HERE}"))
+            .help(help)
+    }
+
     /// Says what was found, each kind once.
     fn tell(&self) {
         let whole = |diagnostic: Diagnostic, places: &[Place]| {
@@ -246,17 +273,18 @@ impl Findings<'_> {
         };
         for ((what, with), places) in &self.unsupported {
             let diagnostic = if self.settings.answer_501 {
-                let message = format!("{what} is not supported yet: answered with 501");
-                Diagnostic::warning(Code::ANSWERED_501, places[0], message).expected(format!("comes with {with}"))
-            } else {
-                let security =
-                    matches!(*with, "authorizers" | "usage plans" | "IAM authorization" | "resource policies");
-                let help = if security {
-                    "`openapi = { file = …, security = \"upstream\" }` says that the upstream checks callers itself; \
-                     `unsupported = \"answer_501\"` answers these operations with 501"
+                let (message, expected) = if *with == CHECKED_HERE {
+                    (format!("callers cannot be checked by {what}: answered with 501"), format!("expected {with}"))
                 } else {
-                    "`openapi = { file = …, unsupported = \"answer_501\" }` answers these operations with 501"
+                    (format!("{what} is not supported yet: answered with 501"), format!("comes with {with}"))
                 };
+                Diagnostic::warning(Code::ANSWERED_501, places[0], message).expected(expected)
+            } else {
+                if *with == CHECKED_HERE {
+                    self.sink.add(whole(self.unchecked(what, places), places));
+                    continue;
+                }
+                let help = "`openapi = { file = …, unsupported = \"answer_501\" }` answers these operations with 501";
                 let message = format!("{what} is not supported yet");
                 Diagnostic::error(Code::NOT_SUPPORTED, places[0], message)
                     .expected(format!("comes with {with}"))

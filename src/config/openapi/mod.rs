@@ -21,6 +21,8 @@ mod parameters;
 mod reading;
 mod response;
 mod root;
+mod schemes;
+mod secured;
 mod security;
 mod shape;
 mod staged;
@@ -37,7 +39,7 @@ use super::{
     tree::{Entry, Form, Node, Sink, Table, Value},
 };
 pub use export::{Dialect, Export};
-pub(super) use export::{export, inline_models};
+pub(super) use export::{export, inline_files};
 pub use import::Import;
 pub(super) use import::import;
 
@@ -143,7 +145,8 @@ fn api(
 ) -> Option<Vec<Entry>> {
     let directory = tree.directories.get(usize::from(settings.file.place.file.0)).cloned().unwrap_or_default();
     let path = directory.join(&settings.file.value);
-    let configured = configured(&tree.root);
+    let configured = names(&tree.root, "upstream");
+    let around = around(tree, which);
     let mut library = Library {
         files: reads.files,
         sources: &mut tree.sources,
@@ -152,7 +155,7 @@ fn api(
         sink: reads.sink,
     };
     let documents = Documents::load(&path, &settings.file, &mut library)?;
-    let understood = reading::understand(&documents, settings, &tree.sources, &configured, reads.sink)?;
+    let understood = reading::understand(&documents, settings, &tree.sources, (&configured, &around), reads.sink)?;
     drop(documents);
     let name = entry(tree, which)?.key.clone();
     let Value::Table(apis) = &mut tree.root.entries.get_mut(which.0)?.node.value else { return None };
@@ -170,12 +173,22 @@ fn api(
     Some(upstreams)
 }
 
-/// Names of the upstreams that the configuration has.
-fn configured(root: &Table) -> Vec<String> {
-    match root.get("upstream").map(|entry| &entry.node.value) {
+/// Names of the tables under `key`, as of the upstreams that the configuration has.
+fn names(table: &Table, key: &str) -> Vec<String> {
+    match table.get(key).map(|entry| &entry.node.value) {
         Some(Value::Table(all)) => all.entries.iter().map(|entry| entry.key.clone()).collect(),
         _ => Vec::new(),
     }
+}
+
+/// What the configuration says of access to an API.
+fn around(tree: &Tree, which: (usize, usize)) -> security::Around {
+    let global = names(&tree.root, "authorizer");
+    let Some(Value::Table(api)) = entry(tree, which).map(|entry| &entry.node.value) else {
+        return security::Around { global, ..security::Around::default() };
+    };
+    let guarded = ["authorizer", "api_key"].iter().any(|key| api.get(key).is_some());
+    security::Around { own: names(api, "authorizers"), global, guarded }
 }
 
 /// Leaves out upstreams of operations that something else answers after all.

@@ -5,7 +5,8 @@ use super::{
     integration::{self, Answer},
     parameters,
     reading::{Reading, Version},
-    security, shape, write,
+    security::{self, Need},
+    shape, write,
 };
 use crate::config::{
     diagnostic::{Code, Diagnostic},
@@ -51,8 +52,8 @@ pub(super) struct Operation {
     pub(super) entries: Vec<Entry>,
     /// Its integration.
     pub(super) answer: Answer,
-    /// What protects it and this version cannot enforce, so that it must not be served whatever answers it.
-    pub(super) closed: Option<Unsupported>,
+    /// What it asks of its callers. What of it cannot be checked keeps it from being served, whatever answers it.
+    pub(super) need: Need,
 }
 
 /// Reads an operation.
@@ -66,7 +67,7 @@ pub(super) fn read<'a>(reading: &Reading<'a>, at: &At<'a>) -> Operation {
     responses(reading, at, &mut told);
     validator(reading, at, &mut out);
     out.table("documentation", told);
-    let closed = security::closed(reading, at);
+    let need = security::read(reading, at, &mut out);
     let answer = integration::read(reading, at, &path, &mut out);
     Operation {
         method: at.method.clone(),
@@ -75,7 +76,7 @@ pub(super) fn read<'a>(reading: &Reading<'a>, at: &At<'a>) -> Operation {
         path_place: at.path.place,
         entries: out.entries(),
         answer,
-        closed,
+        need,
     }
 }
 

@@ -3,13 +3,16 @@
 use super::{
     Settings,
     documents::{Documents, Resolver, table},
-    emit::Out,
+    emit::{self, Out},
     models::Models,
     operation::{self, Operation},
     root,
+    schemes::Schemes,
+    security::Around,
     shape::{self, Spot},
 };
 use crate::config::{
+    access::NONE,
     diagnostic::{Code, Diagnostic},
     did_you_mean,
     source::{Place, Sources, Text},
@@ -52,6 +55,10 @@ pub(super) struct Reading<'a> {
     pub(super) upstreams: RefCell<Vec<Entry>>,
     /// Names of the upstreams that are configured.
     pub(super) configured: &'a [String],
+    /// What the configuration says of access.
+    pub(super) around: &'a Around,
+    /// What security schemes mean.
+    pub(super) schemes: RefCell<Schemes>,
     /// What comes before every path.
     pub(super) base: String,
     ids: RefCell<AHashMap<&'a str, Place>>,
@@ -62,7 +69,7 @@ pub(super) fn understand<'a>(
     documents: &'a Documents,
     settings: &'a Settings,
     sources: &'a Sources,
-    configured: &'a [String],
+    (configured, around): (&'a [String], &'a Around),
     sink: &'a Sink,
 ) -> Option<Understood> {
     let node = documents.root();
@@ -77,6 +84,8 @@ pub(super) fn understand<'a>(
         models: RefCell::default(),
         upstreams: RefCell::default(),
         configured,
+        around,
+        schemes: RefCell::default(),
         base: String::new(),
         ids: RefCell::default(),
     };
@@ -84,7 +93,14 @@ pub(super) fn understand<'a>(
     shape::check_all(root, Spot::Root, sink);
     root::check(&reading);
     reading.declare_models();
-    let operations = reading.operations();
+    let mut operations = reading.operations();
+    // Where something is closed, what nothing is said about is open, and says so.
+    if !around.guarded && operations.iter().any(|operation| operation.need.closed) {
+        for operation in operations.iter_mut().filter(|operation| operation.need.silent) {
+            let (place, key) = (operation.place, "authorizer".to_owned());
+            operation.entries.push(Entry { key, place, node: emit::text(NONE, place) });
+        }
+    }
     let mut api = Out::new(node.place);
     root::api(&reading, &mut api);
     api.table("model", reading.model_tables(node.place));

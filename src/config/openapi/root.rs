@@ -195,6 +195,7 @@ pub(super) fn api<'a>(reading: &Reading<'a>, out: &mut Out) {
         told.maybe("parts_version", documentation.get("version").map(|entry| entry.node.clone()));
     }
     out.table("documentation", told);
+    security::api(reading, out);
     cors(reading, out);
     gateway_responses(reading, out);
 }

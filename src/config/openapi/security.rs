@@ -1,43 +1,112 @@
-//! Who may call: what of it this version cannot enforce. An operation that asks for it is never served without it, unless
-//! `security = "upstream"` says that the upstream checks callers itself.
+//! Who may call, as a document says it: `security` with its schemes, `x-amazon-apigateway-auth`, the resource policy. An operation
+//! that asks for something that cannot be checked is never served without it, unless `security = "upstream"` says that the upstream
+//! checks callers itself.
+//!
+//! A requirement is read as Amazon API Gateway reads it: an API key and an authorizer are both demanded, however they are listed, and
+//! of scopes one is enough (reference, sections 3.3 and 7.4).
 
 use super::{
     documents::table,
+    emit::{self, Out},
     operation::{At, Unsupported},
     reading::{Reading, Version},
+    schemes::{self, Meaning},
     shape,
 };
 use crate::config::{
+    access::NONE,
     diagnostic::{Code, Diagnostic},
     did_you_mean,
+    json::Json,
+    source::{Place, Text},
     tree::{Entry, Node, Table, Value},
 };
 
-/// What protects an operation.
-pub(super) fn closed<'a>(reading: &Reading<'a>, at: &At<'a>) -> Option<Unsupported> {
-    let schemes = schemes(reading);
+/// What the configuration says of access to the API of a document.
+#[derive(Debug, Default)]
+pub(super) struct Around {
+    /// The API's own authorizers.
+    pub(super) own: Vec<String>,
+    /// Those at the top.
+    pub(super) global: Vec<String>,
+    /// Whether the API says who may call a route that says nothing.
+    pub(super) guarded: bool,
+}
+
+/// What an operation asks of its callers, besides what became keys of its route.
+#[derive(Debug, Default)]
+pub(super) struct Need {
+    /// What cannot be checked.
+    pub(super) unsupported: Vec<Unsupported>,
+    /// The document says nothing about it.
+    pub(super) silent: bool,
+    /// Not everyone may call.
+    pub(super) closed: bool,
+}
+
+/// Reads what protects an operation into keys of its route.
+pub(super) fn read<'a>(reading: &Reading<'a>, at: &At<'a>, out: &mut Out) -> Need {
+    if reading.settings.upstream_checks {
+        return Need::default();
+    }
     let own = at.table.get("security").or_else(|| reading.root.get("security"));
-    let mut found = None;
+    let mut asked = Asked::default();
     if let Some(entry) = own {
-        found = required(reading, entry, schemes);
+        asked.requirements(reading, entry);
     }
-    if let Some(auth) = shape::get(at.table, "auth").and_then(|entry| table(&entry.node))
-        && let Some(Entry { node: Node { value: Value::Text(kind), .. }, .. }) = auth.get("type")
+    let auth = auth_type(at);
+    match auth {
+        Some(kind) if kind.value.eq_ignore_ascii_case("AWS_IAM") => {
+            asked = Asked { key: asked.key, ..Asked::default() };
+            asked.authorizer = Some((schemes::iam(reading, kind.place), kind.place));
+        }
+        Some(kind) if kind.value.eq_ignore_ascii_case("NONE") => {
+            asked = Asked { key: asked.key, open: Some(kind.place), ..Asked::default() };
+        }
+        _ => {}
+    }
+    let silent = own.is_none() && auth.is_none();
+    let closed = asked.authorizer.is_some() || asked.key.is_some() || !asked.unsupported.is_empty();
+    match (asked.authorizer, asked.open) {
+        (Some((name, place)), _) => out.text("authorizer", name, place),
+        (None, Some(place)) => out.text("authorizer", NONE, place),
+        (None, None) => {}
+    }
+    if !asked.scopes.is_empty() {
+        let place = asked.scopes[0].place;
+        let scopes = asked.scopes.into_iter().map(|text| emit::text(&text.value, text.place));
+        out.put("scopes", emit::list(scopes.collect(), place));
+    }
+    if let Some(place) = asked.key {
+        out.bool("api_key", true, place);
+    }
+    ours(reading, at.table, &["roles", "allow_from", "deny_from"], out);
+    Need { unsupported: asked.unsupported, silent, closed }
+}
+
+/// Reads what holds for the whole API: its policy, where keys come from, authorizers.
+pub(super) fn api<'a>(reading: &Reading<'a>, out: &mut Out) {
+    if reading.settings.upstream_checks {
+        return;
+    }
+    if let Some(entry) = shape::get(reading.root, "policy") {
+        out.text("policy", Json::of(&entry.node).pretty(), entry.node.place);
+    }
+    if let Some(Entry { node: Node { value: Value::Text(text), place }, .. }) =
+        shape::get(reading.root, "api-key-source")
+        && text.value.eq_ignore_ascii_case("AUTHORIZER")
     {
-        let is = |name: &str| kind.value.eq_ignore_ascii_case(name);
-        if is("AWS_IAM") {
-            let what = "`AWS_IAM`".to_owned();
-            found = Some(Unsupported { place: kind.place, what, with: "IAM authorization" });
-        }
-        if is("NONE") {
-            found = None;
-        }
+        out.text("api_key_source", "authorizer", *place);
     }
-    if let Some(policy) = shape::get(reading.root, "policy") {
-        let what = "`x-amazon-apigateway-policy`".to_owned();
-        found = found.or(Some(Unsupported { place: policy.place, what, with: "resource policies" }));
+    ours(reading, reading.root, &["arn", "allow_from", "deny_from"], out);
+    let made = reading.schemes.take();
+    let used: Vec<Entry> = made.made.into_iter().filter(|made| made.used).map(|made| made.entry).collect();
+    if let Some(first) = used.first() {
+        let place = first.place;
+        let mut all = Out::new(place);
+        used.into_iter().for_each(|entry| all.entry(entry));
+        out.table("authorizers", all);
     }
-    found.filter(|_| !reading.settings.upstream_checks)
 }
 
 /// The schemes that the document defines.
@@ -51,52 +120,103 @@ pub(super) fn schemes<'a>(reading: &Reading<'a>) -> Option<&'a Table> {
     }
 }
 
-/// What a list of requirements asks for: any one of them suffices, and an empty one is always fulfilled (OpenAPI 3.0.4, 4.7.30).
-fn required<'a>(reading: &Reading<'a>, entry: &'a Entry, schemes: Option<&'a Table>) -> Option<Unsupported> {
-    let Value::List(all) = &entry.node.value else {
-        reading.wrong_type(&entry.node, "security", "a list");
-        return None;
-    };
-    let (mut first, mut open) = (None, false);
-    for requirement in all {
-        let Some(requirement) = reading.as_table(requirement, "security") else { continue };
-        open |= requirement.entries.is_empty();
-        for scheme in &requirement.entries {
-            if let Some(with) = scheme_kind(reading, scheme, schemes) {
-                let what = format!("the security scheme `{}`", scheme.key);
-                first = first.or(Some(Unsupported { place: scheme.place, what, with }));
+/// `type` of `x-amazon-apigateway-auth`.
+fn auth_type<'a>(at: &At<'a>) -> Option<&'a Text> {
+    let auth = shape::get(at.table, "auth").and_then(|entry| table(&entry.node))?;
+    if let Value::Text(kind) = &auth.get("type")?.node.value { Some(kind) } else { None }
+}
+
+/// Keys that Amazon API Gateway has no words for: what an export has put there.
+fn ours<'a>(reading: &Reading<'a>, from: &'a Table, known: &[&str], out: &mut Out) {
+    let Some(access) = reading.table(from, OURS) else { return };
+    for entry in &access.entries {
+        if known.contains(&entry.key.as_str()) {
+            out.put(&entry.key, reading.copy(&entry.node, 0, false));
+        } else {
+            let message = format!("unknown key `{}` in `{OURS}`", entry.key);
+            let help = did_you_mean(&entry.key, known.iter().copied())
+                .unwrap_or_else(|| format!("the keys here are {}", known.join(", ")));
+            reading.add(Diagnostic::error(Code::UNKNOWN_KEY, entry.place, message).help(help));
+        }
+    }
+}
+
+/// What is asked of callers.
+#[derive(Default)]
+struct Asked<'a> {
+    authorizer: Option<(String, Place)>,
+    scopes: Vec<&'a Text>,
+    key: Option<Place>,
+    /// Everyone may call: where that is said.
+    open: Option<Place>,
+    unsupported: Vec<Unsupported>,
+}
+
+impl<'a> Asked<'a> {
+    /// Reads a list of requirements; an empty one is always fulfilled (OpenAPI 3.0.4, section 4.8.30).
+    fn requirements(&mut self, reading: &Reading<'a>, entry: &'a Entry) {
+        let Value::List(all) = &entry.node.value else {
+            reading.wrong_type(&entry.node, "security", "a list");
+            // What was meant is not known, so nobody may.
+            self.unsupported(entry.place, "this `security`".to_owned());
+            return;
+        };
+        let mut open = all.is_empty().then_some(entry.place);
+        for node in all {
+            let Some(requirement) = reading.as_table(node, "security") else { continue };
+            if requirement.entries.is_empty() {
+                open = Some(node.place);
+            }
+            requirement.entries.iter().for_each(|scheme| self.requirement(reading, scheme));
+        }
+        if open.is_some() {
+            *self = Self { open, ..Self::default() };
+        }
+    }
+
+    fn requirement(&mut self, reading: &Reading<'a>, named: &'a Entry) {
+        let scopes = match &named.node.value {
+            Value::List(scopes) => scopes.as_slice(),
+            _ => {
+                reading.wrong_type(&named.node, &named.key, "a list of scopes");
+                &[]
+            }
+        };
+        let scopes: Vec<&Text> = scopes
+            .iter()
+            .filter_map(|node| if let Value::Text(text) = &node.value { Some(text) } else { None })
+            .collect();
+        match schemes::meaning(reading, named) {
+            Meaning::Key => self.key = self.key.or(Some(named.place)),
+            Meaning::Unsupported(what) => self.unsupported(named.place, what),
+            // It is reported, and nothing starts.
+            Meaning::Broken => {}
+            Meaning::Authorizer { name, scopes: takes, .. } if !scopes.is_empty() && !takes => {
+                self.unsupported(scopes[0].place, format!("a scope beside the authorizer `{name}`"));
+            }
+            Meaning::Authorizer { name, scoped, .. } => {
+                let name = scoped.filter(|_| !scopes.is_empty()).unwrap_or(name);
+                match &self.authorizer {
+                    Some((other, _)) if *other != name => {
+                        self.unsupported(named.place, format!("a second authorizer (`{name}` beside `{other}`)"));
+                    }
+                    _ => {
+                        schemes::used(reading, &name);
+                        self.authorizer = Some((name, named.place));
+                        self.scopes.extend(scopes);
+                    }
+                }
             }
         }
     }
-    if open { None } else { first }
+
+    fn unsupported(&mut self, place: Place, what: String) {
+        self.unsupported.push(Unsupported { place, what, with: CHECKED_HERE });
+    }
 }
 
-/// What a scheme comes with; `None`, reported, if it is not defined.
-fn scheme_kind<'a>(reading: &Reading<'a>, named: &'a Entry, schemes: Option<&'a Table>) -> Option<&'static str> {
-    let Some(entry) = schemes.and_then(|all| all.get(&named.key)) else {
-        let message = format!("there is no security scheme `{}`", named.key);
-        let names = schemes.map(|all| all.entries.as_slice()).unwrap_or_default().iter();
-        let diagnostic = Diagnostic::error(Code::UNKNOWN_SCHEME, named.place, message);
-        let help = did_you_mean(&named.key, names.map(|entry| entry.key.as_str())).unwrap_or_else(|| {
-            let section = match reading.version {
-                Version::Swagger => "securityDefinitions",
-                Version::V30 | Version::V31 => "components.securitySchemes",
-            };
-            format!("define it in `{section}`")
-        });
-        reading.add(diagnostic.help(help));
-        return None;
-    };
-    let scheme = reading.resolver.resolve(&entry.node).and_then(|node| reading.as_table(node, &entry.key))?;
-    let is_iam = shape::get(scheme, "authtype").is_some_and(
-        |entry| matches!(&entry.node.value, Value::Text(text) if text.value.to_ascii_lowercase().starts_with("aws")),
-    );
-    let kind = reading.text(scheme, "type").map(|text| text.value.as_str());
-    let name = reading.text(scheme, "name").map(|text| text.value.to_ascii_lowercase());
-    Some(match kind {
-        _ if shape::get(scheme, "authorizer").is_some() => "authorizers",
-        _ if is_iam => "IAM authorization",
-        Some("apiKey") if name.as_deref() == Some("x-api-key") => "usage plans",
-        _ => "authorizers",
-    })
-}
+/// Where keys stand that Amazon API Gateway has no words for.
+pub(super) const OURS: &str = "x-ringgate-access";
+
+/// What something comes with that a document alone does not say.
+pub(super) const CHECKED_HERE: &str = "an authorizer of the configuration";

@@ -34,9 +34,13 @@ pub fn toml(root: &Table, documentation: bool) -> String {
 }
 
 /// Keys of a route in the order in which they are read best; others follow.
-const ROUTE_ORDER: [&str; 11] = [
+const ROUTE_ORDER: [&str; 15] = [
     "method",
     "path",
+    "authorizer",
+    "scopes",
+    "roles",
+    "api_key",
     "operation_id",
     "summary",
     "description",
@@ -71,9 +75,15 @@ impl Writer {
 
     fn api(&mut self, path: &str, table: &Table) {
         self.header(&format!("[{path}]"));
-        let apart = ["route", "model", "gateway_response", "openapi"];
+        let apart = ["route", "model", "gateway_response", "openapi", "authorizers"];
         for entry in table.entries.iter().filter(|entry| !apart.contains(&entry.key.as_str())) {
             self.entry(entry);
+        }
+        if let Some(Value::Table(authorizers)) = table.get("authorizers").map(|entry| &entry.node.value) {
+            for authorizer in &authorizers.entries {
+                let Value::Table(inner) = &authorizer.node.value else { continue };
+                self.plain(&format!("{path}.authorizers.{}", key(&authorizer.key)), inner);
+            }
         }
         if let Some(Value::Table(responses)) = table.get("gateway_response").map(|entry| &entry.node.value) {
             for response in &responses.entries {
@@ -110,19 +120,31 @@ impl Writer {
 
     /// A schema is written as the JSON that it is.
     fn model(&mut self, entry: &Entry) {
-        let json =
-            Json::of(&entry.node).pretty().replace("${", "$${").replace("$${stageVariables.", "${stageVariables.");
-        if entry.key == "schema" && matches!(entry.node.value, Value::Table(_)) && !json.contains("'''") {
-            let _ = writeln!(self.out, "schema = '''\n{json}\n'''");
+        if entry.key == "schema" && matches!(entry.node.value, Value::Table(_)) {
+            self.json(entry, &Json::of(&entry.node).pretty());
         } else {
             self.entry(entry);
         }
     }
 
-    fn entry(&mut self, entry: &Entry) {
-        if entry.key == "documentation" && !self.documentation {
-            return;
+    /// Writes JSON in a literal string, if it can stand in one.
+    fn json(&mut self, entry: &Entry, json: &str) {
+        if json.contains("'''") || json.contains('\r') {
+            return self.plainly(entry);
         }
+        let json = json.replace("${", "$${").replace("$${stageVariables.", "${stageVariables.");
+        let _ = writeln!(self.out, "{} = '''\n{json}\n'''", entry.key);
+    }
+
+    fn entry(&mut self, entry: &Entry) {
+        match &entry.node.value {
+            _ if entry.key == "documentation" && !self.documentation => {}
+            Value::Text(policy) if entry.key == "policy" => self.json(entry, &policy.value),
+            _ => self.plainly(entry),
+        }
+    }
+
+    fn plainly(&mut self, entry: &Entry) {
         let _ = write!(self.out, "{} = ", key(&entry.key));
         let text = text_of(Some(&entry.node));
         match &entry.node.value {

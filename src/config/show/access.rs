@@ -47,6 +47,7 @@ pub(super) fn root(root: &mut Json, access: &Access) {
 pub(super) fn api(shown: &mut Json, api: &Api) {
     guard(shown, &api.guard);
     put_file(shown, "policy_file", api.policy_file.as_ref());
+    put_text(shown, "policy", api.policy.as_ref());
     put_text(shown, "arn", api.arn.as_ref());
     if api.key_source.value != "header" {
         shown.put("api_key_source", Json::text(api.key_source.value));
@@ -167,6 +168,7 @@ fn user(one: &IamUser) -> Json {
     put_text(&mut shown, "access_key_id", one.access_key_id.as_ref());
     put_hidden(&mut shown, ("secret_access_key", "secret_access_key_file"), one.secret_access_key.as_ref());
     put_hidden(&mut shown, ("session_token", "session_token"), one.session_token.as_ref());
+    put_text(&mut shown, "expires", one.expires.as_ref());
     put_text(&mut shown, "arn", one.arn.as_ref());
     put_file(&mut shown, "policy_file", one.policy_file.as_ref());
     shown

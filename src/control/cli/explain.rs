@@ -1,6 +1,7 @@
 //! `ringgate explain`: one request through the real parser and the real router, told aloud; nothing is sent.
 
 mod access;
+mod masked;
 mod refusal;
 mod render;
 
@@ -33,6 +34,7 @@ use crate::{
     validate::{self, Body, Problem},
 };
 use access::Check;
+use masked::masked;
 use refusal::Refusal;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -386,7 +388,7 @@ fn forwarded<'p>(
     };
     let mut sent = Vec::new();
     outgoing.encode(&mut sent);
-    Answer::Forwarded { proxy, head: sent, body: own_body.map(|body| &**body) }
+    Answer::Forwarded { proxy, head: masked(&sent), body: own_body.map(|body| &**body) }
 }
 
 fn unmapped<'p>(why: Unanswered) -> Answer<'p> {

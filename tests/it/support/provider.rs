@@ -50,6 +50,11 @@ impl Key {
         json!({ "kty": "EC", "crv": "P-256", "use": "sig", "kid": self.name, "x": encode(x), "y": encode(y) })
     }
 
+    /// These as a provider publishes them.
+    pub(crate) fn set(keys: &[Arc<Self>]) -> String {
+        json!({ "keys": keys.iter().map(|key| key.published()).collect::<Vec<_>>() }).to_string()
+    }
+
     /// A token with these claims.
     pub(crate) fn sign(&self, claims: &Value) -> String {
         let header = json!({ "alg": "ES256", "kid": self.name }).to_string();
@@ -112,12 +117,10 @@ impl Provider {
             return stream.write_all(instead.as_bytes());
         }
         let content = if head.starts_with(b"GET /.well-known/openid-configuration ") {
-            json!({ "issuer": self.issuer, "jwks_uri": format!("{}/keys", self.issuer) })
+            json!({ "issuer": self.issuer, "jwks_uri": format!("{}/keys", self.issuer) }).to_string()
         } else {
-            let keys: Vec<Value> = self.state.published.lock().unwrap().iter().map(|key| key.published()).collect();
-            json!({ "keys": keys })
+            Key::set(&self.state.published.lock().unwrap())
         };
-        let content = content.to_string();
         let head_of_answer =
             format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", content.len());
         stream.write_all((head_of_answer + &content).as_bytes())?;

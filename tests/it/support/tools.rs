@@ -67,13 +67,21 @@ impl Drop for Folder {
 /// Whether a program that the test needs is here. When it is not, says so loudly and the test returns; with
 /// `RINGGATE_REQUIRE_REAL=1` (as `.ci/run` sets it) the test fails instead.
 pub(crate) fn require_real(program: &str) -> bool {
-    let found = find_program(program).is_some();
+    is_real(program, find_program(program).is_some())
+}
+
+/// As [`require_real`], for an npm package of that name in this folder's `node_modules`.
+pub(crate) fn require_package(folder: &Path, package: &str) -> bool {
+    is_real(&format!("npm's {package}"), folder.join("node_modules").join(package).is_dir())
+}
+
+fn is_real(what: &str, found: bool) -> bool {
     if !found {
         assert!(
             std::env::var_os("RINGGATE_REQUIRE_REAL").is_none_or(|value| value != "1"),
-            "{program} is not installed, and RINGGATE_REQUIRE_REAL=1 asks for it"
+            "{what} is not installed, and RINGGATE_REQUIRE_REAL=1 asks for it"
         );
-        eprintln!("\n*** SKIPPED: {program} is not installed; this test proved NOTHING ***\n");
+        eprintln!("\n*** SKIPPED: {what} is not installed; this test proved NOTHING ***\n");
     }
     found
 }
