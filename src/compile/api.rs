@@ -89,10 +89,10 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
             compiler.api(api, served, Rc::clone(&models), Rc::clone(&checks));
         }
         if !api.models.is_empty() {
-            models.link(sink);
+            models.finish(Some(&api.name.value), &mut compiler.apis.documentation, sink);
         }
     }
-    common.link(sink);
+    common.finish(None, &mut compiler.apis.documentation, sink);
     let served = compiler.apis.apis.len();
     check_count(served, max, "stages of APIs", config.apis.last().map(|api| api.name.place), sink);
     for places in compiler.dangling.get_mut().values_mut() {
@@ -104,11 +104,11 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
     if sink.errors() == 0 {
         compiler.shadowed();
     }
-    let targets = compiler.targets;
-    let mut apis = compiler.apis;
+    let ping = compiler.pings(&domains);
+    let (targets, mut apis) = (compiler.targets, compiler.apis);
     let elsewhere = apis.apis.iter().filter(|api| !api.aside);
     let hosts = elsewhere.flat_map(|api| api.hosts.iter().map(|host| (host.clone(), api.name.clone())));
-    apis.domains = domains.finish(targets, &hosts.collect::<Vec<_>>(), sink);
+    apis.domains = domains.finish(targets, ping, &hosts.collect::<Vec<_>>(), sink);
     apis.authorizers = compiler.gate.all;
     apis.iam_users = compiler.gate.users.shown;
     apis.upstreams = compiler.uris.into_inner().upstreams;
@@ -204,11 +204,11 @@ pub(super) struct Compiler<'c> {
     pub(super) selections: Selections,
     body_limit: u64,
     gate: Gate<'c>,
-    apis: Apis,
+    pub(super) apis: Apis,
     /// Where the path of each route was written.
-    places: Vec<Place>,
+    pub(super) places: Vec<Place>,
     /// What domains lead to: routes, and the API that has them.
-    targets: Vec<(Builder, ApiId)>,
+    pub(super) targets: Vec<(Builder, ApiId)>,
     /// Upstreams that are named but not defined, with the places that name them.
     pub(super) dangling: RefCell<BTreeMap<String, Vec<Place>>>,
     /// Routes that answer the root, too, unless another one does.
@@ -247,6 +247,8 @@ struct Common<'c> {
     target: Option<usize>,
     /// Hosts and base path are right, so that routes can be put into the router.
     routable: bool,
+    /// What is said of its routes is said now, and not again for other stages and places.
+    first: bool,
     models: Rc<validation::Models<'c>>,
     access: OfApi<'c>,
     /// By route: what is checked of requests, which is the same for all stages and places: base paths have no parameters.
@@ -290,6 +292,7 @@ impl<'c> Compiler<'c> {
     ) {
         let around = call::Around { upstreams: &self.upstreams, uris: &self.uris, credentials: &self.credentials };
         let access = self.gate.of_api(api, (&served.stage, &served.variables), &around, self.sink);
+        let first = self.apis.apis.last().is_none_or(|last| last.name != api.name.value);
         let Served { stage, label, variables, canary, hosts, base, in_path, target } = served;
         let stage_segment = in_path.then(|| base.as_ref().map_or(0, |base| base.matches('/').count() - 1));
         let id = |apis: &Apis| ApiId(u16::try_from(apis.apis.len()).unwrap_or(u16::MAX));
@@ -332,6 +335,7 @@ impl<'c> Compiler<'c> {
             base_path,
             target,
             routable,
+            first,
             models,
             access,
             checks,
@@ -439,6 +443,9 @@ impl<'c> Compiler<'c> {
         self.places.push(text.place);
         self.add(route, text, (&path, methods, id), common);
         let Some(integration) = integration else { return };
+        if common.first {
+            self.unread(route, &parameters, &integration, (access.as_deref(), validator.as_deref()));
+        }
         let request_body = route.request_body.map_or(self.body_limit, |limit| limit.value);
         let origin = route.origin.clone();
         self.apis.documentation.routes.push(told(&route.told));
@@ -545,25 +552,6 @@ impl<'c> Compiler<'c> {
                         let _ = router.add(host, &everything, *set, id);
                     }
                 }
-            }
-        }
-    }
-
-    /// Warns about an ANY beside which every method that routes can name has a route of its own.
-    fn shadowed(&self) {
-        let mut named: AHashMap<(ApiId, String), MethodSet> = AHashMap::new();
-        let key = |route: &Route| (route.api, shape(&route.path));
-        for route in &self.apis.routes {
-            let set = named.entry(key(route)).or_insert(MethodSet::EMPTY);
-            let methods = route.methods.split(',').filter(|name| *name != "ANY").filter_map(method);
-            *set = methods.fold(*set, MethodSet::union);
-        }
-        for route in self.apis.routes.iter().filter(|route| route.methods == "ANY") {
-            let set = named.get(&key(route)).copied().unwrap_or(MethodSet::EMPTY);
-            if let (true, Some(place)) = (ROUTABLE.iter().all(|m| set.names(*m)), self.places.get(route.id.index())) {
-                let message = format!("`ANY {}` is reached only by methods that no route can name", route.path);
-                let diagnostic = Diagnostic::warning(Code::SHADOWED, *place, message);
-                self.sink.add(diagnostic.help("every other method has a route of its own at this path"));
             }
         }
     }
@@ -697,7 +685,7 @@ struct CatchAll {
 }
 
 /// A path without the names of its parameters.
-fn shape(path: &str) -> String {
+pub(super) fn shape(path: &str) -> String {
     let segment = |segment: &str| match segment.strip_prefix('{') {
         Some(name) if name.ends_with("+}") => "{+}".to_owned(),
         Some(_) => "{}".to_owned(),
@@ -707,18 +695,18 @@ fn shape(path: &str) -> String {
 }
 
 /// The path of the route of an HTTP API that takes what no other one does (reference, section 11.2).
-const DEFAULT: &str = "$default";
+pub(super) const DEFAULT: &str = "$default";
 
 /// Whether `path` is one greedy parameter directly below the root.
-fn is_catch_all(path: &str) -> bool {
+pub(super) fn is_catch_all(path: &str) -> bool {
     path.strip_prefix("/{").and_then(|rest| rest.strip_suffix("+}")).is_some_and(|name| !name.contains('/'))
 }
 
 /// Methods that routes can name: Amazon API Gateway's (reference, section 11.1).
-const ROUTABLE: [Method; 7] =
+pub(super) const ROUTABLE: [Method; 7] =
     [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Options];
 
-fn method(name: &str) -> Option<MethodSet> {
+pub(super) fn method(name: &str) -> Option<MethodSet> {
     if name == "ANY" {
         return Some(MethodSet::ANY);
     }

@@ -37,6 +37,8 @@ struct Unrouted {
     host: At<String>,
     rules: Vec<Rule>,
     mappings: Vec<(String, usize)>,
+    /// Where `ping = true` stands.
+    ping: Option<Place>,
 }
 
 /// Reads all domains.
@@ -48,16 +50,59 @@ pub(super) fn compile(compiler: &Compiler<'_>, written: &[Written], apis: &[Api]
             continue;
         };
         let mut reading = Reading { sink: compiler.sink, apis, host: &host, targets: &mut domains.targets };
-        let mappings = reading.mappings(domain);
-        let rules = reading.rules(&domain.rules);
+        let mut mappings = reading.mappings(domain);
+        let mut rules = reading.rules(&domain.rules);
+        shadowed(domain, &rules, compiler.sink);
+        // Reference 1.10.
+        match domain.mode.value {
+            "routing_rule_only" => mappings.clear(),
+            "api_mapping_only" | "base_path_mapping_only" => rules.clear(),
+            _ => {}
+        }
+        let rules = rules.into_iter().map(|(_, rule)| rule).collect();
         if domain.mappings.is_empty() && domain.rules.is_empty() {
             let message = format!("domain `{}` leads nowhere", domain.host.value);
             let diagnostic = Diagnostic::error(Code::BAD_DOMAIN, domain.host.place, message);
             compiler.sink.add(diagnostic.help("add `mappings = { \"/\" = \"API\" }`"));
         }
-        domains.all.push(Unrouted { host: At { value: host, place: domain.host.place }, rules, mappings });
+        let ping = domain.ping.value.then_some(domain.ping.place);
+        domains.all.push(Unrouted { host: At { value: host, place: domain.host.place }, rules, mappings, ping });
     }
     domains
+}
+
+/// Warns about rules and mappings that no request comes to.
+fn shadowed(domain: &Written, rules: &[(Place, Rule)], sink: &Sink) {
+    let mode = domain.mode;
+    let never = |place: Place, message: String, why: &str, by: Place| {
+        sink.add(Diagnostic::warning(Code::SHADOWED, place, message).also(by, why));
+    };
+    let first_mapping = domain.mappings.first().map(|(path, _)| path.place);
+    match mode.value {
+        "routing_rule_only" => {
+            if let Some(place) = first_mapping {
+                never(place, "mappings do not count in this domain".to_owned(), "only rules do", mode.place);
+            }
+        }
+        "api_mapping_only" | "base_path_mapping_only" => {
+            if let Some((place, _)) = rules.first() {
+                never(*place, "rules do not count in this domain".to_owned(), "only mappings do", mode.place);
+            }
+            return;
+        }
+        _ => {
+            let any = rules.iter().find(|(_, rule)| rule.headers.is_empty() && rule.base_path.is_empty());
+            if let (Some(place), Some((rule, _))) = (first_mapping, any) {
+                never(place, "no request comes to the mappings".to_owned(), "this rule takes every one", *rule);
+            }
+        }
+    }
+    for (index, (place, rule)) in rules.iter().enumerate() {
+        if let Some((earlier, by)) = rules[..index].iter().find(|(_, earlier)| earlier.covers(rule)) {
+            let message = format!("no request comes to the rule with the priority {}", rule.priority);
+            never(*place, message, &format!("the rule with the priority {} takes all of its", by.priority), *earlier);
+        }
+    }
 }
 
 struct Reading<'r> {
@@ -93,8 +138,9 @@ impl Reading<'_> {
         all
     }
 
-    fn rules(&mut self, written: &[WrittenRule]) -> Vec<Rule> {
-        let mut rules: Vec<Rule> = Vec::with_capacity(written.len());
+    /// The rules with their places, the lowest priority first.
+    fn rules(&mut self, written: &[WrittenRule]) -> Vec<(Place, Rule)> {
+        let mut rules: Vec<(Place, Rule)> = Vec::with_capacity(written.len());
         if let Some(rule) = written.get(limits::RULES_MAX) {
             let message = format!("the domain has {} rules", written.len());
             let diagnostic = Diagnostic::error(Code::TOO_MANY, rule.place, message);
@@ -116,9 +162,9 @@ impl Reading<'_> {
             let headers = self.headers(rule);
             let (Some((api, stage)), Some(base), Some(headers)) = (target, base, headers) else { continue };
             let target = self.target(api, stage, if rule.strip.value { base.clone() } else { String::new() });
-            rules.push(Rule { priority: rule.priority.value, headers, base_path: base.into(), target });
+            rules.push((rule.place, Rule { priority: rule.priority.value, headers, base_path: base.into(), target }));
         }
-        rules.sort_by_key(|rule| rule.priority);
+        rules.sort_by_key(|(_, rule)| rule.priority);
         rules
     }
 
@@ -228,10 +274,17 @@ impl Domains {
         self.targets.iter().enumerate().filter(is).map(|(index, _)| index)
     }
 
-    /// What runs: with the router of each target, and the API that it is; `hosts` are those of APIs that are elsewhere, too.
+    /// The hosts that answer pings by themselves, with the place that says so.
+    pub(super) fn pings(&self) -> impl Iterator<Item = (&str, Place)> {
+        self.all.iter().filter_map(|domain| Some((domain.host.value.as_str(), domain.ping?)))
+    }
+
+    /// What runs: with the router of each target, and the API that it is, `ping` among them; `hosts` are those of APIs that are
+    /// elsewhere, too.
     pub(super) fn finish(
         self,
         routers: Vec<(Builder, ApiId)>,
+        ping: Option<usize>,
         hosts: &[(String, String)],
         sink: &Sink,
     ) -> Option<Box<Plan>> {
@@ -240,7 +293,7 @@ impl Domains {
         }
         let mut finder = Builder::new();
         let mut all = Vec::with_capacity(self.all.len());
-        for (Unrouted { host, rules, mappings }, index) in self.all.into_iter().zip(0..) {
+        for (Unrouted { host, rules, mappings, ping: pings }, index) in self.all.into_iter().zip(0..) {
             if let Some((_, api)) = hosts.iter().find(|(other, _)| *other == host.value) {
                 let message = format!("`{}` is the host of API `{api}`, too", host.value);
                 let diagnostic = Diagnostic::error(Code::BAD_DOMAIN, host.place, message);
@@ -254,7 +307,8 @@ impl Domains {
             for (base, target) in mappings {
                 below(&mut mapper, &[], &base, u32::try_from(target).unwrap_or(u32::MAX));
             }
-            all.push(Domain { host: host.value, rules, mappings: mapper.build() });
+            let ping = ping.filter(|_| pings.is_some());
+            all.push(Domain { host: host.value, rules, mappings: mapper.build(), ping });
         }
         for (host, _) in hosts {
             // That it is there already has been told, or it is that of several APIs.

@@ -28,7 +28,12 @@ pub(super) fn access(log: Option<&log::AccessLog>, sink: &Sink) -> Option<Access
         Output::Standard => LogOutput::Stdout,
         Output::File(path) => LogOutput::File(path.clone()),
     };
-    Some(AccessLog { output, format })
+    let canary = log.canary_output.as_ref().map(|output| match output {
+        Output::File(path) => LogOutput::File(path.clone()),
+        Output::Off | Output::Standard => LogOutput::Stdout,
+    });
+    let canary = canary.filter(|canary| *canary != output);
+    Some(AccessLog { output, format, canary })
 }
 
 pub(super) fn error(log: &log::ErrorLog) -> ErrorLog {

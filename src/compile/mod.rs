@@ -14,9 +14,11 @@ pub mod fuzz;
 mod headers;
 mod iam;
 mod integration;
+mod lint;
 mod locate;
 mod log;
 mod mapping;
+mod ping;
 mod respond;
 mod served;
 mod server;
@@ -88,7 +90,8 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         keys: Arc::new(Published::new(keys)),
         owners: api::owners(&apis.apis),
         guarded: api::guarded(&apis.apis),
-        only_rest: !apis.apis.is_empty() && apis.apis.iter().all(|api| api.kind() == ApiKind::Rest),
+        only_rest: !apis.apis.is_empty()
+            && apis.apis.iter().all(|api| api.kind() == ApiKind::Rest || api.name == ping::NAME),
         apis: apis.apis,
         routes: apis.routes,
         router: apis.router.build(),

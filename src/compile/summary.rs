@@ -20,6 +20,10 @@ pub fn summary(plan: &Plan) -> String {
     for upstream in &plan.upstreams {
         self::upstream(&mut out, upstream);
     }
+    for model in &plan.documentation.models {
+        let api = model.api.as_deref().map_or_else(String::new, |api| format!(" of {api}"));
+        let _ = writeln!(out, "model {}{api}: {}", model.name, model.description.as_deref().unwrap_or("-"));
+    }
     for api in &plan.apis {
         let hosts = if api.hosts.is_empty() { "*".into() } else { api.hosts.join(" ") };
         let _ = write!(out, "api {}: hosts {hosts}, base path {}", api.label, api.base_path);
@@ -95,11 +99,12 @@ fn server(out: &mut String, plan: &Plan) {
         let _ = writeln!(out, "admin: {}, token {:?}", admin.listen, admin.token);
     }
     if let Some(log) = &plan.access_log {
-        let output = match &log.output {
+        let shown = |output: &LogOutput| match output {
             LogOutput::Stdout => "stdout".into(),
             LogOutput::File(path) => path.display().to_string(),
         };
-        let _ = writeln!(out, "access log: {output}");
+        let canary = log.canary.as_ref().map_or_else(String::new, |canary| format!(", canaries {}", shown(canary)));
+        let _ = writeln!(out, "access log: {}{canary}", shown(&log.output));
     }
     let file = plan.error_log.file.as_ref().map_or_else(|| "stderr".into(), |path| path.display().to_string());
     let _ = writeln!(out, "error log: {:?} to {file}", plan.error_log.level);

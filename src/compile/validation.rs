@@ -12,6 +12,7 @@ use crate::{
         validation::{MediaModel, Model, Named, Parameter as Described, Schema as Source},
     },
     http::list::is_token,
+    plan::documentation::{self, Documentation},
     validate::{
         self, Bodies, Broken, Dialect, Library, Parameter, Schema, Shape, Style, Validator, Where, Which, media,
     },
@@ -31,6 +32,8 @@ pub(super) struct Models<'c> {
     compiled: Vec<OnceCell<Option<Arc<Schema>>>>,
     /// Schemas without a name that refer to models.
     inline: RefCell<Vec<Source>>,
+    /// What those tell that are not shared.
+    told: RefCell<Vec<documentation::Model>>,
 }
 
 impl<'c> Models<'c> {
@@ -42,10 +45,15 @@ impl<'c> Models<'c> {
         check_count(written.len(), limits::MODELS_MAX, "models", written.last().map(|model| model.name.place), sink);
         let mut good = vec![true; written.len()];
         let mut sources = Vec::with_capacity(written.len());
+        let mut told = Vec::new();
+        let shared = if own.is_empty() { 0 } else { written.len() - own.len() };
         for (model, good) in written.iter().zip(&mut good) {
             check_name(&model.name, "a model", sink);
             let schema = model.schema.as_ref().and_then(|schema| read(schema, sink));
             *good = schema.is_some();
+            if sources.len() >= shared {
+                told.extend(schema.as_ref().map(|schema| tell(model, schema)));
+            }
             sources.push(validate::Source {
                 name: model.name.value.clone(),
                 schema: schema.unwrap_or(Value::Bool(true)),
@@ -60,17 +68,30 @@ impl<'c> Models<'c> {
             report(&broken, written[index].schema.as_ref(), sink);
         }
         let broken = |good: &bool| if *good { OnceCell::new() } else { OnceCell::from(None) };
-        let models = Self { library, compiled: good.iter().map(broken).collect(), written, inline: RefCell::default() };
+        let models = Self {
+            library,
+            compiled: good.iter().map(broken).collect(),
+            written,
+            inline: RefCell::default(),
+            told: told.into(),
+        };
         // What is shared by all is looked at once, by itself; another API takes of it what it uses.
-        let first = if own.is_empty() { 0 } else { models.written.len() - own.len() };
-        for index in first..models.written.len() {
+        for index in shared..models.written.len() {
             models.at(index, sink);
         }
         models
     }
 
+    /// Links the models of `api`, or those of all, after which they can be used, and notes what they tell.
+    pub(super) fn finish(&self, api: Option<&str>, documentation: &mut Documentation, sink: &Sink) {
+        self.link(sink);
+        let told = std::mem::take(&mut *self.told.borrow_mut());
+        let whose = |model| documentation::Model { api: api.map(Into::into), ..model };
+        documentation.models.extend(told.into_iter().map(whose));
+    }
+
     /// Compiles together what refers to one another: after that, everything that was handed out can be used.
-    pub(super) fn link(&self, sink: &Sink) {
+    fn link(&self, sink: &Sink) {
         let inline = self.inline.borrow();
         for (which, broken) in self.library.link().err().unwrap_or_default() {
             let schema = match which {
@@ -129,6 +150,18 @@ impl<'c> Models<'c> {
             Named::Name(name) => self.named(name, sink),
             Named::Schema(schema) => self.inline(schema, sink).map(|(schema, _)| schema),
         }
+    }
+}
+
+/// What a model tells, before it is known whose it is.
+fn tell(model: &Model, schema: &Value) -> documentation::Model {
+    let text = |text: &Option<Text>| text.as_ref().map(|text| text.value.as_str().into());
+    documentation::Model {
+        api: None,
+        name: model.name.value.as_str().into(),
+        description: text(&model.description),
+        content_type: text(&model.content_type),
+        schema: schema.to_string().into(),
     }
 }
 

@@ -310,8 +310,13 @@ codes! {
     NO_ROUTES = 491, "Nothing to serve",
         "The configuration, or an API in it, has no routes: every request to it will be answered 404.";
     SHADOWED = 492, "A route is never reached",
-        "ANY takes the methods that no other route with its path names. Here every method that can be named is, so that only \
-         requests with others, like PROPFIND, reach it.";
+        "ANY takes the methods that no other route with its path names: where each has a route, only methods like PROPFIND are left. \
+         `$default` takes what no other route does: beside `ANY /` and `ANY /{proxy+}` that is nothing. What is below \
+         the name of a stage in the path is that stage's alone. Rules of a domain are tried from the lowest priority, and \
+         before its mappings: behind one that takes every request, or all of theirs, others are never asked.";
+    UNREAD_PARAMETER = 493, "A parameter of a path is read by nobody",
+        "The integration asks for a path of its own that does not have the parameter, and nothing else of the route reads it: all \
+         its values come to the same. `{name+}` is not looked at, because one page for every path is a thing to want.";
     UNKNOWN_AUTHORIZER = 500, "There is no such authorizer",
         "`authorizer` names an `[authorizer.NAME]`, or one of the API's own, `[api.X.authorizers.NAME]`. `none` says that \
          everyone may call; it cannot be the name of one.";

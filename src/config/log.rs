@@ -14,6 +14,8 @@ pub struct AccessLog {
     pub output: Output,
     /// `format`, not yet parsed.
     pub format: Text,
+    /// `canary_output`
+    pub canary_output: Option<Output>,
 }
 
 /// Where lines go.
@@ -38,20 +40,30 @@ pub struct ErrorLog {
 
 pub(super) fn read_access(table: &Reader<'_>) -> Option<AccessLog> {
     let (output, format) = (table.text("output"), table.text("format"));
-    Some(AccessLog { output: destination(table, &output?, "stdout"), format: format? })
+    let canary_output =
+        table.text("canary_output").map(|text| match destination(table, &text, "canary_output", "stdout") {
+            Output::Off => {
+                let diagnostic =
+                    Diagnostic::error(Code::EMPTY_VALUE, text.place, "lines of canaries cannot be \"off\" alone");
+                table.add(diagnostic.expected("expected \"stdout\" or a file name"));
+                Output::Standard
+            }
+            output => output,
+        });
+    Some(AccessLog { output: destination(table, &output?, "output", "stdout"), format: format?, canary_output })
 }
 
 pub(super) fn read_error(table: &Reader<'_>) -> ErrorLog {
-    let output = table.text("output").map_or(Output::Standard, |text| destination(table, &text, "stderr"));
+    let output = table.text("output").map_or(Output::Standard, |text| destination(table, &text, "output", "stderr"));
     ErrorLog { level: table.choice("level"), output }
 }
 
-fn destination(table: &Reader<'_>, text: &Text, standard: &str) -> Output {
+fn destination(table: &Reader<'_>, text: &Text, key: &str, standard: &str) -> Output {
     match text.value.as_str() {
         "off" if standard == "stdout" => Output::Off,
         name if name == standard => Output::Standard,
         "" => {
-            let diagnostic = Diagnostic::error(Code::EMPTY_VALUE, text.place, "`output` must not be empty");
+            let diagnostic = Diagnostic::error(Code::EMPTY_VALUE, text.place, format!("`{key}` must not be empty"));
             table.add(diagnostic.expected(format!("expected \"{standard}\" or a file name")));
             Output::Standard
         }

@@ -65,7 +65,9 @@ fn document(config: &Config) -> Json {
             if !api.hosts.is_empty() {
                 shown.put("host", texts(&api.hosts));
             }
-            put_text(&mut shown, "base_path", api.base_path.as_ref());
+            if !stages::is_only_mapped(api, &config.domains) {
+                put_text(&mut shown, "base_path", api.base_path.as_ref());
+            }
             put_told(&mut shown, &api.told);
             validation::api(&mut shown, api);
             put_face(&mut shown, &api.face);
@@ -86,7 +88,11 @@ fn document(config: &Config) -> Json {
     let mut log = Json::object([]);
     if let Some(access) = &config.access_log {
         let output = output(&access.output, "stdout");
-        log.put("access", Json::object([("output", output), ("format", text(&access.format))]));
+        let mut shown = Json::object([("output", output), ("format", text(&access.format))]);
+        if let Some(canary) = &access.canary_output {
+            shown.put("canary_output", self::output(canary, "stdout"));
+        }
+        log.put("access", shown);
     }
     let error = &config.error_log;
     let level = Json::text(error.level.value);

@@ -45,6 +45,10 @@ pub struct Domain {
     pub mappings: Vec<(At<String>, Vec<Text>)>,
     /// `[[domain."HOST".rule]]`
     pub rules: Vec<Rule>,
+    /// `routing_mode`
+    pub mode: At<&'static str>,
+    /// `ping`
+    pub ping: At<bool>,
 }
 
 /// `[[domain."HOST".rule]]`
@@ -99,6 +103,8 @@ pub(super) fn domains(root: &Reader<'_>) -> Vec<Domain> {
         host: At { value: entry.key.clone(), place: entry.place },
         mappings: table.map("mappings"),
         rules: table.tables("rule").iter().map(rule).collect(),
+        mode: table.choice("routing_mode"),
+        ping: table.bool("ping"),
     };
     root.named("domain").iter().map(one).collect()
 }

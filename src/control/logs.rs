@@ -2,7 +2,7 @@
 
 use crate::{
     observe::{
-        access_log::Sink,
+        access_log::Lines,
         error_log::{self, ErrorLog},
         registry::Registry,
         writer::{Output, Writer},
@@ -17,6 +17,8 @@ use std::{sync::Arc, time::Duration};
 pub(super) struct Logs {
     error: Option<ErrorLog>,
     access: Option<Writer>,
+    /// Of requests that canaries answer, if they are kept apart.
+    canary: Option<Writer>,
     registry: Arc<Registry>,
 }
 
@@ -25,14 +27,17 @@ impl Logs {
     /// then its lines are written at once, in order with everything else that a start has to say.
     pub(super) fn start(plan: &Plan, registry: &Arc<Registry>) -> Result<Self, String> {
         error_log::set_level(level(plan.error_log.level));
-        let mut logs = Self { error: None, access: None, registry: Arc::clone(registry) };
+        let mut logs = Self { error: None, access: None, canary: None, registry: Arc::clone(registry) };
         if plan.error_log.file.is_some() {
             logs.started(plan)?;
         }
         if let Some(access) = &plan.access_log {
-            let writer = Writer::start(output(&access.output), Arc::clone(&registry.access_log));
-            logs.access =
-                Some(writer.map_err(|e| format!("cannot open the access log {}: {e}", shown(&access.output)))?);
+            let start = |wanted: &LogOutput| {
+                let writer = Writer::start(output(wanted), Arc::clone(&registry.access_log));
+                writer.map_err(|e| format!("cannot open the access log {}: {e}", shown(wanted)))
+            };
+            logs.access = Some(start(&access.output)?);
+            logs.canary = access.canary.as_ref().map(start).transpose()?;
         }
         Ok(logs)
     }
@@ -48,8 +53,8 @@ impl Logs {
     }
 
     /// What cores log to.
-    pub(super) fn sink(&self) -> Option<Sink> {
-        self.access.as_ref().map(Writer::sink)
+    pub(super) fn lines(&self) -> Option<Lines> {
+        Some(Lines::new(self.access.as_ref()?.sink(), self.canary.as_ref().map(Writer::sink)))
     }
 
     /// Follows a new plan; returns what could not be followed.
@@ -62,41 +67,46 @@ impl Logs {
     }
 
     fn adopt_access(&mut self, plan: &Plan, workers: &Workers) -> Option<String> {
-        let result = match (&plan.access_log, &self.access) {
-            (None, None) => Ok(()),
-            (Some(wanted), Some(writer)) => writer.redirect(output(&wanted.output)),
-            (None, Some(_)) => {
-                workers.access(None);
-                // Its thread writes what the cores hand over in the end, and ends after the last of them.
-                self.access = None;
-                Ok(())
-            }
-            (Some(wanted), None) => {
-                Writer::start(output(&wanted.output), Arc::clone(&self.registry.access_log)).map(|writer| {
-                    workers.access(Some(&writer.sink()));
-                    self.access = Some(writer);
-                })
-            }
-        };
-        result.err().map(|e| format!("the access log stays what it was: {e}"))
+        let (all, canary) =
+            plan.access_log.as_ref().map_or((None, None), |log| (Some(&log.output), log.canary.as_ref()));
+        let registry = &self.registry;
+        let changed = follow(&mut self.access, all, registry)
+            .and_then(|changed| Ok(follow(&mut self.canary, canary, registry)? || changed));
+        // Also after a failure: what could be followed is.
+        if !matches!(changed, Ok(false)) {
+            workers.access(self.lines().as_ref());
+        }
+        changed.err().map(|e| format!("the access log stays what it was: {e}"))
     }
 
     /// Opens the files anew: somebody has moved them.
     pub(super) fn reopen(&self) {
-        self.access.iter().for_each(Writer::reopen);
+        self.access.iter().chain(&self.canary).for_each(Writer::reopen);
         self.error.iter().for_each(ErrorLog::reopen);
         error_log::log(error_log::Level::Info, format_args!("log files are reopened"));
     }
 
     /// Writes what is left, for at most `grace` each.
     pub(super) fn stop(self, grace: Duration) {
-        if let Some(access) = self.access {
+        for access in self.access.into_iter().chain(self.canary) {
             access.stop(grace);
         }
         if let Some(error) = self.error {
             error.stop(grace);
         }
     }
+}
+
+/// Makes a writer what it should be; whether it is another one now, or none. The thread of one that is no longer wanted writes
+/// what the cores hand over in the end, and ends after the last of them.
+fn follow(writer: &mut Option<Writer>, wanted: Option<&LogOutput>, registry: &Registry) -> std::io::Result<bool> {
+    match (wanted, &*writer) {
+        (None, None) => return Ok(false),
+        (Some(wanted), Some(writer)) => return writer.redirect(output(wanted)).map(|()| false),
+        (None, Some(_)) => *writer = None,
+        (Some(wanted), None) => *writer = Some(Writer::start(output(wanted), Arc::clone(&registry.access_log))?),
+    }
+    Ok(true)
 }
 
 const fn level(level: Level) -> error_log::Level {

@@ -125,7 +125,7 @@ fn start(
     let mut names = Names::new(events.clone());
     let addresses = names.watch(&plan);
     let start =
-        worker::Start { plan: Arc::clone(&plan), registry: Arc::clone(&registry), access: logs.sink(), addresses };
+        worker::Start { plan: Arc::clone(&plan), registry: Arc::clone(&registry), access: logs.lines(), addresses };
     let workers = worker::start(start).map_err(|error| listeners::explain(&error, hint(&source)))?;
     wait_until_ready(&workers)?;
     registry.config_accepted(plan.hash, plan.routes.len(), unix_now());

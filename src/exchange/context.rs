@@ -14,7 +14,7 @@ use crate::{
         head::{RequestHead, ResponseHead},
     },
     observe::{
-        access_log::Sink,
+        access_log::Lines,
         metrics::{CoreMetrics, RouteCounters},
     },
     plan::Plan,
@@ -48,7 +48,7 @@ pub struct Core {
     /// What is counted.
     pub metrics: Arc<CoreMetrics>,
     /// Where log lines go; `None` when they go nowhere.
-    pub access: RefCell<Option<Sink>>,
+    pub access: RefCell<Option<Lines>>,
     /// Clients whose credentials keep failing.
     pub failures: RefCell<Failures>,
     /// What signatures and policies are judged with; never held across a wait.
@@ -197,7 +197,7 @@ impl Core {
         net: Rc<Net>,
         epoch: Epoch,
         metrics: Arc<CoreMetrics>,
-        access: Option<Sink>,
+        access: Option<Lines>,
         seed: u64,
     ) -> Self {
         Self {

@@ -212,8 +212,8 @@ pub fn finish(
         ..shown
     };
     core.metrics.record(counters.map(|c| &**c), &record);
-    if let (Some(sink), Some(log)) = (&mut *core.access.borrow_mut(), &epoch.plan.access_log) {
-        sink.record(&log.format, &record);
+    if let (Some(lines), Some(log)) = (&mut *core.access.borrow_mut(), &epoch.plan.access_log) {
+        lines.record(&log.format, &record);
     }
 }
 

@@ -169,11 +169,37 @@ impl Format {
     }
 }
 
-impl Sink {
+/// Where one core's lines go.
+#[derive(Clone, Debug)]
+pub struct Lines {
+    all: Sink,
+    /// Those of exchanges that a canary answered, if they are kept apart (reference, section 1.9).
+    canary: Option<Sink>,
+}
+
+impl Lines {
+    /// Lines to `all`, but those of canaries to `canary`, if there is one.
+    #[must_use]
+    pub const fn new(all: Sink, canary: Option<Sink>) -> Self {
+        Self { all, canary }
+    }
+
     /// Renders `exchange` into this core's buffer. Never waits.
     #[inline]
     pub fn record(&mut self, format: &Format, exchange: &ExchangeRecord<'_>) {
-        self.line(|buffer| format.render(exchange, buffer));
+        let sink = match &mut self.canary {
+            Some(canary) if exchange.canary == Some(true) => canary,
+            _ => &mut self.all,
+        };
+        sink.line(|buffer| format.render(exchange, buffer));
+    }
+
+    /// Hands over what has been rendered. Never waits.
+    pub fn flush(&mut self) {
+        self.all.flush();
+        if let Some(canary) = &mut self.canary {
+            canary.flush();
+        }
     }
 }
 

@@ -253,6 +253,16 @@ const PROVED: [&str; 12] = [
     "identity.vpceId",
 ];
 
+/// What a variable is called; nothing if it is none that can be named.
+#[must_use]
+pub fn name(variable: &Variable) -> &str {
+    match variable {
+        Variable::Proved(name) => name,
+        Variable::Absent => "",
+        other => NAMES.iter().find(|(_, known)| known == other).map_or("", |(name, _)| name),
+    }
+}
+
 /// The variable of that name.
 ///
 /// # Errors

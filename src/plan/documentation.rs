@@ -8,6 +8,23 @@ pub struct Documentation {
     pub apis: Vec<Told>,
     /// By [`RouteId`](crate::base::ids::RouteId).
     pub routes: Vec<Told>,
+    /// Models, those of one API before those of all.
+    pub models: Vec<Model>,
+}
+
+/// What a model tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// Whose it is; any API's if it is nobody's.
+    pub api: Option<Box<str>>,
+    /// Its name.
+    pub name: Box<str>,
+    /// What it is for.
+    pub description: Option<Box<str>>,
+    /// The type of content that it describes, where it says so.
+    pub content_type: Option<Box<str>>,
+    /// Its JSON Schema as written.
+    pub schema: Box<str>,
 }
 
 /// What one API or route tells.

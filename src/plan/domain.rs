@@ -29,7 +29,12 @@ pub struct Domain {
     pub rules: Vec<Rule>,
     /// Finds what the longest mapping leads to that a path begins with; its route ids are indices of [`Domains::targets`].
     pub mappings: Router,
+    /// What answers [`PINGS`], if the domain does: an index of [`Domains::targets`].
+    pub ping: Option<usize>,
 }
+
+/// Paths that Amazon's gateway answers by itself at the root of a domain (reference, sections 2.2 and 11.1).
+pub const PINGS: [&str; 2] = ["/ping", "/sping"];
 
 /// `[[domain."HOST".rule]]`
 #[derive(Debug)]
@@ -91,8 +96,9 @@ impl Domains {
         let Some(domain) = found(&self.hosts, host, path).and_then(|index| self.all.get(index)) else {
             return Place::Own;
         };
-        let rule = domain.rules.iter().find(|rule| rule.fits(path, head, bytes));
-        let target = rule.map(|rule| rule.target).or_else(|| found(&domain.mappings, b"", path));
+        let ping = domain.ping.filter(|_| is_ping(path));
+        let rule = || Some(domain.rules.iter().find(|rule| rule.fits(path, head, bytes))?.target);
+        let target = ping.or_else(rule).or_else(|| found(&domain.mappings, b"", path));
         target.and_then(|target| self.targets.get(target)).map_or(Place::Nowhere, Place::Target)
     }
 
@@ -106,8 +112,13 @@ impl Domains {
         bytes: &[u8],
     ) -> Option<(&Domain, Option<&Rule>)> {
         let domain = found(&self.hosts, host, path).and_then(|index| self.all.get(index))?;
-        Some((domain, domain.rules.iter().find(|rule| rule.fits(path, head, bytes))))
+        let pings = domain.ping.is_some() && is_ping(path);
+        Some((domain, domain.rules.iter().find(|rule| !pings && rule.fits(path, head, bytes))))
     }
+}
+
+fn is_ping(path: &[u8]) -> bool {
+    PINGS.iter().any(|ping| path == ping.as_bytes())
 }
 
 fn found(router: &Router, host: &[u8], path: &[u8]) -> Option<usize> {
@@ -129,6 +140,17 @@ impl Rule {
         };
         below && self.headers.iter().all(has)
     }
+
+    /// Whether every request that meets `other` meets this one, too, as far as the two say so by themselves.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let rest = other.base_path.strip_prefix(&*self.base_path);
+        let below = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let has = |condition: &Condition| {
+            other.headers.iter().any(|known| known.name == condition.name && condition.value.covers(&known.value))
+        };
+        below && self.headers.iter().all(has)
+    }
 }
 
 impl Glob {
@@ -140,14 +162,55 @@ impl Glob {
             (false, false) => value == text,
             (true, false) => value.ends_with(text),
             (false, true) => value.starts_with(text),
-            (true, true) => text.is_empty() || value.windows(text.len()).any(|part| part == text),
+            (true, true) => has(value, text),
         }
     }
+
+    /// Whether every value that `other` fits is fitted by this one.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let (text, theirs) = (&*self.text, &*other.text);
+        match (self.before, self.behind) {
+            (false, false) => self == other,
+            (true, false) => !other.behind && theirs.ends_with(text),
+            (false, true) => !other.before && theirs.starts_with(text),
+            (true, true) => has(theirs, text),
+        }
+    }
+}
+
+/// Whether `text` stands somewhere in `value`.
+fn has(value: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || value.windows(text.len()).any(|part| part == text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::Glob;
+
+    #[test]
+    fn a_glob_covers_another_if_it_fits_whatever_that_one_fits() {
+        let glob = |text: &str| {
+            let inner = text.trim_matches('*').as_bytes().into();
+            Glob { text: inner, before: text.starts_with('*'), behind: text.ends_with('*') }
+        };
+        for (ours, theirs, expected) in [
+            ("*", "a", true),
+            ("*", "*a*", true),
+            ("a*", "ab", true),
+            ("a*", "ab*", true),
+            ("a*", "*ab", false),
+            ("*b", "ab", true),
+            ("*b", "b*", false),
+            ("*b*", "abc", true),
+            ("*b*", "*abc", true),
+            ("a", "a", true),
+            ("a", "a*", false),
+            ("a", "b", false),
+        ] {
+            assert_eq!(glob(ours).covers(&glob(theirs)), expected, "{ours} {theirs}");
+        }
+    }
 
     #[test]
     fn reference_1_10_globs_have_stars_at_their_ends() {

@@ -358,6 +358,8 @@ pub struct AccessLog {
     pub output: LogOutput,
     /// What.
     pub format: Format,
+    /// Where to for requests that canaries answer, if that is elsewhere (reference, section 1.9).
+    pub canary: Option<LogOutput>,
 }
 
 /// Where log lines go.

@@ -281,3 +281,144 @@ fn is_word(name: &[u8], lower: &[u8]) -> bool {
 fn is_one_of(name: &[u8], lower: &[&[u8]]) -> bool {
     lower.iter().any(|one| is_word(name, one))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Manners, Polite, Worn};
+    use crate::{
+        base::ids::RequestId,
+        h1::parse::{self, HeadLimits},
+        http::{
+            head::{RequestHead, ResponseHead},
+            method::Method,
+        },
+        upstream::request::Outgoing,
+    };
+
+    const LIMITS: HeadLimits = HeadLimits { bytes: 4000, fields: 16 };
+
+    /// The lines of a request with that field line, as a REST API sends it on.
+    fn forwarded(manners: &Manners, line: &str) -> Vec<String> {
+        let bytes = format!("POST /x HTTP/1.1\r\nHost: h\r\n{line}\r\n\r\n").into_bytes();
+        let mut head = RequestHead::with_capacity(16);
+        parse::request(&bytes, LIMITS, &mut head).unwrap_or_else(|error| panic!("{line}: {error:?}"));
+        let outgoing = Outgoing {
+            head: &head,
+            bytes: &bytes,
+            target: None,
+            held: None,
+            host: Some(b"endpoint"),
+            client: b"10.0.0.1",
+            trusted: false,
+            signed: false,
+            secure: false,
+            polite: Some(Polite { manners, id: RequestId::default(), seconds: 0 }),
+            shape: None,
+        };
+        let mut out = Vec::new();
+        outgoing.encode(&mut out);
+        String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    /// The lines of an answer with that field line, as a REST API sends it on, but what frames it.
+    fn answered(manners: &Manners, line: &str) -> Vec<String> {
+        let bytes = format!("HTTP/1.1 200 OK\r\n{line}\r\n\r\n").into_bytes();
+        let mut head = ResponseHead::with_capacity(16);
+        parse::response(&bytes, LIMITS, Method::Get, &mut head).unwrap_or_else(|error| panic!("{line}: {error:?}"));
+        let mut out = Vec::new();
+        let worn = Worn { manners: Some(manners), own_cors: false, own_id: true, tail: &|_| {} };
+        worn.fields(&mut out, &head, &bytes, |_| false);
+        String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    /// The table of section 8.3, for `http_proxy`. Where the records of 8.4 say something else, they count; where doing the
+    /// same would break a message, it is not done.
+    #[test]
+    fn reference_8_3_every_header_both_ways() {
+        use What::{Drop, Own, Pass, Remap};
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        enum What {
+            Pass,
+            Drop,
+            Remap,
+            /// Written by the gateway.
+            Own,
+        }
+        let manners = Manners::new(Kind::Rest, "shop");
+        for (line, request, response, evidence) in [
+            ("Age: 1", Pass, Pass, "8.3 [D26]"),
+            ("Accept-Charset: utf-8", Pass, Pass, "8.3 [D26]"),
+            ("Accept-Encoding: gzip", Pass, Pass, "8.3 [D26]"),
+            ("Content-Type: text/plain", Pass, Pass, "8.3 [D26]"),
+            ("Pragma: x", Pass, Pass, "8.3 [D26]"),
+            ("Range: bytes=0-1", Pass, Pass, "8.3 [D26]"),
+            ("Referer: http://a/", Pass, Pass, "8.3 [D26]"),
+            ("Warn: x", Pass, Pass, "8.3 [D26]"),
+            ("Accept: text/plain", Pass, Pass, "8.3 [D26]: http_proxy passes it both ways"),
+            ("Authorization: Bearer x", Pass, Pass, "8.3 [D26] remaps it; 8.4 [S]: only for http and aws"),
+            ("Connection: x-y", Drop, Remap, "8.4 [S]: removed when the request is parsed, remapped"),
+            ("Content-Encoding: gzip", Pass, Pass, "8.3 [D26] and 8.4 [S] drop it; the content would be unreadable"),
+            ("Content-Length: 3", Own, Remap, "8.3 [D26]: regenerated; 8.4 [S]: remapped"),
+            ("Content-MD5: x", Drop, Pass, "8.3 [D26], 8.4 [S]: taken off; remapped for http and aws only"),
+            ("Date: Sun, 06 Nov 1994 08:49:37 GMT", Pass, Remap, "8.3 [D26], 8.4 [S]"),
+            ("Expect: 100-continue", Own, Pass, "8.3 [D26]: dropped; here it is asked for as the body needs it"),
+            (
+                "Host: other",
+                Own,
+                Pass,
+                "8.3 [D26]: overwritten; in an answer it means nothing, and 8.4 [S] does not drop it",
+            ),
+            ("Max-Forwards: 3", Drop, Pass, "8.3 [D26], 8.4 [S]: remapped for http and aws only"),
+            ("Proxy-Authenticate: x", Drop, Drop, "8.3 [D26]"),
+            ("Server: x", Drop, Remap, "8.3 [D26], 8.4 [S]"),
+            ("TE: trailers", Drop, Drop, "8.3 [D26]"),
+            ("Transfer-Encoding: chunked", Own, Drop, "8.3 [D26]: dropped; the content is framed anew"),
+            ("Trailer: x", Drop, Pass, "8.3 [D26]: taken off; trailers that come back are passed on"),
+            ("Upgrade: x", Drop, Drop, "8.3 [D26]"),
+            ("User-Agent: x", Pass, Pass, "8.3 [D26]; 8.4 [S]: remapped for http and aws only"),
+            ("Via: 1.1 x", Drop, Drop, "8.3 [D26], 8.4 [S]"),
+            ("WWW-Authenticate: Basic", Drop, Pass, "8.3 [D26]: taken off; 8.4 [S]: remapped for http and aws only"),
+        ] {
+            let name = line.split(':').next().unwrap();
+            let fate = |lines: &[String]| {
+                let named = |prefix: &str| {
+                    let start = format!("{prefix}{name}:").to_ascii_lowercase();
+                    lines.iter().find(|line| line.to_ascii_lowercase().starts_with(&start))
+                };
+                match (named(""), named("x-amzn-remapped-")) {
+                    (Some(found), None) if found == line => Pass,
+                    (Some(_), None) => Own,
+                    (None, Some(_)) => Remap,
+                    (None, None) => Drop,
+                    (Some(_), Some(_)) => panic!("{lines:?}"),
+                }
+            };
+            let mut sent = forwarded(&manners, &if name == "Host" { "X: y".to_owned() } else { line.to_owned() });
+            // What the gateway adds to every request is not what came.
+            sent.retain(|line| line != "User-Agent: AmazonAPIGateway_shop" && line != "Accept: application/json");
+            let own = matches!(request, Own);
+            let went = fate(&sent);
+            assert!(went == request || own && went != Remap, "request, {line}: {went:?}, {evidence}: {sent:?}");
+            let back = answered(&manners, line);
+            assert_eq!(fate(&back), response, "response, {line}: {evidence}: {back:?}");
+        }
+        assert!(forwarded(&manners, "X: y").contains(&"Host: endpoint".to_owned()), "8.3 [D26]: the endpoint's host");
+    }
+
+    #[test]
+    fn reference_8_2_what_answers_have_besides() {
+        let manners = Manners::new(Kind::Rest, "shop");
+        for (line, expected, evidence) in [
+            ("x-amzn-RequestId: theirs", "x-amzn-Remapped-x-amzn-RequestId: theirs", "8.4 [S]: the backend's own"),
+            ("x-amz-apigw-id: theirs", "x-amzn-Remapped-x-amz-apigw-id: theirs", "8.4 [S]"),
+            ("X-Amzn-Trace-Id: Root=1", "X-Amzn-Trace-Id: Root=1", "8.2 [S]: http_proxy passes the backend's"),
+            ("X: y", "Content-Type: application/json", "8.2: always present"),
+        ] {
+            let lines = answered(&manners, line);
+            assert!(lines.iter().any(|line| line == expected), "{line}: {evidence}: {lines:?}");
+        }
+        let http = Manners::new(Kind::Http, "web");
+        assert_eq!(answered(&http, "apigw-requestid: theirs"), Vec::<String>::new(), "8.2: one id, which is ours");
+        assert_eq!(answered(&http, "Server: x"), ["Server: x"], "8.4 is about REST APIs");
+    }
+}

@@ -19,7 +19,7 @@ use crate::{
         task::{self, Either, either},
     },
     observe::{
-        access_log::Sink,
+        access_log::Lines,
         error_log::{self, Level},
         metrics::CoreMetrics,
     },
@@ -52,7 +52,7 @@ pub struct Seed {
     /// What it counts.
     pub metrics: Arc<CoreMetrics>,
     /// Where it logs.
-    pub access: Option<Sink>,
+    pub access: Option<Lines>,
     /// What names resolve to.
     pub addresses: Arc<Vec<(String, Vec<SocketAddr>)>>,
     /// Its sockets.
@@ -180,7 +180,7 @@ impl Running {
                 }
             }
             Message::Addresses { server, addresses } => self.resolved(server, &addresses),
-            Message::Access(sink) => *self.core.access.borrow_mut() = sink,
+            Message::Access(lines) => *self.core.access.borrow_mut() = lines,
             Message::Serve(handed) => accept::serve(self, handed.accepted, &handed.listener, staff),
             Message::Drain(grace) => return Some(grace),
             #[cfg(test)]
@@ -201,8 +201,8 @@ impl Running {
         core.net.clock.resync();
         core.trim();
         staff.trim();
-        if let Some(sink) = &mut *core.access.borrow_mut() {
-            sink.flush();
+        if let Some(lines) = &mut *core.access.borrow_mut() {
+            lines.flush();
         }
         for upstream in &core.epoch().upstreams {
             for server in &upstream.servers {

@@ -1,7 +1,7 @@
 //! How the outside reaches a core: a queue, and a bell that wakes the core to look into it.
 
 use super::{accept::Handed, adopt::CorePlan};
-use crate::{io::bell::Rope, observe::access_log::Sink, plan::ListenAddress};
+use crate::{io::bell::Rope, observe::access_log::Lines, plan::ListenAddress};
 use rustix::fd::OwnedFd;
 use std::{
     io,
@@ -31,7 +31,7 @@ pub enum Message {
         addresses: Arc<[SocketAddr]>,
     },
     /// Log there.
-    Access(Option<Sink>),
+    Access(Option<Lines>),
     /// Serve this connection, which another core accepted but is too busy for.
     Serve(Handed),
     /// Stop after that time at the latest.

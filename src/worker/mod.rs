@@ -12,7 +12,7 @@ pub mod mailbox;
 
 use crate::{
     io::{listen, ring},
-    observe::{access_log::Sink, metrics::Registry},
+    observe::{access_log::Lines, metrics::Registry},
     plan::{Driver, ListenAddress, Plan},
 };
 use accept::Loads;
@@ -39,7 +39,7 @@ pub struct Start {
     /// Where they count.
     pub registry: Arc<Registry>,
     /// Where they log; each core takes a clone.
-    pub access: Option<Sink>,
+    pub access: Option<Lines>,
     /// What the names of upstream servers resolve to, by the server's name in the plan.
     pub addresses: Vec<(String, Vec<SocketAddr>)>,
 }
@@ -186,9 +186,9 @@ impl Workers {
     }
 
     /// Tells the cores where to log from now on.
-    pub fn access(&self, sink: Option<&Sink>) {
+    pub fn access(&self, lines: Option<&Lines>) {
         for post in &self.posts {
-            post.send(Message::Access(sink.cloned()));
+            post.send(Message::Access(lines.cloned()));
         }
     }
 

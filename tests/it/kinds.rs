@@ -39,6 +39,63 @@ fn ask(plan: &Plan, request: &str) -> String {
     }
 }
 
+#[test]
+fn reference_1_10_routing_modes_and_what_domains_keep_for_themselves() {
+    const MODES: [&str; 3] = ["routing_rule_then_api_mapping", "routing_rule_only", "api_mapping_only"];
+    let place = |mode: &str, ping: bool, path: &str, header: &str| {
+        let api = |name: &str| {
+            format!(
+                "[api.{name}]\n[[api.{name}.route]]\nmethod = \"ANY\"\npath = \"/{{proxy+}}\"\n\
+                     integration = {{ type = \"mock\", status = 200 }}\n"
+            )
+        };
+        let text = format!(
+            "{}{}[domain.\"d.test\"]\nrouting_mode = \"{mode}\"\nping = {ping}\nmappings = {{ \"/m\" = \"mapped\" }}\n\
+             [[domain.\"d.test\".rule]]\npriority = 1\nheaders = {{ x-v = \"2\" }}\napi = \"ruled\"\n",
+            api("mapped"),
+            api("ruled")
+        );
+        let config = config::load_str("domains.toml", &text, &|_| None).expect("a configuration").config;
+        let plan = compile::compile(&config).unwrap_or_else(|errors| panic!("{errors:?}")).0;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: d.test\r\n{header}\r\n").into_bytes();
+        let mut head = ringgate::http::head::RequestHead::with_capacity(4);
+        let limits = ringgate::h1::parse::HeadLimits { bytes: 1000, fields: 4 };
+        ringgate::h1::parse::request(&request, limits, &mut head).unwrap();
+        match plan.place(b"d.test", path.as_bytes(), &head, &request) {
+            Place::Own => "elsewhere".to_owned(),
+            Place::Target(target) => plan.apis[target.api.index()].name.clone(),
+            Place::Nowhere => "nowhere".to_owned(),
+        }
+    };
+    let ruled = "x-v: 2\r\n";
+    for (path, header, expected, evidence) in [
+        ("/m/x", ruled, ["ruled", "ruled", "mapped"], "1.10 [D26/B]: all rules first, then mappings"),
+        ("/m/x", "", ["mapped", "nowhere", "mapped"], "1.10 [D26/B]"),
+        ("/x", ruled, ["ruled", "ruled", "nowhere"], "1.10 [KC]: no mapping is nowhere"),
+        ("/x", "", ["nowhere"; 3], "1.10 [KC]"),
+    ] {
+        for (mode, expected) in MODES.iter().zip(expected) {
+            assert_eq!(place(mode, false, path, header), expected, "{mode} {path} {header:?}: {evidence}");
+        }
+    }
+    for (path, ping, expected) in [
+        ("/ping", true, "$ping"),
+        ("/sping", true, "$ping"),
+        ("/ping", false, "ruled"),
+        ("/ping/x", true, "ruled"),
+        ("/Ping", true, "ruled"),
+    ] {
+        for mode in &MODES[..2] {
+            assert_eq!(place(mode, ping, path, ruled), expected, "11.1: reserved if asked for: {mode} {path}");
+        }
+    }
+    let (same, other) = ("routing_rule_then_base_path_mapping", "base_path_mapping_only");
+    assert_eq!(
+        (place(same, false, "/m/x", ruled), place(other, false, "/m/x", ruled)),
+        ("ruled".into(), "mapped".into())
+    );
+}
+
 fn check(apis: &[(&str, &str, &[&str])], rows: &[(&str, &str, &str)]) {
     let plan = plan(apis);
     for (request, expected, reason) in rows {
@@ -118,6 +175,33 @@ fn reference_11_1_precedence_and_fall_through() {
     );
 }
 
+/// What Amazon's gateway refuses when resources are made, as far as it is refused here.
+#[test]
+fn reference_11_1_constraints_of_the_tree() {
+    let wrong = |routes: &[&str]| {
+        let route = |route: &&str| {
+            let route =
+                format!("method = \"GET\"\npath = \"{route}\"\nintegration = {{ type = \"mock\", status = 200 }}\n");
+            format!("[[api.a.route]]\n{route}")
+        };
+        let text = format!("[api.a]\ntype = \"rest\"\n{}", routes.iter().map(route).collect::<String>());
+        let config = config::load_str("tree.toml", &text, &|_| None).expect("a configuration").config;
+        compile::compile(&config).err().map(|errors| errors[0].message.clone())
+    };
+    for (routes, expected, evidence) in [
+        (&["/a/{x+}/b"] as &[&str], Some("`/a/{x+}/b` is not a path"), "11.1 [S]: {x+} is last, it has no children"),
+        (
+            &["/{a}", "/{b}"],
+            Some("`GET /{b}` is already answered by another route"),
+            "11.1 [S]: a sibling has a variable",
+        ),
+        (&["/{a}/x", "/{b}/y"], None, "11.1 [S] refuses it; here it can be told apart, so that it is served"),
+        (&["/{a}", "/{b+}"], None, "the same"),
+    ] {
+        assert_eq!(wrong(routes).as_deref(), expected, "{routes:?}: {evidence}");
+    }
+}
+
 #[test]
 fn reference_11_2_routes_of_http_apis() {
     let documented: &[&str] =
@@ -151,6 +235,14 @@ fn reference_11_2_routes_of_http_apis() {
             ("GET /m/x", "GET /{k}/{l} m x", "11.2 [D23]: full matches before greedy ones"),
             ("GET /m/x/y", "GET /m/{proxy+} x/y", "only the greedy one is left"),
             ("HEAD /m/x", "405", "HEAD is not implied by GET"),
+        ],
+    );
+    check(
+        &[("http", "/", &["GET /{proxy+}", "GET /a/b/{proxy+}", "GET /a/{proxy+}"])],
+        &[
+            ("GET /a/b/c", "GET /a/b/{proxy+} c", "11.2 [D23]: the greedy one with the longest literal prefix first"),
+            ("GET /a/c", "GET /a/{proxy+} c", "then a shorter one"),
+            ("GET /b", "GET /{proxy+} b", "then the shortest"),
         ],
     );
     check(

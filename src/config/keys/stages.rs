@@ -1,6 +1,6 @@
 //! The part of the table that is about stages of APIs and the domains that they are served at.
 
-use super::{Default, Kind, Table, key};
+use super::{Default, Kind, Table, key, word};
 
 /// A stage's or a canary's variables.
 pub(super) const VARIABLES: Kind = Kind::Map(&Kind::OneOrMore(&Kind::Text("letters, digits and -._~:/?#&=,")));
@@ -57,6 +57,26 @@ pub static DOMAIN: Table = Table {
              with counts. It is taken away before routes are looked at.",
         ),
         key("rule", Kind::Tables(&RULE), Default::Nothing, "Routing rules, which come before the mappings."),
+        key(
+            "routing_mode",
+            Kind::Choice(&[
+                word("routing_rule_then_api_mapping"),
+                word("routing_rule_only"),
+                word("api_mapping_only"),
+                word("routing_rule_then_base_path_mapping"),
+                word("base_path_mapping_only"),
+            ]),
+            Default::Text("routing_rule_then_api_mapping"),
+            "What counts: rules and then mappings, rules alone, or mappings alone; with `base_path` for `api`, which means the \
+             same. What does not count can stay, so that one word brings it back.",
+        ),
+        key(
+            "ping",
+            Kind::Bool,
+            Default::Bool(false),
+            "Whether `/ping` and `/sping` are answered by the domain itself, with 200, as at Amazon's: whatever rules and \
+             mappings say, and whether upstreams are well or not.",
+        ),
     ],
 };
 

@@ -652,6 +652,12 @@ pub static ACCESS_LOG: Table = Table {
             Default::Text("json"),
             "What a line looks like: \"json\", \"clf\" (Common Log Format), or a template with `$context.*` names.",
         ),
+        key(
+            "canary_output",
+            Kind::Text("\"stdout\" or a file name"),
+            Default::Words("where the others go"),
+            "Where lines of requests go that a canary answered, or refused.",
+        ),
     ],
 };
 

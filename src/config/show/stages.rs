@@ -40,11 +40,23 @@ fn put_canary(shown: &mut Json, canary: Option<&Canary>) {
     shown.put("canary", table);
 }
 
+/// Whether an API is only where domains map it: to show a base path would put it elsewhere, too.
+pub(super) fn is_only_mapped(api: &Api, domains: &[Domain]) -> bool {
+    let mapped = |domain: &Domain| {
+        let targets = domain.mappings.iter().flat_map(|(_, values)| values);
+        let mut targets = targets.chain(domain.rules.iter().filter_map(|rule| rule.api.as_ref()));
+        targets.any(|target| target.value.split(':').next() == Some(api.name.value.as_str()))
+    };
+    !api.placed && domains.iter().any(mapped)
+}
+
 /// All domains.
 pub(super) fn domains(domains: &[Domain]) -> Json {
     let one = |domain: &Domain| {
         let mut shown = Json::object([]);
         put_map(&mut shown, "mappings", &domain.mappings);
+        shown.put("routing_mode", Json::text(domain.mode.value));
+        shown.put("ping", Json::Bool(domain.ping.value));
         if !domain.rules.is_empty() {
             shown.put("rule", Json::List(domain.rules.iter().map(rule).collect()));
         }

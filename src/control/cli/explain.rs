@@ -1,6 +1,7 @@
 //! `ringgate explain`: one request through the real parser and the real router, told aloud; nothing is sent.
 
 mod access;
+mod answers;
 mod masked;
 mod refusal;
 mod render;
@@ -34,6 +35,7 @@ use crate::{
     validate::{self, Body, Problem},
 };
 use access::Check;
+use answers::Change;
 use masked::masked;
 use refusal::Refusal;
 use std::net::{IpAddr, Ipv4Addr};
@@ -176,6 +178,8 @@ enum Verdict<'p> {
         /// Whether the sender may.
         access: Vec<Check>,
         answer: Answer<'p>,
+        /// What becomes of an answer on its way back.
+        changes: Vec<Change>,
     },
 }
 
@@ -270,7 +274,9 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
                 named.map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned())).collect();
             let access = access::checks(plan, route, asked, &routed.head, path);
             let answer = answer(plan, route, asked, &routed.head, &access, (&params, path));
-            Verdict::Found { route, parameters, access, answer }
+            let origin = value_of(asked, &routed.head, b"origin");
+            let changes = answers::changes(route, &answer, origin);
+            Verdict::Found { route, parameters, access, answer, changes }
         }
     };
     routed.refusal = Refusal::of(plan, asked, &routed, path, &params);
@@ -285,10 +291,7 @@ fn preflight<'p>(
     path: &[u8],
     found: Option<&Route>,
 ) -> Option<Verdict<'p>> {
-    let value = |name: &[u8]| {
-        let line = head.fields.iter().find(|line| line.name.of(&asked.bytes).eq_ignore_ascii_case(name))?;
-        Some(line.value.of(&asked.bytes))
-    };
+    let value = |name: &[u8]| value_of(asked, head, name);
     let origin = value(b"origin").filter(|_| head.method == Method::Options)?;
     let method = Method::from_token(value(b"access-control-request-method")?);
     let host = head.host_name.of(&asked.bytes);
@@ -298,6 +301,11 @@ fn preflight<'p>(
     let headers = value(b"access-control-request-headers").unwrap_or_default();
     api.face.as_ref()?.cors.as_ref()?.tell(Some(origin), Some(headers), &mut told);
     Some(Verdict::Preflight { api, told })
+}
+
+fn value_of<'a>(asked: &'a Asked, head: &RequestHead, name: &[u8]) -> Option<&'a [u8]> {
+    let line = head.fields.iter().find(|line| line.name.of(&asked.bytes).eq_ignore_ascii_case(name))?;
+    Some(line.value.of(&asked.bytes))
 }
 
 fn answer<'p>(

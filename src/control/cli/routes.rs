@@ -55,9 +55,11 @@ fn entries(plan: &Plan) -> Vec<Entry> {
     let mut entries = plan.router.routes();
     let Some(domains) = &plan.domains else { return entries };
     for target in &domains.targets {
-        let host = plan.apis.get(target.api.index()).and_then(|api| api.hosts.first());
-        let routes = target.router.routes().into_iter();
-        entries.extend(routes.map(|entry| Entry { host: host.cloned(), ..entry }));
+        // One, but for what several domains answer themselves.
+        for host in plan.apis.get(target.api.index()).into_iter().flat_map(|api| &api.hosts) {
+            let routes = target.router.routes().into_iter();
+            entries.extend(routes.map(|entry| Entry { host: Some(host.clone()), ..entry }));
+        }
     }
     entries
 }

@@ -354,6 +354,42 @@ fn sigusr1_opens_the_logs_anew_and_sigusr2_says_that_it_is_not_there_yet() {
 }
 
 #[test]
+fn canaries_are_logged_apart_and_domains_answer_pings() {
+    let (folder, port) = (Folder::new("life"), free_port());
+    let route = |api: &str| {
+        format!(
+            "[[api.{api}.route]]\nmethod = \"ANY\"\npath = \"/{{proxy+}}\"\nintegration = {{ type = \"mock\", status = 200 }}\n"
+        )
+    };
+    let (all, plain) = (route("all"), route("plain"));
+    folder.write(
+        "ringgate.toml",
+        format!(
+            "[server]\nlisten = [\"127.0.0.1:{port}\"]\n\
+             [log.access]\noutput = \"access.log\"\nformat = \"$context.path $context.isCanaryRequest\"\n\
+             canary_output = \"canary.log\"\n\
+             [api.all]\nstage = \"prod\"\ncanary = {{ percent = 100 }}\n{all}\
+             [api.plain]\nbase_path = \"/plain\"\n{plain}\
+             [domain.\"d.test\"]\nmappings = {{ \"/\" = \"all\" }}\nping = true\n"
+        ),
+    );
+    let process = Process::ready(&folder, &[], &[]);
+    assert_eq!(get(port, "d.test", "/canary").status, 200);
+    assert_eq!(get(port, "localhost", "/plain/x").status, 200);
+    for path in ["/ping", "/sping"] {
+        let answer = get(port, "d.test", path);
+        assert_eq!((answer.status, answer.text().as_str()), (200, "healthy"), "reference 11.1: {path}");
+    }
+    assert_eq!(get(port, "localhost", "/ping").status, 404, "only the domain was asked to");
+    assert_eq!(process.stop(), Some(0));
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+    assert_eq!(read("canary.log"), "/canary true\n", "reference 1.9");
+    let mut lines: Vec<String> = read("access.log").lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines, ["/ping -", "/ping -", "/plain/x -", "/sping -"]);
+}
+
+#[test]
 fn proxy_needs_no_file() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = upstream.local_addr().unwrap().port().to_string();

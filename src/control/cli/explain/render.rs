@@ -5,7 +5,7 @@ use super::{
         describe,
         terminal::{Stream, table},
     },
-    Answer, Asked, Check, Explained, Refusal, Routed, Verdict,
+    Answer, Asked, Change, Check, Explained, Refusal, Routed, Verdict,
 };
 use crate::{
     config::{
@@ -13,7 +13,7 @@ use crate::{
         unit::{show_duration, show_size},
     },
     http::{head::Framing, method::Method},
-    plan::{ApiKind, Plan, Route, canary::Sticky},
+    plan::{ApiKind, Plan, Route, canary::Sticky, domain::PINGS},
     route::{Step, Verdict as Tried},
 };
 use std::fmt::Write;
@@ -47,8 +47,9 @@ pub(super) fn human(plan: &Plan, asked: &Asked, explained: &Explained<'_>, out: 
         rows.extend(preferred(routed));
     }
     rows.extend(canary(plan, routed));
-    if let Verdict::Found { answer, route, access, .. } = &routed.verdict {
+    if let Verdict::Found { answer, route, access, changes, .. } = &routed.verdict {
         rows.extend(answered(plan, access, answer, route));
+        rows.extend(changes.iter().map(|change| row("answer", format!("{}: {}", change.of, change.what.join("; ")))));
     }
     if let Some(refusal) = &routed.refusal {
         let (api, shown) = (refusal.api, refusal.shown);
@@ -121,7 +122,11 @@ fn named(plan: &Plan, route: &Route) -> String {
 /// Which domain was asked, and what made it choose.
 fn domain(routed: &Routed<'_>) -> Option<Vec<String>> {
     let (domain, rule) = routed.domain?;
+    let pinged = |route: &Route| domain.ping.is_some() && PINGS.contains(&&*route.path);
     let why = match rule {
+        None if matches!(&routed.verdict, Verdict::Found { route, .. } if pinged(route)) => {
+            "it answers pings itself".to_owned()
+        }
         Some(rule) => format!("rule {}", rule.priority),
         None if domain.rules.is_empty() => "its mappings".to_owned(),
         None => "no rule, its mappings".to_owned(),
@@ -295,7 +300,7 @@ pub(super) fn json(plan: &Plan, asked: &Asked, explained: &Explained<'_>) -> Jso
             object.put("status", Json::number(status(405)));
             object.put("allow", Json::texts(methods.iter().map(Method::name)));
         }
-        Verdict::Found { route, parameters, access, answer } => {
+        Verdict::Found { route, parameters, access, answer, changes } => {
             let told = |check: &Check| {
                 Json::object([("check", Json::text(&check.what)), ("verdict", Json::text(&check.verdict))])
             };
@@ -304,6 +309,10 @@ pub(super) fn json(plan: &Plan, asked: &Asked, explained: &Explained<'_>) -> Jso
             let parameters = parameters.iter().map(|(name, value)| (name.clone(), Json::text(value)));
             object.put("parameters", Json::Object(parameters.collect()));
             answer_json(plan, answer, &mut object);
+            let change = |change: &Change| {
+                Json::object([("of", Json::text(&change.of)), ("changes", Json::texts(change.what.iter().cloned()))])
+            };
+            object.put("answers", Json::List(changes.iter().map(change).collect()));
         }
     }
     if let Some(Refusal { api, shown, fields, content }) = &routed.refusal {
