@@ -6,6 +6,7 @@ pub mod connection;
 pub mod exchange;
 
 pub mod auth;
+pub mod cache;
 pub mod h1;
 pub mod http;
 pub mod integration;

@@ -118,6 +118,23 @@ fn a_warm_proxied_exchange_allocates_nothing() {
 }
 
 #[test]
+fn a_hit_allocates_nothing() {
+    let cached = |cache: &str| {
+        format!(
+            "[server]\n[upstream.u]\nservers = [\"http://10.0.0.1:80\"]\n[api.a]\n[[api.a.route]]\nmethod = \"ANY\"\n\
+             path = \"/{{proxy+}}\"\nintegration = {{ type = \"http_proxy\", upstream = \"u\" }}\ncache = {cache}\n"
+        )
+    };
+    let kept = with_body("HTTP/1.1 200 OK\r\nCache-Control: max-age=9\r\n", 1024);
+    let large = with_body("HTTP/1.1 200 OK\r\nCache-Control: max-age=9\r\n", 12 * 1024);
+    check_with(&cached("{ ttl = \"1h\" }"), "1 KiB that is kept", WRK, &kept, "200", 0);
+    check_with(&cached("{ ttl = \"1h\" }"), "12 KiB that are kept", BROWSER, &large, "200", 0);
+    check_with(&cached("{ mode = \"http\", tell = \"cache_status\" }"), "kept as HTTP has it", WRK, &kept, "200", 0);
+    let varied = with_body("HTTP/1.1 200 OK\r\nVary: User-Agent\r\n", 100);
+    check_with(&cached("{ ttl = \"1h\" }"), "one of several", BROWSER, &varied, "200", 0);
+}
+
+#[test]
 fn a_warm_mapped_exchange_allocates_nothing() {
     check("mapped", b"GET /mapped/7?q=a%20b&q=c HTTP/1.1\r\nHost: h\r\nX-Q: 1\r\n\r\n", SMALL, "200", 0);
     check("not to be mapped", b"GET /mapped/7 HTTP/1.1\r\nHost: h\r\n\r\n", b"", "400", 0);

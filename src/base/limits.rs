@@ -17,6 +17,37 @@ pub const KEY_FILE_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Lines of a file of API keys that are told to be wrong.
 pub const KEY_FILE_ERRORS_MAX: usize = 20;
 
+/// Bytes of stored responses of the whole process unless configured.
+pub const CACHE_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
+/// Bytes of stored responses behind one lock: as many locks as that makes, up to the next bound.
+pub const CACHE_SHARD_BYTES: u64 = 32 * 1024 * 1024;
+/// Locks of the store: with more, a core that misses never meets another one.
+pub const CACHE_SHARDS_MAX: u64 = 64;
+/// Responses that a core has at hand without a lock: 160 KiB.
+pub const CACHE_SHELF_PLACES: usize = 4096;
+/// How often a core tells the store that it uses a response, so that it is not evicted.
+pub const CACHE_ASK_AGAIN: Duration = Duration::from_secs(1);
+/// Purges that a fetch that began before them is held against; if there were more, its response is not stored.
+pub const CACHE_PURGES_KNOWN: usize = 1024;
+/// Content of a stored response unless configured: Amazon API Gateway's (reference, section 1.8).
+pub const CACHE_OBJECT_DEFAULT: u64 = 1 << 20;
+/// What `max_object` may be set to: a response is held in one piece, and every lock has room for one.
+pub const CACHE_OBJECT_MAX: u64 = 16 << 20;
+/// How long a request waits for the answer that another one fetches, unless configured.
+pub const CACHE_WAIT_DEFAULT: Duration = Duration::from_secs(5);
+/// For how long nobody waits for a response that turned out not to be stored.
+pub const CACHE_PASSING: Duration = Duration::from_secs(2);
+/// How long a response is fresh, in seconds, of which only its age says so: a day, as RFC 9111 §4.2.2 suggests.
+pub const CACHE_HEURISTIC_SECONDS_MAX: u32 = 86_400;
+/// Names in a response's `Vary`; with more it is not stored.
+pub const CACHE_VARY_MAX: usize = 16;
+/// Tags of a response (`Surrogate-Key`, `Cache-Tag`); further ones do not count.
+pub const CACHE_TAGS_MAX: usize = 64;
+/// Byte ranges of a request; with more it gets the whole (RFC 9110 §17.15).
+pub const CACHE_RANGES_MAX: usize = 16;
+/// Bytes of a key; what is longer is not looked for.
+pub const CACHE_KEY_BYTES_MAX: usize = 32 * 1024;
+
 /// Bytes of a request or response head unless configured (`request_head`): what nginx and HAProxy take in practice.
 pub const HEAD_BYTES_DEFAULT: usize = 16 * 1024;
 /// The most that `request_head` may be set to: a head is held whole in one buffer per connection.

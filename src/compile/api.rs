@@ -3,7 +3,7 @@
 use super::{
     Sink,
     access::{Gate, OfApi},
-    call, check_count, check_name, domain, face, integration,
+    cache, call, check_count, check_name, domain, face, integration,
     mapping::Around,
     respond::Selections,
     served::{Served, Share},
@@ -243,6 +243,8 @@ struct Common<'c> {
     id: ApiId,
     hosts: Vec<String>,
     base_path: String,
+    /// What the API is called in metrics.
+    label: String,
     /// Which router its routes are in: that of a domain's target, or the plan's own.
     target: Option<usize>,
     /// Hosts and base path are right, so that routes can be put into the router.
@@ -328,11 +330,12 @@ impl<'c> Compiler<'c> {
             self.apis.documentation.apis.push(Told::default());
             Twins { share, label, id: twins, face }
         });
-        let id = id_of;
+        let (id, name) = (id_of, self.apis.apis.get(id_of.index()).map(|api| api.label.clone()).unwrap_or_default());
         let common = Common {
             id,
             hosts,
             base_path,
+            label: name,
             target,
             routable,
             first,
@@ -450,6 +453,15 @@ impl<'c> Compiler<'c> {
         let origin = route.origin.clone();
         self.apis.documentation.routes.push(told(&route.told));
         let (api, face, canary) = (common.id, common.face.clone(), None);
+        let around = cache::Around {
+            label: &common.label,
+            methods: &names,
+            path: &path,
+            parameters: &parameters,
+            integration: &integration,
+            access: access.as_deref(),
+        };
+        let cache = cache::compile(route.cache.as_ref(), &around, self.sink);
         let one = Route {
             id,
             api,
@@ -461,6 +473,7 @@ impl<'c> Compiler<'c> {
             request_body,
             access,
             validator,
+            cache,
             canary,
             origin,
         };
@@ -511,7 +524,8 @@ impl<'c> Compiler<'c> {
         self.places.extend(self.places.get(one.id.index()).copied());
         self.apis.documentation.routes.push(told);
         let (api, face) = (canary.id, canary.face.clone());
-        let other = Route { id: twin, api, integration, face, ..one.clone() };
+        let cache = one.cache.as_deref().map(cache::of_canary);
+        let other = Route { id: twin, api, integration, face, cache, ..one.clone() };
         one.canary = Some(canary.share.plan(&canary.label, twin));
         self.apis.routes.extend([one, other]);
     }

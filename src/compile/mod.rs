@@ -5,6 +5,7 @@
 pub mod access;
 mod acme;
 mod api;
+mod cache;
 mod call;
 mod change;
 mod cors;
@@ -90,6 +91,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         keys: Arc::new(Published::new(keys)),
         owners: api::owners(&apis.apis),
         guarded: api::guarded(&apis.apis),
+        cache_bytes: config.cache_size.map_or(limits::CACHE_BYTES_DEFAULT, |size| size.value),
         only_rest: !apis.apis.is_empty()
             && apis.apis.iter().all(|api| api.kind() == ApiKind::Rest || api.name == ping::NAME),
         apis: apis.apis,

@@ -76,6 +76,7 @@ fn ping(id: RouteId, api: ApiId, path: &str) -> Route {
         request_body: u64::MAX,
         access: None,
         validator: None,
+        cache: None,
         canary: None,
         origin: "ping".to_owned(),
     }

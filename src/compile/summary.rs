@@ -185,6 +185,9 @@ fn route(out: &mut String, plan: &Plan, route: &Route) {
             let _ = write!(out, "model for {media}, ");
         }
     }
+    if let Some(cache) = &route.cache {
+        let _ = write!(out, "cache {:?} by {:?}, ", cache.rules, cache.key);
+    }
     let template = |template: &PathTemplate| self::template(template, &route.parameters);
     let _ = match &route.integration {
         Integration::HttpProxy(proxy) => {

@@ -2,6 +2,7 @@
 
 use super::{
     access::{self, Authorizer, Guard},
+    cache::{self, Cache},
     diagnostic::{Code, Diagnostic},
     face::{self, Face},
     integration::{self, Integration},
@@ -95,6 +96,8 @@ pub struct Route {
     pub told: Told,
     /// Who may call it.
     pub guard: Guard,
+    /// `cache`, if it is given.
+    pub cache: Option<Cache>,
     /// `request_validator`, if it is given.
     pub validation: Option<Validation>,
     /// `models`
@@ -156,6 +159,7 @@ fn route(table: &Reader<'_>, common: Option<&Validation>) -> Route {
         integration: integration::read(table),
         request_body: table.optional_size("request_body"),
         guard: access::route_guard(table),
+        cache: cache::read(table),
         mapping: response::read(table),
         told: Told {
             operation_id: table.text("operation_id"),

@@ -342,6 +342,10 @@ codes! {
     NO_ROLES = 522, "Scopes or roles that nobody can have",
         "`scopes` and `roles` of a route are looked for in a token, so that its authorizer has to be of type jwt; `roles` in the \
          claim that the authorizer's `roles_claim` names.";
+    BAD_CACHE = 570, "A cache makes no sense",
+        "`cache` keeps answers of upstreams: routes with integrations of type http_proxy and http can have one. `key` names what \
+         tells answers apart besides host and path: path.NAME, a parameter of the route's path; query.NAME; header.NAME; claim.NAME \
+         or authorizer.NAME, where an authorizer finds that out.";
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod access;
 pub mod acme;
 pub mod admin;
 pub mod api;
+pub mod cache;
 pub mod call;
 pub mod codes;
 pub mod diagnostic;
@@ -62,6 +63,8 @@ pub struct Config {
     pub domains: Vec<stages::Domain>,
     /// `[model.*]` in the order of the files.
     pub models: Vec<validation::Model>,
+    /// `size` of `[cache]`, if that is there.
+    pub cache_size: Option<source::At<u64>>,
     /// Who may call.
     pub access: access::Access,
     /// `[log.access]`, if it is there.
@@ -191,6 +194,7 @@ fn understand(tree: &load::Tree, context: &Context<'_>) -> Config {
         apis: api::read(&root),
         domains: stages::domains(&root),
         models: validation::models(&root),
+        cache_size: cache::size(&root),
         access: access::read(&root),
         access_log: log.table("access").and_then(|table| log::read_access(&table)),
         error_log: log::read_error(&error_log),

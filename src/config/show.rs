@@ -1,6 +1,7 @@
 //! The effective configuration: everything that was written and every default, secrets masked, stable to the byte.
 
 mod access;
+mod cache;
 mod mapping;
 mod stages;
 mod validation;
@@ -53,6 +54,9 @@ fn document(config: &Config) -> Json {
             shown.put("token_file", Json::text(file.path.display().to_string()));
         }
         root.put("admin", shown);
+    }
+    if let Some(bytes) = &config.cache_size {
+        root.put("cache", Json::object([("size", size(bytes.value))]));
     }
     let named = |all: Vec<(String, Json)>| Json::Object(all);
     if !config.upstreams.is_empty() {
@@ -237,6 +241,7 @@ fn route(route: &Route) -> Json {
         shown.put("request_body", size(limit.value));
     }
     access::route(&mut shown, route);
+    cache::route(&mut shown, route.cache.as_ref());
     validation::route(&mut shown, route);
     mapping::route(&mut shown, &route.mapping);
     if let Some(integration) = &route.integration {

@@ -1,7 +1,7 @@
 //! Reads request heads and has each answered: keep-alive, pipelining, refusals.
 
 use super::{
-    After, Client,
+    After, Client, stored,
     write::{self, Delivered, Left},
 };
 use crate::{
@@ -123,6 +123,10 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
         Reply::Consult(unasked) => {
             Box::pin(consulted(context(), &mut opened, &mut body, (response, target), unasked)).await
         }
+        Reply::Stored(hit) if hit.refresh.is_some() => {
+            Box::pin(refreshed(context(), &mut opened, &mut body, (response, target), hit)).await
+        }
+        Reply::Wait(wait) => Box::pin(waited(context(), &mut opened, &mut body, (response, target), wait)).await,
         Reply::Collect(awaited) => {
             Box::pin(collected(context(), &mut opened, &mut body, (response, target), awaited)).await
         }
@@ -164,8 +168,9 @@ fn answered(
         Reply::Abilities => write::abilities(context, body),
         Reply::Challenge(content) => write::challenge(context, body, content),
         Reply::Preflight => write::preflight(context, opened, body),
+        Reply::Stored(hit) => stored::stored(context, opened, body, hit),
         Reply::Rejected(rejection) => write::rejection(context, opened, body, rejection),
-        Reply::Asked(_) | Reply::Ask(_) | Reply::Collect(_) | Reply::Keys(_) | Reply::Consult(_) => {
+        Reply::Asked(_) | Reply::Ask(_) | Reply::Collect(_) | Reply::Keys(_) | Reply::Wait(_) | Reply::Consult(_) => {
             bug::noticed("an upstream's answer is not ours to write");
             write::rejection(context, opened, body, &Rejection::new(Reason::Internal))
         }
@@ -211,10 +216,75 @@ async fn asked(
             Ok(delivered) => delivered,
             Err(left) => Box::pin(super::relay::left(&context, opened, body, left)).await,
         },
-        Err(rejection) => match write::rejection(&context, opened, body, &rejection) {
-            Ok(delivered) => delivered,
-            Err(own) => write::finish(context.client, own).await,
-        },
+        Err(rejection) => {
+            let written = match exchange::cache::rescued(core, opened, &rejection) {
+                Some(hit) => stored::stored(&context, opened, body, &hit),
+                None => write::rejection(&context, opened, body, &rejection),
+            };
+            match written {
+                Ok(delivered) => delivered,
+                Err(own) => write::finish(context.client, own).await,
+            }
+        }
+    }
+}
+
+/// Answers with something stale, and then fetches it anew: whoever was first to find it so waits for nothing.
+#[cold]
+async fn refreshed(
+    context: write::Context<'_>,
+    opened: &mut Opened,
+    body: &mut RequestBody<'_>,
+    (response, target): (&mut ResponseHead, &mut Vec<u8>),
+    mut hit: exchange::cache::Hit,
+) -> Delivered {
+    let (client, core) = (context.client, &*context.client.core);
+    let refresh = hit.refresh.take();
+    let delivered = match stored::stored(&context, opened, body, &hit) {
+        Ok(delivered) => delivered,
+        Err(own) => write::finish(client, own).await,
+    };
+    let Some(refresh) = refresh else { return delivered };
+    let matched = (context.parameters, context.normal, &mut *target);
+    let ask = match exchange::cache::refresh(core, opened, &context.request, body, matched, *refresh) {
+        Reply::Asked(flight) => Ask::later(flight),
+        Reply::Ask(ask) => ask,
+        _ => return delivered,
+    };
+    let scratch =
+        exchange::Asking { response: &mut *response, parameters: context.parameters, path: context.normal, target };
+    let status = opened.cache_status;
+    if let Ok(answer) = exchange::ask(core, opened, &context.request, body, scratch, ask).await {
+        stored::keep(&context, opened, body, response, answer).await;
+    }
+    opened.cache_status = status;
+    delivered
+}
+
+/// Waits for what another request fetches, and answers with that, or asks an upstream after all.
+#[cold]
+async fn waited(
+    context: write::Context<'_>,
+    opened: &mut Opened,
+    body: &mut RequestBody<'_>,
+    (response, target): (&mut ResponseHead, &mut Vec<u8>),
+    mut wait: Box<exchange::cache::Wait>,
+) -> Delivered {
+    let (client, core) = (context.client, &*context.client.core);
+    let own = loop {
+        client.alarm.set(wait.until);
+        let came = client.alarm.guard(core.shelf.wait(&wait.fetched, core.id.0)).await.ok();
+        let matched = (context.parameters, context.normal, &mut *target);
+        match exchange::cache::go_on(core, opened, &context.request, body, matched, *wait, came) {
+            Reply::Wait(again) => wait = again,
+            Reply::Asked(flight) => return asked(context, opened, body, (response, target), Ask::later(flight)).await,
+            Reply::Ask(ask) => return asked(context, opened, body, (response, target), ask).await,
+            own => break own,
+        }
+    };
+    match answered(&context, opened, body, &own) {
+        Ok(delivered) => delivered,
+        Err(own) => write::finish(client, own).await,
     }
 }
 
@@ -239,6 +309,7 @@ async fn consulted(
         Reply::Asked(flight) => asked(context, opened, body, (response, target), Ask::later(flight)).await,
         Reply::Ask(ask) => asked(context, opened, body, (response, target), ask).await,
         Reply::Collect(awaited) => Box::pin(collected(context, opened, body, (response, target), awaited)).await,
+        Reply::Wait(wait) => waited(context, opened, body, (response, target), wait).await,
         own => match answered(&context, opened, body, &own) {
             Ok(delivered) => delivered,
             Err(own) => write::finish(context.client, own).await,
@@ -293,6 +364,7 @@ async fn keyed(
     let own = match exchange::keys::have(core, opened, &context.request, body, matched, keys).await {
         Reply::Asked(flight) => return asked(context, opened, body, (response, target), Ask::later(flight)).await,
         Reply::Ask(ask) => return asked(context, opened, body, (response, target), ask).await,
+        Reply::Wait(wait) => return waited(context, opened, body, (response, target), wait).await,
         Reply::Collect(awaited) => return collected(context, opened, body, (response, target), awaited).await,
         own => own,
     };

@@ -9,6 +9,7 @@ pub mod naive;
 pub mod preface;
 pub mod relay;
 mod remake;
+mod stored;
 pub mod write;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! The part of a response that takes waiting: bodies that keep flowing, uploads that go on meanwhile, tunnels.
 
 use super::{
-    After, Client,
+    After, Client, stored,
     write::{self, Context, Delivered, Left, Rest},
 };
 use crate::{
@@ -37,6 +37,10 @@ pub async fn left(context: &Context<'_>, opened: &Opened, body: &mut RequestBody
             Ok(delivered) => delivered,
             Err(own) => write::finish(context.client, own).await,
         },
+        Left::Stored(hit) => match stored::stored(context, opened, body, &hit) {
+            Ok(delivered) => delivered,
+            Err(own) => write::finish(context.client, own).await,
+        },
     }
 }
 
@@ -54,6 +58,7 @@ async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, rest: Rest) -> 
         until_close,
         upstream,
         timeout,
+        recording,
     } = rest;
     let client = context.client;
     let mut up = if tunnel { Some(Box::new(tunnel_up(body))) } else { body.pump.take_if(|pump| !pump.is_done()) };
@@ -74,6 +79,9 @@ async fn rest(context: &Context<'_>, body: &mut RequestBody<'_>, rest: Rest) -> 
     let sent = Outcome::sent(status.0, own + pump.body.content());
     match stopped {
         Ok(()) => {
+            if let (Some(recording), Some(tee)) = (recording, pump.tee.take()) {
+                recording.finish(*tee);
+            }
             if upstream_keep
                 && complete
                 && pump.take_over().is_empty()

@@ -3,7 +3,12 @@
 use super::{After, Client, remake};
 use crate::{
     base::{bug, limits},
-    exchange::{Opened, Outcome, Rejection, Request, context::Params, face, local, reject, respond},
+    exchange::{
+        Opened, Outcome, Rejection, Request,
+        cache::{self, Arrived, Hit, Recording, Stored},
+        context::Params,
+        face, local, reject, respond,
+    },
     h1::encode,
     http::{
         head::{Framing, RequestHead, ResponseHead, Version},
@@ -16,12 +21,12 @@ use crate::{
         body::RequestBody,
         client::Lease,
         manners::Worn,
-        pump::Pump,
+        pump::{Pump, Tee},
         response::{self, Connection, Edited, Manner},
         transcode::{Sink, Transcoder},
     },
 };
-use std::{io, rc::Rc};
+use std::{io, ops::Range, rc::Rc, sync::Arc};
 
 /// What writing a response needs to know of its request.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +59,8 @@ pub enum Left {
     Rest(Box<Rest>),
     /// To refuse the request: the client gets no answer for this one.
     Refused(Rejection),
+    /// To answer with what is kept.
+    Stored(Hit),
 }
 
 /// A response whose head is encoded, and whose rest takes waiting.
@@ -81,6 +88,8 @@ pub struct Rest {
     pub upstream: Option<Rc<crate::upstream::Upstream>>,
     /// Timeout of one read or write.
     pub timeout: std::time::Duration,
+    /// The response is to be kept.
+    pub recording: Option<Box<Recording>>,
 }
 
 /// Writes an upstream's answer if that takes no waiting.
@@ -89,10 +98,56 @@ pub struct Rest {
 /// What is left to be done otherwise.
 pub fn upstream(
     context: &Context<'_>,
+    opened: &mut Opened,
+    body: &mut RequestBody<'_>,
+    head: &ResponseHead,
+    answer: Answer,
+) -> Result<Delivered, Left> {
+    if opened.is_fetched() {
+        return fetched(context, opened, body, head, answer);
+    }
+    written(context, opened, body, head, answer, None)
+}
+
+/// The same for an answer that matters to the cache.
+#[cold]
+fn fetched(
+    context: &Context<'_>,
+    opened: &mut Opened,
+    body: &mut RequestBody<'_>,
+    head: &ResponseHead,
+    answer: Answer,
+) -> Result<Delivered, Left> {
+    let core = &*context.client.core;
+    let Answer { head_start, head_end, filled, .. } = answer;
+    let received = answer.buffer.get(head_start..filled).unwrap_or_default();
+    let (head_bytes, first) = received.split_at_checked(head_end - head_start).unwrap_or((received, b""));
+    match cache::arrived(core, opened, &context.request, head, head_bytes) {
+        Arrived::Passes(None) => written(context, opened, body, head, answer, None),
+        Arrived::Passes(Some(recording)) => {
+            let more = recording.begin(first);
+            written(context, opened, body, head, answer, more)
+        }
+        Arrived::Instead(hit) => {
+            // What validates has no content (RFC 9110 §15.4.5): its connection may carry another request.
+            let idle = head.framing == Framing::None && first.is_empty() && head.keep_alive && body.is_complete();
+            core.net.buffers.give(answer.buffer);
+            if idle && let Some(upstream) = opened.upstream_state() {
+                answer.lease.keep(&upstream, core.net.recent(), head.keep_alive_timeout);
+            }
+            Err(Left::Stored(hit))
+        }
+    }
+}
+
+/// Writes an answer, of which more may have to be kept.
+fn written(
+    context: &Context<'_>,
     opened: &Opened,
     body: &mut RequestBody<'_>,
     head: &ResponseHead,
     answer: Answer,
+    kept: Option<(Box<Recording>, Box<Tee>)>,
 ) -> Result<Delivered, Left> {
     let (client, core, request) = (context.client, &*context.client.core, context.request.head);
     let Answer { lease, buffer, head_start, head_end, filled, .. } = answer;
@@ -126,7 +181,7 @@ pub fn upstream(
     }
     let content = own.unwrap_or(&fed.bytes);
     let total = out.len() + content.len();
-    let sent = send_with(client, &mut out, content);
+    let sent = send_with(client, &mut out, content, true);
     let upstream_keep = head.keep_alive && complete && !shape.tunnel && !shape.dropped && fed.used == first.len();
     drop(fed);
     core.net.buffers.give(buffer);
@@ -139,13 +194,10 @@ pub fn upstream(
         return Ok(Delivered { outcome, after, linger: false });
     }
     let mut pump = Pump::new(transcoder, u64::MAX);
-    match sent {
-        Ok(n) => pump.hold(out.get(n..).unwrap_or_default().to_vec()),
-        Err(e) if e.kind() == io::ErrorKind::WouldBlock => pump.hold(out.clone()),
-        Err(_) => return Ok(gone(status)),
-    }
-    let Shape { tunnel, until_close, .. } = shape;
-    let (upstream, timeout) = (opened.upstream_state(), body.timeout);
+    let (recording, tee) = kept.unzip();
+    pump.tee = tee;
+    let Some(unsent) = unsent(sent, &out) else { return Ok(gone(status)) };
+    pump.hold(unsent);
     Err(Left::Rest(Box::new(Rest {
         status,
         own: own_bytes,
@@ -154,11 +206,21 @@ pub fn upstream(
         pump,
         keep,
         upstream_keep,
-        tunnel,
-        until_close,
-        upstream,
-        timeout,
+        tunnel: shape.tunnel,
+        until_close: shape.until_close,
+        upstream: opened.upstream_state(),
+        timeout: body.timeout,
+        recording,
     })))
+}
+
+/// What of `out` did not go; nothing if nothing ever will.
+fn unsent(sent: io::Result<usize>, out: &[u8]) -> Option<Vec<u8>> {
+    match sent {
+        Ok(n) => Some(out.get(n..).unwrap_or_default().to_vec()),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Some(out.to_vec()),
+        Err(_) => None,
+    }
 }
 
 /// How a response is framed on both sides.
@@ -185,7 +247,7 @@ impl Shape {
     }
 
     #[inline]
-    fn of(head: &ResponseHead, client: Version) -> Self {
+    pub(super) fn of(head: &ResponseHead, client: Version) -> Self {
         let tunnel = head.status.0 == 101;
         let framing = if tunnel { Framing::UntilClose } else { head.framing };
         let open_ended = matches!(framing, Framing::Chunked | Framing::UntilClose) && !tunnel;
@@ -237,15 +299,16 @@ pub(super) fn encode_upstream(
     }
 }
 
-/// Sends `out` and then `content` in one call. Where not all of it went, `out` holds all of it afterwards.
+/// Sends `out` and then `content` in one call. Where not all of it went, `out` holds all of it afterwards; but if not `held`,
+/// because somebody else holds the content, only where there is little of it.
 #[inline]
-fn send_with(client: &Client, out: &mut Vec<u8>, content: &[u8]) -> io::Result<usize> {
+pub(super) fn send_with(client: &Client, out: &mut Vec<u8>, content: &[u8], held: bool) -> io::Result<usize> {
     if content.len() <= COPY_BYTES_MAX {
         out.extend_from_slice(content);
         return client.stream.send(out);
     }
     let sent = client.stream.send_both(out, content);
-    if !matches!(sent, Ok(n) if n == out.len() + content.len()) {
+    if held && !matches!(sent, Ok(n) if n == out.len() + content.len()) {
         out.extend_from_slice(content);
     }
     sent
@@ -283,6 +346,15 @@ pub struct Own {
     /// What it will have been.
     delivered: Delivered,
     left: Vec<u8>,
+    /// What goes behind that: bytes of a stored response.
+    rest: Option<(Arc<Stored>, Range<usize>)>,
+}
+
+impl Own {
+    /// A response of which `left` and then `rest` is left to be sent.
+    pub(super) const fn with(delivered: Delivered, left: Vec<u8>, rest: Option<(Arc<Stored>, Range<usize>)>) -> Self {
+        Self { delivered, left, rest }
+    }
 }
 
 /// Content of our own.
@@ -389,14 +461,18 @@ fn answer(
     let bytes = if head.method == Method::Head { 0 } else { length };
     let after = if keep { After::Idle } else { After::Close };
     let delivered = Delivered { outcome: Outcome::sent(status.0, bytes), after, linger: close || !complete };
-    if left.is_empty() { Ok(delivered) } else { Err(Box::new(Own { delivered, left })) }
+    if left.is_empty() { Ok(delivered) } else { Err(Box::new(Own { delivered, left, rest: None })) }
 }
 
 /// Sends what the client did not take at once of a response of our own.
 #[cold]
 pub async fn finish(client: &Client, own: Box<Own>) -> Delivered {
-    let Own { delivered, left } = *own;
-    if send_all(client, &left).await.is_err() { gone(Status(delivered.outcome.status)) } else { delivered }
+    let Own { delivered, left, rest } = *own;
+    let mut sent = send_all(client, &left).await;
+    if let (Ok(()), Some((stored, range))) = (&sent, rest) {
+        sent = send_all(client, stored.content().get(range).unwrap_or_default()).await;
+    }
+    if sent.is_err() { gone(Status(delivered.outcome.status)) } else { delivered }
 }
 
 /// Writes a response of our own; returns how long its content is.
@@ -435,7 +511,7 @@ fn encode_local(
 }
 
 /// A request body that nobody wants and that is there already is passed over; then the connection can go on.
-fn skip_small_body(body: &mut RequestBody<'_>) {
+pub(super) fn skip_small_body(body: &mut RequestBody<'_>) {
     if !body.untouched || body.is_empty() || body.expect_continue {
         return;
     }
@@ -468,7 +544,7 @@ pub async fn send_all(client: &Client, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn connection(version: Version, keep: bool) -> Connection<'static> {
+pub(super) fn connection(version: Version, keep: bool) -> Connection<'static> {
     match (version, keep) {
         (Version::Http11, true) => Connection::Implied,
         (Version::Http10, true) => Connection::KeepAlive,

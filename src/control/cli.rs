@@ -12,6 +12,7 @@ mod import;
 mod init;
 mod keys;
 mod proxy;
+mod purge;
 mod release;
 mod reload;
 mod routes;
@@ -93,6 +94,7 @@ fn dispatch(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageErr
         "show" => Ok(show::show(matches, terminal)),
         "schema" => Ok(show::schema(terminal)),
         "reload" => reload::run(matches, terminal),
+        "purge" => purge::run(matches, terminal),
         "deploy" => release::deploy(matches, terminal),
         "releases" => release::list(matches, terminal),
         "rollback" => release::rollback(matches, terminal),

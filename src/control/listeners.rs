@@ -5,6 +5,7 @@ use super::{
     ports,
 };
 use crate::{
+    cache::Store,
     io::listen,
     observe::registry::Registry,
     plan::{self, ListenAddress, Plan},
@@ -81,9 +82,9 @@ pub(super) struct Admin {
 
 impl Admin {
     /// Opens it when requests are served already.
-    pub(super) fn start(plan: &Plan, shown: &str, registry: &Arc<Registry>) -> Result<Self, String> {
+    pub(super) fn start(plan: &Plan, shown: &str, registry: &Arc<Registry>, store: Arc<Store>) -> Result<Self, String> {
         let version = format!("{{\"version\":\"{}\"}}", env!("CARGO_PKG_VERSION"));
-        let mut admin = Self { state: AdminState::new(Arc::clone(registry), &version), running: None };
+        let mut admin = Self { state: AdminState::new(Arc::clone(registry), &version, store), running: None };
         admin.follow(plan, shown)?;
         admin.state.set_ready(true);
         Ok(admin)

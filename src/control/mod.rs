@@ -14,6 +14,7 @@ mod logs;
 mod names;
 mod notify;
 mod ports;
+mod purge;
 mod release;
 mod reload;
 pub mod resolver;

@@ -10,7 +10,7 @@ use super::{
     logs::Logs,
     names::Names,
     notify::Notify,
-    reload,
+    purge, reload,
     resolver::Update,
     rotation::{Files, Rotation},
     signals::{self, Asked},
@@ -22,6 +22,7 @@ use crate::{
         clock::unix_now,
         limits::{CONTROL_NICE, CONTROL_TICK, LOG_STOP_GRACE, START_WAIT},
     },
+    cache::Store,
     compile::Compiled,
     config,
     io::memory::give_back_program,
@@ -133,7 +134,7 @@ fn start(
     let (admin, served) = std::thread::scope(|scope| {
         let open = || {
             step_back();
-            (Admin::start(&plan, shown, &registry), serve_socket(&source, events))
+            (Admin::start(&plan, shown, &registry, workers.store()), serve_socket(&source, events, workers.store()))
         };
         scope.spawn(open).join().map_err(|_| "the admin listener could not be started".to_owned())
     })?;
@@ -199,7 +200,7 @@ fn wait_until_ready(workers: &Workers) -> Result<(), String> {
 }
 
 /// The socket of `ringgate reload`; a gateway without one serves just as well.
-fn serve_socket(source: &Source, events: &Sender<Event>) -> Option<Served> {
+fn serve_socket(source: &Source, events: &Sender<Event>, store: Arc<Store>) -> Option<Served> {
     let events = events.clone();
     let reload = move || {
         let (reply, answer) = channel();
@@ -207,7 +208,11 @@ fn serve_socket(source: &Source, events: &Sender<Event>) -> Option<Served> {
         let answer = if sent { answer.recv().ok() } else { None };
         answer.unwrap_or_else(|| Reply { outcome: Outcome::Failed, text: "the gateway is stopping\n".to_owned() })
     };
-    match socket::serve(&socket::folder(), format!("{}\n", source.identity()), reload) {
+    let purge = move |words: &str| match purge::purge(&store, words) {
+        Ok(done) => Reply { outcome: Outcome::Done, text: format!("{done}\n") },
+        Err(wrong) => Reply { outcome: Outcome::Refused, text: format!("{wrong}\n") },
+    };
+    match socket::serve(&socket::folder(), format!("{}\n", source.identity()), reload, purge) {
         Ok(served) => Some(served),
         Err(error) => {
             log(Level::Warn, format_args!("`ringgate reload` will not find this process (SIGHUP works): {error}"));
@@ -376,7 +381,7 @@ mod tests {
             acme: super::Acme::new(events.clone(), Arc::clone(&registry)),
             jwks: super::Jwks::new(Arc::clone(&registry)),
             logs: Logs::start(&plan, &registry).unwrap(),
-            admin: Admin::start(&plan, "{}", &registry).unwrap(),
+            admin: Admin::start(&plan, "{}", &registry, Arc::default()).unwrap(),
             notify: Notify::default(),
             served: None,
             plan,

@@ -1,7 +1,7 @@
 //! How `ringgate reload` finds a running gateway and talks to it: a unix socket per process, in a folder that only its
 //! user can enter. It works whatever the configuration says now, without the admin listener and without its token.
 //!
-//! One line asks (`status` or `reload`), the answer's first line says how it went, the rest is text for people.
+//! One line asks (`status`, `reload` or `purge WHAT`), the answer's first line says how it went, the rest is text for people.
 
 use rustix::{
     fs::{Mode, OFlags, open},
@@ -65,11 +65,16 @@ impl Drop for Served {
 }
 
 /// Serves the socket of this process in `folder`, on a thread of its own. `status` is what it answers to that;
-/// `reload` is called for each request to reload and blocks until it is done.
+/// `reload` is called for each request to reload and blocks until it is done; `purge` for each to purge, with what.
 ///
 /// # Errors
 /// When the folder cannot be made or is not ours alone, or the socket cannot be made in it.
-pub(super) fn serve(folder: &Path, status: String, reload: impl Fn() -> Reply + Send + 'static) -> io::Result<Served> {
+pub(super) fn serve(
+    folder: &Path,
+    status: String,
+    reload: impl Fn() -> Reply + Send + 'static,
+    purge: impl Fn(&str) -> Reply + Send + 'static,
+) -> io::Result<Served> {
     make_private(folder)?;
     let path = folder.join(format!("{}.sock", std::process::id()));
     remove_abandoned(folder);
@@ -80,7 +85,7 @@ pub(super) fn serve(folder: &Path, status: String, reload: impl Fn() -> Reply + 
     Builder::new().name("ringgate-socket".to_owned()).spawn(move || {
         for stream in listener.incoming().flatten() {
             // Whoever asked is gone; the next one may be patient.
-            let _ = answer(&stream, &status, &reload);
+            let _ = answer(&stream, &status, &reload, &purge);
         }
     })?;
     Ok(Served { path })
@@ -97,7 +102,12 @@ fn remove_abandoned(folder: &Path) {
     }
 }
 
-fn answer(stream: &UnixStream, status: &str, reload: &impl Fn() -> Reply) -> io::Result<()> {
+fn answer(
+    stream: &UnixStream,
+    status: &str,
+    reload: &impl Fn() -> Reply,
+    purge: &impl Fn(&str) -> Reply,
+) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
     stream.set_write_timeout(Some(Duration::from_secs(2)))?;
     let mut line = String::new();
@@ -105,6 +115,7 @@ fn answer(stream: &UnixStream, status: &str, reload: &impl Fn() -> Reply) -> io:
     let reply = match line.trim() {
         "status" => Reply { outcome: Outcome::Done, text: status.to_owned() },
         "reload" => reload(),
+        line if line.starts_with("purge ") => purge(line.trim_start_matches("purge ")),
         other => Reply { outcome: Outcome::Failed, text: format!("unknown request `{other}`\n") },
     };
     let mut stream = stream;
@@ -158,6 +169,14 @@ impl Running {
     pub(super) fn reload(&self) -> io::Result<Reply> {
         ask(&self.path, "reload", Duration::from_secs(60))
     }
+
+    /// Asks it to let go of stored responses, and waits for the outcome.
+    ///
+    /// # Errors
+    /// When it does not answer in time, or not in our words.
+    pub(super) fn purge(&self, what: &str) -> io::Result<Reply> {
+        ask(&self.path, &format!("purge {what}"), Duration::from_secs(60))
+    }
 }
 
 fn ask(path: &Path, what: &str, patience: Duration) -> io::Result<Reply> {
@@ -172,7 +191,7 @@ fn ask(path: &Path, what: &str, patience: Duration) -> io::Result<Reply> {
     Ok(Reply { outcome, text: text.to_owned() })
 }
 
-const REQUEST_BYTES_MAX: u64 = 64;
+const REQUEST_BYTES_MAX: u64 = 16 * 1024;
 const REPLY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Where this user's gateways have their sockets: `RINGGATE_RUNTIME_DIR`, the service's or the session's folder for
@@ -222,7 +241,8 @@ mod tests {
         let text = "error: line 3\n  is wrong\n".to_owned();
         let reply = Reply { outcome: Outcome::Refused, text };
         let answer = reply.clone();
-        let served = serve(&folder, "/etc/ringgate.toml\n".to_owned(), move || answer.clone()).unwrap();
+        let served =
+            serve(&folder, "/etc/ringgate.toml\n".to_owned(), move || answer.clone(), |_| unreachable!()).unwrap();
         // One that died without cleaning up.
         drop(UnixListener::bind(folder.join("1.sock")).unwrap());
         let found = running_in(&folder);
@@ -240,7 +260,7 @@ mod tests {
         let folder = folder("open");
         fs::create_dir_all(&folder).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
-        let error = serve(&folder, String::new(), || unreachable!()).unwrap_err();
+        let error = serve(&folder, String::new(), || unreachable!(), |_| unreachable!()).unwrap_err();
         assert!(error.to_string().contains("writable"), "{error}");
         fs::remove_dir_all(&folder).unwrap();
     }

@@ -9,6 +9,7 @@ use crate::{
         limits,
         prng::Prng,
     },
+    cache::Shelf,
     http::{
         date,
         head::{RequestHead, ResponseHead},
@@ -53,6 +54,8 @@ pub struct Core {
     pub failures: RefCell<Failures>,
     /// What signatures and policies are judged with; never held across a wait.
     pub desk: RefCell<Desk>,
+    /// Stored responses.
+    pub shelf: Rc<Shelf>,
     /// Requests that wait for newer keys of a provider.
     pub keys_awaited: Cell<u32>,
     /// TLS handshakes under way.
@@ -212,6 +215,7 @@ impl Core {
             access: RefCell::new(access),
             failures: RefCell::new(Failures::new(seed.rotate_left(11))),
             desk: RefCell::default(),
+            shelf: Rc::default(),
             keys_awaited: Cell::new(0),
             handshakes: Cell::new(0),
             draining: Cell::new(false),
@@ -272,6 +276,7 @@ impl Core {
         let keep = works.len() - works.len() / 8;
         works.truncate(keep);
         self.net.buffers.trim();
+        self.shelf.trim(self.net.recent());
         self.net.pipes.trim();
     }
 

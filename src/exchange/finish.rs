@@ -1,6 +1,6 @@
 //! The last phase: what the exchange came to is counted and logged, after its last byte.
 
-use super::{Core, Epoch, Rejection, Request, authorize::ApiKey};
+use super::{Core, Epoch, Rejection, Request, authorize::ApiKey, cache::Fetching};
 use crate::{
     auth::Identity,
     base::{
@@ -13,7 +13,7 @@ use crate::{
         head::{RequestHead, Version},
         method::Method,
     },
-    observe::event::{ClientCertificate, ExchangeRecord, IdForm, Reason},
+    observe::event::{CacheStatus, ClientCertificate, ExchangeRecord, IdForm, Reason},
     plan::{ApiKind, Face},
     upstream::{TlsFacts, Upstream, client::Notes},
 };
@@ -46,6 +46,10 @@ pub struct Opened {
     pub notes: Notes,
     /// The API whose face the client sees, if it has one.
     pub(super) faced: Cell<Option<ApiId>>,
+    /// What its answer means for the cache, if anything.
+    pub(super) fetching: Option<Box<Fetching>>,
+    /// What the cache had to do with it.
+    pub cache_status: CacheStatus,
     /// Its number, once it has one.
     serial: Cell<u64>,
 }
@@ -82,8 +86,17 @@ impl Opened {
             key: None,
             notes: Notes::default(),
             faced: Cell::new(None),
+            fetching: None,
+            cache_status: CacheStatus::None,
             serial: Cell::new(0),
         }
+    }
+
+    /// Whether its answer means something for the cache.
+    #[inline]
+    #[must_use]
+    pub const fn is_fetched(&self) -> bool {
+        self.fetching.is_some()
     }
 
     /// What the request is called.
@@ -197,6 +210,7 @@ pub fn finish(
             reason: outcome.reason,
             request_bytes: outcome.request_bytes,
             response_bytes: outcome.response_bytes,
+            cache: opened.cache_status,
             ..ExchangeRecord::default()
         };
         core.metrics.record(counters.map(|c| &**c), &record);
@@ -273,6 +287,7 @@ pub(super) fn full_record<'a>(
         request_id: opened.request_id(core).0,
         id_form,
         reuse: opened.served,
+        cache: opened.cache_status,
         core: core.id.0,
         tls: tls.map_or("", |tls| tls.version),
         tls_suite: tls.map_or("", |tls| tls.suite),

@@ -87,6 +87,7 @@ fn plan(server: SocketAddr) -> Plan {
         owners: None,
         guarded: false,
         only_rest: false,
+        cache_bytes: limits::CACHE_BYTES_DEFAULT,
         iam_users: Arc::default(),
         authorizers: Vec::new(),
         keys: Arc::default(),
@@ -197,6 +198,7 @@ fn route(id: u32, path: &str, integration: Integration) -> Route {
         request_body: 1 << 20,
         access: None,
         validator: None,
+        cache: None,
         canary: None,
         origin: String::new(),
     }

@@ -3,6 +3,7 @@
 use super::{
     Awaited, Core, Epoch, Opened, Rejection, Reply, Request,
     authorize::Authorized,
+    cache::Fetching,
     context::Asking,
     local,
     map::{self, Made},
@@ -13,7 +14,7 @@ use crate::{
     base::{bug, limits},
     http::head::ResponseHead,
     observe::event::Reason,
-    plan::{Access, HttpProxy, Integration, PathTemplate, Piece, Route},
+    plan::{Access, HttpProxy, Integration, Mapped, PathTemplate, Piece, Route},
     route::Params,
     upstream::{
         Answer, Arrived, Begun, Call, Flight, Start, Upstream, body::RequestBody, manners::Polite, request::Outgoing,
@@ -55,9 +56,7 @@ pub fn begin(
             shape: None,
         },
         Some(mapped) => {
-            opened.method = mapped.rules.method.unwrap_or(request.head.method);
-            opened.custom =
-                mapped.custom.is_some() || mapped.changes.as_ref().is_some_and(|changes| !changes.edits.is_empty());
+            map_answers(mapped, request, opened);
             body.interim &= !mapped.rules.bare;
             if respond::body(mapped, request)?.is_some() && body.held().is_none() {
                 body.limit = body.limit.min(limits::REPLACED_BODY_BYTES_MAX);
@@ -68,10 +67,27 @@ pub fn begin(
     };
     let signed = route.access.as_deref().is_some_and(Access::takes_authorization);
     let special = (polite(core, opened, route, request), body.held(), signed);
-    Ok(match call(core, upstream, proxy, request, made, special).begin(body) {
+    let fetching = opened.fetching.take();
+    let begun = call(core, upstream, proxy, request, made, special, fetching.as_deref()).begin(body);
+    opened.fetching = fetching;
+    Ok(match begun {
         Begun::Sent(flight) => Reply::Asked(flight),
         Begun::Start(start) => Reply::Ask(Ask(start)),
     })
+}
+
+/// Notes that answers of the integration are not what the client gets, if that is so.
+fn map_answers(mapped: &Mapped, request: &Request<'_>, opened: &mut Opened) {
+    opened.method = mapped.rules.method.unwrap_or(request.head.method);
+    opened.custom = mapped.custom.is_some() || mapped.changes.as_ref().is_some_and(|changes| !changes.edits.is_empty());
+}
+
+/// Does so for a request that is answered from what is kept.
+#[inline]
+pub(super) fn prepare(route: &Route, request: &Request<'_>, opened: &mut Opened) {
+    if let Integration::HttpProxy(HttpProxy { mapped: Some(mapped), .. }) = &route.integration {
+        map_answers(mapped, request, opened);
+    }
 }
 
 /// Takes the answer of an upstream that was asked, now that something has come; its head goes into `response`.
@@ -131,7 +147,11 @@ pub async fn ask(
     };
     let signed = route.access.as_deref().is_some_and(Access::takes_authorization);
     let special = (polite(core, opened, route, request), body.held(), signed);
-    match call(core, upstream, proxy, request, made, special).answer(body, response, ask.0).await {
+    let fetching = opened.fetching.take();
+    let asked = call(core, upstream, proxy, request, made, special, fetching.as_deref());
+    let answered = asked.answer(body, response, ask.0).await;
+    opened.fetching = fetching;
+    match answered {
         Ok(answer) => {
             opened.notes = answer.notes;
             opened.upstream_status = response.status.0;
@@ -156,6 +176,7 @@ fn call<'a>(
     request: &Request<'a>,
     made: Made<'a>,
     (polite, held, signed): (Option<Polite<'a>>, Option<u64>, bool),
+    fetching: Option<&'a Fetching>,
 ) -> Call<'a> {
     Call {
         net: &core.net,
@@ -176,6 +197,7 @@ fn call<'a>(
             secure: request.tls.is_some(),
             polite,
             shape: made.shape,
+            conditions: fetching.and_then(Fetching::conditions),
         },
         timeout: proxy.timeout,
     }

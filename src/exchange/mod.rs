@@ -4,6 +4,7 @@
 
 pub mod admit;
 pub mod authorize;
+pub mod cache;
 pub mod canary;
 pub mod consult;
 pub mod context;
@@ -52,6 +53,10 @@ pub enum Reply {
     Keys(authorize::NewKeys),
     /// What a browser asks before it asks another origin.
     Preflight,
+    /// What is kept from before.
+    Stored(cache::Hit),
+    /// What another request is bringing: see [`cache::go_on`].
+    Wait(Box<cache::Wait>),
     /// What the upstream says, which was asked: see [`landed`].
     Asked(Flight),
     /// What the upstream says, once it can be asked: see [`ask`].
@@ -158,7 +163,7 @@ fn authorized_on(
 ) -> Result<Reply, Rejection> {
     match validate::validate(core, route, request, body, (parameters, path), authorized, opened)? {
         validate::Verdict::Valid(validated) => {
-            integrate::begin(core, epoch, route, request, body, validated, (parameters, path, target), opened)
+            cache::begin(core, epoch, route, request, body, validated, (parameters, path, target), opened)
         }
         validate::Verdict::Collect(authorized) => Ok(Reply::Collect(Awaited::Proven(authorized))),
     }

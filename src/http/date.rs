@@ -93,6 +93,86 @@ pub fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     (civil(days) == (year, month, day)).then_some(days)
 }
 
+/// The seconds since 1970 of a date in one of the three forms of RFC 9110 §5.6.7, in any letter case; `None` for anything
+/// else, days that never were and days before 1970 included. `now`, in seconds since 1970, is what the two digits of an RFC 850
+/// year are counted from: one that seems to be more than 50 years ahead is of the century before.
+///
+/// ```
+/// use ringgate::http::date;
+/// assert_eq!(date::parse(b"Sun, 06 Nov 1994 08:49:37 GMT", 0), Some(784_111_777));
+/// assert_eq!(date::parse(b"Sunday, 06-Nov-94 08:49:37 GMT", 1_800_000_000), Some(784_111_777));
+/// assert_eq!(date::parse(b"Sun Nov  6 08:49:37 1994", 0), Some(784_111_777));
+/// assert_eq!(date::parse(b"Sun, 6 Nov 1994 08:49:37 GMT", 0), None);
+/// ```
+#[must_use]
+pub fn parse(text: &[u8], now: u64) -> Option<u64> {
+    let (year, month, day, time) = match text.get(3)? {
+        b',' => {
+            let [weekday, day, month, year, time, zone] = split(text, b' ')?;
+            named(weekday.strip_suffix(b",")?, &WEEKDAYS).filter(|_| zone.eq_ignore_ascii_case(b"GMT"))?;
+            (number(year, 4)?, month, number(day, 2)?, time)
+        }
+        b' ' => return asctime(text),
+        _ => {
+            let [weekday, date, time, zone] = split(text, b' ')?;
+            let weekday = weekday.strip_suffix(b",").filter(|_| zone.eq_ignore_ascii_case(b"GMT"))?;
+            LONG_WEEKDAYS.iter().find(|day| day.as_bytes().eq_ignore_ascii_case(weekday))?;
+            let [day, month, year] = split(date, b'-')?;
+            (century(number(year, 2)?, now), month, number(day, 2)?, time)
+        }
+    };
+    seconds(year, month, day, time)
+}
+
+/// `Sun Nov  6 08:49:37 1994`, whose day may have one digit behind two spaces.
+fn asctime(text: &[u8]) -> Option<u64> {
+    let mut text: [u8; 24] = text.try_into().ok()?;
+    if text[8] == b' ' {
+        text[8] = b'0';
+    }
+    let [weekday, month, day, time, year] = split(&text, b' ')?;
+    named(weekday, &WEEKDAYS)?;
+    seconds(number(year, 4)?, month, number(day, 2)?, time)
+}
+
+fn seconds(year: u64, month: &[u8], day: u64, time: &[u8]) -> Option<u64> {
+    let month = named(month, &MONTHS)? + 1;
+    let [hour, minute, second] = split(time, b':')?;
+    let (hour, minute, second) = (number(hour, 2)?, number(minute, 2)?, number(second, 2)?);
+    // A leap second is the next one.
+    (hour < 24 && minute < 60 && second <= 60).then_some(())?;
+    Some(days(year, month, day)? * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+fn century(of_century: u64, now: u64) -> u64 {
+    let (this_year, ..) = civil(now / 86_400);
+    let year = this_year / 100 * 100 + of_century;
+    if year > this_year + 50 { year - 100 } else { year }
+}
+
+/// Exactly `N` parts, none of them empty.
+fn split<const N: usize>(text: &[u8], at: u8) -> Option<[&[u8]; N]> {
+    let mut parts = [&[][..]; N];
+    let mut given = text.split(|&b| b == at);
+    for part in &mut parts {
+        *part = given.next().filter(|part| !part.is_empty())?;
+    }
+    given.next().is_none().then_some(parts)
+}
+
+/// A number of exactly so many digits.
+fn number(text: &[u8], digits: usize) -> Option<u64> {
+    let good = text.len() == digits && text.iter().all(u8::is_ascii_digit);
+    good.then(|| text.iter().fold(0, |sum, b| sum * 10 + u64::from(b - b'0')))
+}
+
+/// Which of the names it is, in any letter case.
+fn named(text: &[u8], names: &Names) -> Option<u64> {
+    names.0.iter().zip(0..).find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, index)| index)
+}
+
+const LONG_WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
 /// `2027-01-31T12:00:00Z` (RFC 3339), of seconds since 1970.
 #[must_use]
 pub fn rfc3339(seconds: u64) -> String {
@@ -131,13 +211,54 @@ const MONTHS: Names = Names(&[
 
 #[cfg(test)]
 mod tests {
-    use super::{DATE_BYTES, DateCache, civil, format};
+    use super::{DATE_BYTES, DateCache, civil, format, parse};
     use crate::base::clock::UnixTime;
 
     fn at(second: u64) -> String {
         let mut out = [0; DATE_BYTES];
         format(UnixTime::from_nanos(second * 1_000_000_000), &mut out);
         String::from_utf8(out.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn rfc9110_5_6_7_three_forms_are_read_and_nothing_else() {
+        const NOW: u64 = 1_767_225_600;
+        let good = Some(784_111_777);
+        for (text, expect, why) in [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", good, "IMF-fixdate"),
+            ("sUN, 06 nOV 1994 08:49:37 gmt", good, "letter case"),
+            ("Mon, 06 Nov 1994 08:49:37 GMT", good, "a weekday that is not that day's is no harm"),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", good, "RFC 850"),
+            ("Sunday, 06-Nov-76 08:49:37 GMT", Some(3_371_878_177), "fifty years ahead"),
+            ("Sunday, 06-Nov-77 08:49:37 GMT", Some(247_654_177), "more than that is the past"),
+            ("Sun Nov  6 08:49:37 1994", good, "asctime"),
+            ("Sun Nov 06 08:49:37 1994", good, "asctime with two digits"),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(253_402_300_799), "the last second"),
+            ("Sat, 31 Dec 2016 23:59:60 GMT", Some(1_483_228_800), "a leap second"),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0), "the first second"),
+            ("Wed, 31 Dec 1969 23:59:59 GMT", None, "before that"),
+            ("Sun, 06 Nov 1994 08:49:37 UTC", None, "another zone"),
+            ("Sun, 06 Nov 1994 08:49:37 AEST", None, "another zone"),
+            ("Sun, 06 Nov 94 08:49:37 GMT", None, "two digits of a year"),
+            ("Sun 06 Nov 1994 08:49:37 GMT", None, "no comma"),
+            ("Sun,  06 Nov 1994 08:49:37 GMT", None, "two spaces"),
+            ("Sun, 06-Nov-1994 08:49:37 GMT", None, "dashes"),
+            ("Sun, 06 Nov 1994 08.49.37 GMT", None, "periods"),
+            ("Sun, 06 Nov 1994 8:49:37 GMT", None, "one digit of an hour"),
+            ("Sun, 6 Nov 1994 08:49:37 GMT", None, "one digit of a day"),
+            ("Sun, 30 Feb 1994 08:49:37 GMT", None, "a day that never was"),
+            ("Sun, 06 Nov 1994 24:00:00 GMT", None, "an hour that never was"),
+            ("Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:49:37 GMT", None, "two of them"),
+            ("0", None, "a number"),
+            ("", None, "nothing"),
+            ("Sun,", None, "cut"),
+            ("\u{e9}\u{e9}\u{e9}\u{e9}", None, "no ASCII"),
+        ] {
+            assert_eq!(parse(text.as_bytes(), NOW), expect, "{text}: {why}");
+        }
+        for second in (0..4_000_000_000).step_by(86_399 * 31) {
+            assert_eq!(parse(at(second).as_bytes(), NOW), Some(second), "{second}");
+        }
     }
 
     #[test]

@@ -94,6 +94,8 @@ pub struct ExchangeRecord<'a> {
     pub key_id: &'a str,
     /// As much of the API key as people may see.
     pub key_shown: &'a str,
+    /// What the cache had to do with it.
+    pub cache: CacheStatus,
     /// The client's certificate, verified.
     pub client_certificate: Option<ClientCertificate<'a>>,
 }
@@ -161,7 +163,65 @@ impl Default for ExchangeRecord<'_> {
             proved: &[],
             key_id: "",
             key_shown: "",
+            cache: CacheStatus::None,
             client_certificate: None,
+        }
+    }
+}
+
+/// What the cache had to do with an exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CacheStatus {
+    /// Nothing: the route has none.
+    #[default]
+    None,
+    /// It answered.
+    Hit,
+    /// It answered with something stale.
+    Stale,
+    /// It answered, after the upstream had said that this is still good.
+    Revalidated,
+    /// It answered with what another request had fetched meanwhile.
+    Coalesced,
+    /// Nothing was there.
+    Miss,
+    /// What was there is too old.
+    Expired,
+    /// It was not asked.
+    Bypass,
+}
+
+impl CacheStatus {
+    /// All of them that count.
+    pub const ALL: [Self; 7] =
+        [Self::Hit, Self::Stale, Self::Revalidated, Self::Coalesced, Self::Miss, Self::Expired, Self::Bypass];
+
+    /// The metric label and log word; empty for none.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Revalidated => "revalidated",
+            Self::Coalesced => "coalesced",
+            Self::Miss => "miss",
+            Self::Expired => "expired",
+            Self::Bypass => "bypass",
+        }
+    }
+
+    /// The parameters of `Cache-Status` (RFC 9211 §2).
+    #[must_use]
+    pub const fn rfc9211(self) -> &'static str {
+        match self {
+            Self::None | Self::Bypass => "; fwd=bypass",
+            Self::Hit | Self::Stale => "; hit",
+            Self::Revalidated => "; hit; detail=revalidated",
+            Self::Coalesced => "; fwd=miss; collapsed",
+            Self::Miss => "; fwd=miss",
+            Self::Expired => "; fwd=stale",
         }
     }
 }
@@ -297,6 +357,8 @@ reasons! {
     UpstreamTruncated = "upstream_truncated", Some(Side::Upstream), 502;
     /// The upstream did not go on sending its body in time; the client's response was cut.
     UpstreamStalled = "upstream_stalled", Some(Side::Upstream), 504;
+    /// The client takes nothing but what is cached, and nothing is.
+    OnlyIfCached = "only_if_cached", Some(Side::Gateway), 504;
     /// Nothing moved in a tunnel for too long.
     TunnelIdle = "tunnel_idle", None, 101;
     /// We are stopping, and the time for what was under way (`shutdown_grace`) is over.

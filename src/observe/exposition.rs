@@ -58,6 +58,8 @@ pub fn render(registry: &Registry, moment: &Moment) -> String {
     certificates(&mut page, &tls.0, tls.1, moment.unix);
     obtained(&mut page, &acme);
     jwks(&mut page, &registry.with(|state| state.jwks.clone()));
+    page.single(&names::CACHE_ENTRIES, Number::Whole(registry.cache_entries.get()));
+    page.single(&names::CACHE_BYTES, Number::Whole(registry.cache_bytes.get()));
     servers_of(&mut page, &servers);
     logs(&mut page, registry);
     configuration(&mut page, &config);
@@ -268,6 +270,10 @@ fn over_cores(page: &mut Page, cores: &[Arc<CoreMetrics>]) {
     page.begin(&names::EXCHANGES);
     for reason in crate::observe::event::Reason::ALL {
         page.sample(&names::EXCHANGES, &[reason.label()], sum(&|core| core.exchanges(*reason)));
+    }
+    page.begin(&names::CACHE);
+    for status in crate::observe::event::CacheStatus::ALL {
+        page.sample(&names::CACHE, &[status.label()], sum(&|core| core.cached(status)));
     }
     page.begin(&names::REJECTED);
     for (rule, label) in names::RULES.iter().enumerate() {

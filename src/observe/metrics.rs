@@ -6,7 +6,7 @@
 use crate::{
     base::clock::Instant,
     observe::{
-        event::{ExchangeRecord, Reason},
+        event::{CacheStatus, ExchangeRecord, Reason},
         histogram::Histogram,
         names,
     },
@@ -129,6 +129,7 @@ pub struct CoreMetrics {
     pub replays: Counter,
     /// Retries that the budget did not allow.
     pub retries_denied: Counter,
+    cached: Counters<{ CacheStatus::ALL.len() + 1 }>,
     /// Open tunnels.
     pub tunnels: Gauge,
     /// Tunnels opened.
@@ -146,6 +147,9 @@ impl CoreMetrics {
     #[inline(always)]
     pub fn record(&self, route: Option<&RouteCounters>, exchange: &ExchangeRecord<'_>) {
         self.exchanges.increment(exchange.reason.index());
+        if exchange.cache != CacheStatus::None {
+            self.cached.increment(exchange.cache as usize);
+        }
         route.unwrap_or(&self.unmatched).record(exchange);
     }
 
@@ -200,6 +204,12 @@ impl CoreMetrics {
     #[must_use]
     pub fn tls_broken(&self, why: usize) -> u64 {
         self.tls_broken.get(why)
+    }
+
+    /// Exchanges that the cache had `status` to do with.
+    #[must_use]
+    pub fn cached(&self, status: CacheStatus) -> u64 {
+        self.cached.get(status as usize)
     }
 
     /// Exchanges that ended for `reason`.

@@ -161,6 +161,12 @@ metrics! {
         "Seconds until a certificate in use expires, negative once it has; user: the listener or upstream that shows it.";
     TLS_ROTATIONS: Counter "ringgate_tls_rotations_total" ["outcome"]
         "Times that certificate files had changed; refused: what was in them is wrong, and the old ones stay in use.";
+    CACHE: Counter "ringgate_cache_requests_total" ["status"]
+        "Requests to routes with a cache, by what it had to do with them.";
+    CACHE_ENTRIES: Gauge "ringgate_cache_entries" []
+        "Responses that are kept.";
+    CACHE_BYTES: Gauge "ringgate_cache_bytes" []
+        "Memory that they take, of the size of [cache].";
     RETRIES: Counter "ringgate_retries_total" []
         "Upstream attempts after the first one of their exchange.";
     RETRIES_DENIED: Counter "ringgate_retries_denied_total" []

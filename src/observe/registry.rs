@@ -8,7 +8,7 @@ use crate::{
         limits,
     },
     observe::{
-        metrics::{CoreMetrics, Failure, RouteCounters, ServerCounters},
+        metrics::{CoreMetrics, Failure, Gauge, RouteCounters, ServerCounters},
         writer::LogHealth,
     },
 };
@@ -35,6 +35,10 @@ pub struct Registry {
     pub access_log: Arc<LogHealth>,
     /// What became of error-log lines.
     pub error_log: Arc<LogHealth>,
+    /// Responses that are kept, as of the last scrape.
+    pub cache_entries: Gauge,
+    /// Bytes that they take.
+    pub cache_bytes: Gauge,
     started: Instant,
     started_unix: UnixTime,
     state: Lock<State>,
@@ -102,6 +106,8 @@ impl Registry {
         Arc::new(Self {
             access_log: Arc::default(),
             error_log: Arc::default(),
+            cache_entries: Gauge::default(),
+            cache_bytes: Gauge::default(),
             started: crate::base::clock::monotonic_now(),
             started_unix: crate::base::clock::unix_now(),
             state: Lock::default(),

@@ -38,6 +38,8 @@ pub enum Variable {
     ConnectMs,
     /// The worker.
     Core,
+    /// What the cache had to do with it.
+    Cache,
     /// Content bytes both ways.
     DataProcessed,
     /// More about the reason.
@@ -148,6 +150,7 @@ pub const NAMES: &[(&str, Variable)] = &[
     ("authorize.status", Variable::Absent),
     ("awsEndpointRequestId", Variable::Absent),
     ("awsEndpointRequestId2", Variable::Absent),
+    ("cacheStatus", Variable::Cache),
     ("cipherSuite", Variable::TlsSuite),
     ("clientPort", Variable::ClientPort),
     ("connectLatency", Variable::ConnectMs),
@@ -409,6 +412,7 @@ impl Variable {
         let failed = x.reason.side();
         match self {
             Self::Api => Some(x.api),
+            Self::Cache => Some(x.cache.label()),
             Self::Detail => Some(x.detail),
             Self::ErrorMessage => failed.map(|_| if x.detail.is_empty() { x.reason.label() } else { x.detail }),
             Self::IntegrationError => (failed == Some(Side::Upstream)).then(|| x.reason.label()),

@@ -3,6 +3,7 @@
 //! Invariant: nothing in a plan needs parsing, resolving or checking any more; every id in it is in range.
 
 pub mod access;
+pub mod cache;
 pub mod call;
 pub mod canary;
 pub mod cors;
@@ -70,6 +71,8 @@ pub struct Plan {
     pub iam_users: Arc<[access::IamUser]>,
     /// `[[api_key]]` and `[api_keys]`
     pub keys: Arc<access::Keys>,
+    /// Bytes of stored responses, of the whole process.
+    pub cache_bytes: u64,
     /// `[admin]`
     pub admin: Option<Admin>,
     /// `[log.access]`; `None` when off.
@@ -256,6 +259,8 @@ pub struct Route {
     pub access: Option<Arc<Access>>,
     /// What is checked of its requests, if anything is.
     pub validator: Option<Arc<Validator>>,
+    /// How its responses are kept, if they are.
+    pub cache: Option<Box<cache::Policy>>,
     /// The share of its requests that another route answers.
     pub canary: Option<Box<Canary>>,
     /// Where it was written, `file:line`: for `ringgate explain` and `routes`.

@@ -314,6 +314,7 @@ mod tests {
             secure: false,
             polite: Some(Polite { manners, id: RequestId::default(), seconds: 0 }),
             shape: None,
+            conditions: None,
         };
         let mut out = Vec::new();
         outgoing.encode(&mut out);

@@ -24,6 +24,51 @@ pub struct Pump {
     /// Bytes received behind the end of the body: the next message's.
     over: Vec<u8>,
     busy: bool,
+    /// Keeps what is received, if somebody wants it.
+    pub tee: Option<Box<Tee>>,
+}
+
+/// Keeps the content of a body that passes.
+#[derive(Debug)]
+pub struct Tee {
+    body: Transcoder,
+    kept: Vec<u8>,
+    most: usize,
+    broken: bool,
+}
+
+impl Tee {
+    /// Adds content to `kept`, up to `most` bytes in all; `body` decodes it.
+    #[must_use]
+    pub fn new(body: Transcoder, kept: Vec<u8>, most: usize) -> Self {
+        Self { body, kept, most, broken: false }
+    }
+
+    /// Takes bytes as they were received.
+    pub fn take(&mut self, received: &[u8]) {
+        if self.broken {
+            return;
+        }
+        match self.body.feed(received) {
+            Ok(fed) if self.kept.len() + fed.bytes.len() <= self.most => self.kept.extend_from_slice(&fed.bytes),
+            _ => {
+                self.broken = true;
+                self.kept = Vec::new();
+            }
+        }
+    }
+
+    /// Whether all of it has come, or more than is kept.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.broken || self.body.is_done()
+    }
+
+    /// What was kept; nothing if that is not all.
+    #[must_use]
+    pub fn finish(self) -> Option<Vec<u8>> {
+        (!self.broken && self.body.is_done()).then_some(self.kept)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -76,7 +121,7 @@ impl Pump {
     /// A pump for `body`, of which at most `limit` content bytes may pass.
     #[must_use]
     pub fn new(body: Transcoder, limit: u64) -> Self {
-        Self { body, held: Held::Nothing, sent: 0, limit, over: Vec::new(), busy: false }
+        Self { body, held: Held::Nothing, sent: 0, limit, over: Vec::new(), busy: false, tee: None }
     }
 
     /// One that has nothing to do any more: `body` was read to its end, and `over` behind it.
@@ -195,7 +240,7 @@ impl Pump {
     /// not copied. Returns as [`Pump::receive`].
     fn pipe(&mut self, from: &Stream, to: &Stream, pipes: &Pipes) -> Option<Result<(usize, usize), PumpError>> {
         let left = self.body.verbatim_left();
-        if left < pipes.threshold() {
+        if left < pipes.threshold() || self.tee.is_some() {
             return None;
         }
         let (from, _) = from.plain().zip(to.plain())?;
@@ -243,6 +288,9 @@ impl Pump {
     /// `Some(end)`: the buffer itself is to be sent up to `end`; `None`: something else is held.
     fn received(&mut self, bytes: &[u8], n: usize) -> Result<Option<usize>, PumpError> {
         let input = bytes.get(..n).unwrap_or_default();
+        if let Some(tee) = &mut self.tee {
+            tee.take(input);
+        }
         let fed = self.body.feed(input).map_err(PumpError::Framing)?;
         self.over.extend_from_slice(input.get(fed.used..).unwrap_or_default());
         match fed.bytes {

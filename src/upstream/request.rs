@@ -37,6 +37,8 @@ pub struct Outgoing<'a> {
     pub polite: Option<Polite<'a>>,
     /// The integration maps requests.
     pub shape: Option<Shape<'a>>,
+    /// The answer is for a cache: these lines are sent in the place of the client's conditions.
+    pub conditions: Option<&'a [u8]>,
 }
 
 /// What an integration makes of every request.
@@ -219,11 +221,13 @@ impl Outgoing<'_> {
             Known::Authorization if self.signed => false,
             // It announces what was not kept (RFC 9110 §6.6.2).
             Known::Trailer if self.held.is_some() => false,
+            _ if self.conditions.is_some() && is_condition(line.name.of(self.bytes)) => false,
             _ => hop::request(line) == Fate::Pass && self.polite.is_none_or(|polite| polite.passes(line, self.bytes)),
         }
     }
 
     fn framing(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.conditions.unwrap_or_default());
         match (self.held, self.head.framing) {
             (None, Framing::Chunked) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
             _ => {
@@ -283,6 +287,11 @@ impl Outgoing<'_> {
             out.extend_from_slice(line.value.of(self.bytes));
         }
     }
+}
+
+/// Whether a header asks whether something has changed (RFC 9110 §13.1).
+fn is_condition(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"if-none-match") || name.eq_ignore_ascii_case(b"if-modified-since")
 }
 
 fn last_of(before: Span, line: &FieldLine) -> Span {

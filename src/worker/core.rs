@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     base::{ids::CoreId, limits},
+    cache::Store,
     connection::{self, Staff},
     exchange::Core,
     io::{
@@ -55,6 +56,8 @@ pub struct Seed {
     pub access: Option<Lines>,
     /// What names resolve to.
     pub addresses: Arc<Vec<(String, Vec<SocketAddr>)>>,
+    /// What all cores keep.
+    pub store: Arc<Store>,
     /// Its sockets.
     pub sockets: Vec<(ListenAddress, OwnedFd)>,
     /// What it is told.
@@ -106,6 +109,7 @@ async fn run(seed: Seed) {
     let id = CoreId(u16::try_from(seed.index).unwrap_or(u16::MAX));
     let connections_max = connections_max(&epoch.plan, seed.count);
     let core = Rc::new(Core::new(id, net, epoch, seed.metrics, seed.access, chance));
+    core.shelf.share(seed.store);
     let running = Rc::new(Running {
         core,
         index: seed.index,
@@ -182,6 +186,7 @@ impl Running {
             Message::Addresses { server, addresses } => self.resolved(server, &addresses),
             Message::Access(lines) => *self.core.access.borrow_mut() = lines,
             Message::Serve(handed) => accept::serve(self, handed.accepted, &handed.listener, staff),
+            Message::Fetched => self.core.shelf.look(),
             Message::Drain(grace) => return Some(grace),
             #[cfg(test)]
             Message::Break => panic!("the panic of a test"),

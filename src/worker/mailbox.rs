@@ -32,6 +32,8 @@ pub enum Message {
     },
     /// Log there.
     Access(Option<Lines>),
+    /// Something that is waited for on this core has been fetched.
+    Fetched,
     /// Serve this connection, which another core accepted but is too busy for.
     Serve(Handed),
     /// Stop after that time at the latest.

@@ -11,6 +11,7 @@ pub mod machine;
 pub mod mailbox;
 
 use crate::{
+    cache::Store,
     io::{listen, ring},
     observe::{access_log::Lines, metrics::Registry},
     plan::{Driver, ListenAddress, Plan},
@@ -89,6 +90,8 @@ pub struct Workers {
     backend: Backend,
     ready: Arc<AtomicUsize>,
     listening: Vec<ListenAddress>,
+    /// What all cores keep.
+    store: Arc<Store>,
     /// Plans that some core may still run: they are dropped here, never on a core, where it would take a while.
     retired: Vec<(Arc<Plan>, Vec<CorePlan>)>,
 }
@@ -119,6 +122,8 @@ pub fn start(start: Start) -> Result<Workers, StartError> {
     start.registry.backend(backend.kind);
     let plans = CorePlan::for_cores(&start.plan, &start.registry, count);
     let addresses = Arc::new(start.addresses);
+    let store = Arc::new(Store::new(start.plan.cache_bytes));
+    store.set_bells(posts.iter().map(bell).collect());
     let mut threads = Vec::new();
     for (index, (mailbox, plan)) in boxes.into_iter().zip(&plans).enumerate() {
         let seed = core::Seed {
@@ -129,6 +134,7 @@ pub fn start(start: Start) -> Result<Workers, StartError> {
             metrics: start.registry.core(index),
             access: start.access.clone(),
             addresses: Arc::clone(&addresses),
+            store: Arc::clone(&store),
             sockets: sockets.iter_mut().filter_map(|(at, fds)| Some((at.clone(), fds.pop()?))).collect(),
             mailbox,
             posts: posts.clone(),
@@ -142,7 +148,7 @@ pub fn start(start: Start) -> Result<Workers, StartError> {
     }
     let listening = start.plan.listeners.iter().map(|l| l.address.clone()).collect();
     let retired = vec![(start.plan, plans)];
-    Ok(Workers { posts, threads, backend, ready, listening, retired })
+    Ok(Workers { posts, threads, backend, ready, listening, retired, store })
 }
 
 impl Workers {
@@ -158,6 +164,7 @@ impl Workers {
             let sockets = sockets.iter_mut().filter_map(|(at, fds)| Some((at.clone(), fds.pop()?))).collect();
             post.send(Message::Install { plan: plan.clone(), sockets });
         }
+        self.store.set_budget(plan.cache_bytes);
         self.listening = plan.listeners.iter().map(|l| l.address.clone()).collect();
         self.retired.push((plan, plans));
         Ok(())
@@ -215,6 +222,12 @@ impl Workers {
         }
     }
 
+    /// What all cores keep.
+    #[must_use]
+    pub fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
+
     /// Which event loop runs.
     #[must_use]
     pub fn backend(&self) -> &Backend {
@@ -238,6 +251,12 @@ impl Workers {
     pub fn alive(&self) -> bool {
         self.threads.iter().all(|thread| !thread.is_finished())
     }
+}
+
+/// Tells a core that something that is waited for there has been fetched.
+fn bell(post: &Post) -> Box<dyn Fn() + Send + Sync> {
+    let post = post.clone();
+    Box::new(move || post.send(Message::Fetched))
 }
 
 fn choose_loop(driver: Driver) -> Result<(ring::Loop, Backend), StartError> {

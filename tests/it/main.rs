@@ -16,6 +16,7 @@
 )]
 
 mod access;
+mod cache;
 mod called;
 #[path = "../certificates/mod.rs"]
 mod certificates;

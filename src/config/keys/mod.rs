@@ -4,6 +4,7 @@
 //! the key reference.
 
 pub mod access;
+pub mod cache;
 pub mod face;
 pub mod integration;
 pub mod reference;

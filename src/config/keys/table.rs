@@ -3,6 +3,7 @@
 use super::{
     Default, Kind, Table,
     access::{API_AUTHORIZER, API_KEY, API_KEYS, AUTHORIZER, CREDENTIALS, IAM_USER, NETWORKS, USAGE_PLAN},
+    cache::{CACHE, STORE},
     face::{CORS, GATEWAY_RESPONSE},
     integration::{INTEGRATIONS, RESPONSE},
     key, later, later_word,
@@ -56,6 +57,7 @@ pub static ROOT: Table = Table {
             Default::Nothing,
             "What the gateway signs its own requests with.",
         ),
+        key("cache", Kind::Table(&STORE), Default::Nothing, "Memory for what routes with a `cache` keep."),
         later("cluster", "shared limits", "Several gateways that share limits, quotas and purges."),
         later("tracing", "tracing", "Where spans go."),
         later("portal", "the developer portal", "A portal with the documentation of APIs."),
@@ -565,7 +567,12 @@ pub static ROUTE: Table = Table {
         ),
         key("deny_from", NETWORKS, Default::Words("that of the API"), "Who may not, whatever allow_from says."),
         later("throttle", "throttling", "Rate and burst."),
-        later("cache", "caching", "How long answers are stored."),
+        key(
+            "cache",
+            Kind::Table(&CACHE),
+            Default::Nothing,
+            "Keeps answers to GET in memory, and answers from there; without this table none are kept.",
+        ),
         key(
             "request_validator",
             Kind::Table(&REQUEST_VALIDATOR),

@@ -8,6 +8,7 @@ mod pages;
 mod request;
 
 use crate::{
+    cache::Store,
     observe::{error_log, registry::Registry},
     plan::Secret,
 };
@@ -32,6 +33,7 @@ pub const CONNECTIONS_MAX: usize = 16;
 #[derive(Debug)]
 pub struct AdminState {
     registry: Arc<Registry>,
+    store: Arc<Store>,
     ready: AtomicBool,
     draining: AtomicBool,
     prometheus: AtomicBool,
@@ -52,11 +54,12 @@ struct Access {
 }
 
 impl AdminState {
-    /// Not ready yet. `version` is a JSON object that tells what runs.
+    /// Not ready yet. `version` is a JSON object that tells what runs; `store` is what `/purge` purges.
     #[must_use]
-    pub fn new(registry: Arc<Registry>, version: &str) -> Arc<Self> {
+    pub fn new(registry: Arc<Registry>, version: &str, store: Arc<Store>) -> Arc<Self> {
         Arc::new(Self {
             registry,
+            store,
             ready: false.into(),
             draining: false.into(),
             prometheus: true.into(),
@@ -254,7 +257,7 @@ mod tests {
     };
 
     fn listener(token: Option<&str>) -> Handle {
-        let state = AdminState::new(Registry::new(), "{}");
+        let state = AdminState::new(Registry::new(), "{}", std::sync::Arc::default());
         state.set_ready(true);
         start(([127, 0, 0, 1], 0).into(), token.map(|t| Secret(t.into())), state).unwrap()
     }
@@ -355,13 +358,14 @@ mod tests {
         let address = handle.address();
         handle.stop();
         assert!(TcpStream::connect(address).is_err());
-        assert!(start(address, None, AdminState::new(Registry::new(), "{}")).is_ok());
+        assert!(start(address, None, AdminState::new(Registry::new(), "{}", std::sync::Arc::default())).is_ok());
     }
 
     #[test]
     fn a_taken_port_is_an_error() {
         let handle = listener(None);
-        let error = start(handle.address(), None, AdminState::new(Registry::new(), "{}")).unwrap_err();
+        let error = start(handle.address(), None, AdminState::new(Registry::new(), "{}", std::sync::Arc::default()))
+            .unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     }
 }

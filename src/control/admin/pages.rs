@@ -4,7 +4,7 @@ use super::{
     Access, AdminState,
     request::{Method, Request},
 };
-use crate::{http::status::Status, observe::exposition};
+use crate::{control::purge, http::status::Status, observe::exposition};
 use std::{
     borrow::Cow,
     fmt::Write,
@@ -43,12 +43,13 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// The pages: path, whether it is open to all, what it shows.
-const PAGES: [(&str, bool, Page, &str); 6] = [
+const PAGES: [(&str, bool, Page, &str); 7] = [
     ("/healthz", true, Page::Health, "200 while the process lives"),
     ("/readyz", true, Page::Ready, "200 while traffic may be sent here, else 503 and why not"),
     ("/metrics", false, Page::Metrics, "counters for Prometheus"),
     ("/config", false, Page::Config, "the configuration that runs, secrets masked"),
     ("/version", false, Page::Version, "what runs"),
+    ("/purge", false, Page::Purge, "POST lets go of stored responses: ?all, ?url=URL, ?route=NAME or ?tag=TAG"),
     ("/", false, Page::Index, "this list"),
 ];
 
@@ -59,6 +60,7 @@ enum Page {
     Metrics,
     Config,
     Version,
+    Purge,
     Index,
 }
 
@@ -74,10 +76,27 @@ pub(super) fn answer(state: &AdminState, access: &Access, request: &Request) -> 
         return Response { fields: "WWW-Authenticate: Bearer realm=\"ringgate admin\"\r\n", ..wrong };
     }
     let Some((_, _, page, _)) = found else { return error(404, "there is no such page: / lists them") };
-    if request.method == Method::Other {
+    if *page == Page::Purge {
+        return purge(state, request);
+    }
+    if matches!(request.method, Method::Other | Method::Post) {
         return Response { fields: "Allow: GET, HEAD\r\n", ..error(405, "pages can only be read: GET or HEAD") };
     }
     show(state, *page)
+}
+
+/// Lets go of what the query names.
+fn purge(state: &AdminState, request: &Request) -> Response {
+    if request.method != Method::Post {
+        return Response { fields: "Allow: POST\r\n", ..error(405, "this changes something: POST") };
+    }
+    if request.foreign {
+        return error(403, "pages of the web may not purge");
+    }
+    match purge::purge(&state.store, &request.query.replacen('=', " ", 1)) {
+        Ok(done) => ok(TEXT, format!("{done}\n").into()),
+        Err(_) => error(400, "write ?all, ?url=URL, ?route=NAME or ?tag=TAG"),
+    }
 }
 
 fn show(state: &AdminState, page: Page) -> Response {
@@ -90,10 +109,15 @@ fn show(state: &AdminState, page: Page) -> Response {
         Page::Metrics if !state.prometheus.load(std::sync::atomic::Ordering::Acquire) => {
             error(404, "metrics are switched off: [metrics] prometheus = true")
         }
-        Page::Metrics => ok(exposition::CONTENT_TYPE, exposition::page(&state.registry).into()),
+        Page::Metrics => {
+            let (entries, bytes) = state.store.size();
+            state.registry.cache_entries.set(entries);
+            state.registry.cache_bytes.set(bytes);
+            ok(exposition::CONTENT_TYPE, exposition::page(&state.registry).into())
+        }
         Page::Config => Response { body: Body::Shared(state.config()), ..ok(JSON, "".into()) },
         Page::Version => Response { body: Body::Shared(state.version()), ..ok(JSON, "".into()) },
-        Page::Index => ok(TEXT, index().into()),
+        Page::Purge | Page::Index => ok(TEXT, index().into()),
     }
 }
 
@@ -154,6 +178,8 @@ mod tests {
         let mut request = Request {
             method: Method::Get,
             path: path.into(),
+            query: String::new(),
+            foreign: false,
             host: Some("localhost".into()),
             token: None,
             keep_alive: true,
@@ -173,7 +199,7 @@ mod tests {
 
     #[test]
     fn pages_answer() {
-        let state = AdminState::new(Registry::new(), "{\"version\":\"1\"}");
+        let state = AdminState::new(Registry::new(), "{\"version\":\"1\"}", std::sync::Arc::default());
         state.set_config("{\"a\":1}");
         let access = access("127.0.0.1:9901", None);
         let table = [
@@ -200,7 +226,7 @@ mod tests {
 
     #[test]
     fn readiness_has_a_reason() {
-        let state = AdminState::new(Registry::new(), "{}");
+        let state = AdminState::new(Registry::new(), "{}", std::sync::Arc::default());
         let access = access("127.0.0.1:9901", None);
         let see = || {
             let response = answer(&state, &access, &ask("/readyz", |_| {}));
@@ -215,7 +241,7 @@ mod tests {
 
     #[test]
     fn the_token_guards_all_but_health() {
-        let state = AdminState::new(Registry::new(), "{}");
+        let state = AdminState::new(Registry::new(), "{}", std::sync::Arc::default());
         let access = access("0.0.0.0:9901", Some("s3cret"));
         for path in ["/metrics", "/config", "/version", "/", "/nowhere"] {
             for token in [None, Some(""), Some("s3cre"), Some("s3cret3"), Some("s3creT"), Some("s3crets3cret")] {
@@ -234,7 +260,7 @@ mod tests {
 
     #[test]
     fn on_loopback_only_loopback_names_are_ours() {
-        let state = AdminState::new(Registry::new(), "{}");
+        let state = AdminState::new(Registry::new(), "{}", std::sync::Arc::default());
         let table = [
             ("127.0.0.1:9901", "localhost", 200),
             ("127.0.0.1:9901", "127.0.0.1", 200),
@@ -258,7 +284,7 @@ mod tests {
 
     #[test]
     fn only_reading_is_allowed() {
-        let state = AdminState::new(Registry::new(), "{}");
+        let state = AdminState::new(Registry::new(), "{}", std::sync::Arc::default());
         let response = answer(&state, &access("127.0.0.1:1", None), &ask("/config", |r| r.method = Method::Other));
         assert_eq!((response.status, response.fields), (405, "Allow: GET, HEAD\r\n"));
     }

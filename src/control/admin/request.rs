@@ -11,6 +11,10 @@ pub(super) struct Request {
     pub(super) method: Method,
     /// Without the query.
     pub(super) path: String,
+    /// The query, with what is encoded decoded.
+    pub(super) query: String,
+    /// It comes from a page of the web.
+    pub(super) foreign: bool,
     /// `Host`, in lower case and without its port.
     pub(super) host: Option<String>,
     /// The token of `Authorization: Bearer`.
@@ -26,6 +30,7 @@ pub(super) struct Request {
 pub(super) enum Method {
     Get,
     Head,
+    Post,
     Other,
 }
 
@@ -63,12 +68,15 @@ pub(super) fn read(buf: &[u8]) -> Read {
     let method = match head.method {
         Some("GET") => Method::Get,
         Some("HEAD") => Method::Head,
+        Some("POST") => Method::Post,
         _ => Method::Other,
     };
     let target = head.path.unwrap_or_default();
     Read::Complete(Request {
         method,
         path: target.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        query: decoded(target.split_once('?').map_or("", |(_, query)| query)),
+        foreign: values(head.headers, "origin").next().is_some(),
         host,
         token: values(head.headers, "authorization").find_map(bearer).map(<[u8]>::to_vec),
         keep_alive: !body && !old && !connection("close"),
@@ -82,6 +90,28 @@ fn values<'a>(fields: &'a [httparse::Header<'a>], name: &'a str) -> impl Iterato
 
 fn has_token(value: &[u8], word: &str) -> bool {
     value.split(|b| *b == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// What a query says: `%HH` and `+` stand for what they stand for in forms.
+fn decoded(query: &str) -> String {
+    let hex = |text: &str| u8::from_str_radix(text, 16).ok();
+    let (mut out, mut rest) = (Vec::new(), query);
+    while let Some(first) = rest.bytes().next() {
+        match (first, rest.get(1..3).and_then(hex)) {
+            (b'%', Some(byte)) => {
+                out.push(byte);
+                rest = rest.get(3..).unwrap_or_default();
+                continue;
+            }
+            (b'+', _) => out.push(b' '),
+            (other, _) => out.push(other),
+        }
+        // A character of several bytes is copied byte by byte by the loop over its tail.
+        let tail = rest.chars().next().map_or(1, char::len_utf8);
+        out.extend_from_slice(rest.as_bytes().get(1..tail).unwrap_or_default());
+        rest = rest.get(tail..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn bearer(value: &[u8]) -> Option<&[u8]> {
@@ -114,6 +144,8 @@ mod tests {
         let expected = Request {
             method: Method::Get,
             path: "/metrics".into(),
+            query: "x=1".into(),
+            foreign: false,
             host: Some("localhost".into()),
             token: Some(b"s3cret".to_vec()),
             keep_alive: true,

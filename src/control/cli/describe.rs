@@ -2,6 +2,7 @@
 
 use crate::plan::{
     Balance, HttpProxy, Integration, PathTemplate, Piece, Plan, Retry, Route, Upstream,
+    cache::{Mode, Policy, Source},
     mapped::Custom,
     respond::{Response, Responses},
 };
@@ -56,6 +57,29 @@ pub(super) fn integration(plan: &Plan, route: &Route) -> String {
         }
     };
     format!("{} {what}", kind(route))
+}
+
+/// How the answers of a route are kept: `60 s, by host, path and query`.
+pub(super) fn cache(policy: &Policy) -> String {
+    let rules = match policy.rules.mode {
+        Mode::Fixed { ttl } => format!("GET for {ttl} s"),
+        Mode::Http { ttl: None } => "GET as RFC 9111 has it".to_owned(),
+        Mode::Http { ttl: Some(ttl) } => format!("GET as RFC 9111 has it, or for {ttl} s"),
+    };
+    let mut key = vec!["host".to_owned(), "path".to_owned()];
+    match &policy.key {
+        None => key.push("query".to_owned()),
+        Some(sources) => key.extend(sources.iter().map(|source| match source {
+            Source::Path(index) => format!("path parameter {index}"),
+            Source::Query(name) => format!("query.{name}"),
+            Source::Header(name) => format!("header.{name}"),
+            Source::Proved(name) => name.to_string(),
+        })),
+    }
+    if policy.by_principal {
+        key.push("caller".to_owned());
+    }
+    format!("{rules}, by {}", key.join(", "))
 }
 
 /// The upstream that a route forwards to.

@@ -393,6 +393,7 @@ fn forwarded<'p>(
         secure: false,
         polite: polite.map(|manners| Polite { manners, id: RequestId::default(), seconds: 0 }),
         shape,
+        conditions: None,
     };
     let mut sent = Vec::new();
     outgoing.encode(&mut sent);

@@ -429,6 +429,29 @@ or the folder for temporary files. One that cannot be found there gets a SIGHUP 
 Exit codes: 0 the new configuration serves, 1 it was refused or no such gateway runs, 2 usage.",
     },
     Verb {
+        name: "purge",
+        aliases: &[],
+        about: "have a running gateway let go of stored responses",
+        usage: "all | url URL | route NAME | tag TAG [--config FILE | --pid PID]",
+        positionals: 2,
+        options: &[
+            CONFIG,
+            Opt {
+                long: "pid",
+                short: Some('p'),
+                value: Some("PID"),
+                choices: &[],
+                about: "the gateway's process, instead of its configuration",
+            },
+        ],
+        notes: "\
+When it returns, no core sends any of them any more. URL is one that clients ask for, with its query; all of
+its variants go. NAME is a route's, in quotes: the API's name, methods and path, \"shop GET /orders/{id}\".
+TAG is a word of the Surrogate-Key or Cache-Tag header that the upstream had sent along.
+
+Exit codes: 0 purged, 1 no such gateway runs or nothing is named so, 2 usage.",
+    },
+    Verb {
         name: "proxy",
         aliases: &["reverse-proxy"],
         about: "forward everything to one place, without a file",

@@ -197,6 +197,9 @@ fn answered(plan: &Plan, access: &[Check], answer: &Answer<'_>, route: &Route) -
     if route.validator.is_some() && !invalid {
         rows.push(row("validated", "what is checked of it is as the route describes"));
     }
+    if let Some(policy) = route.cache.as_deref().filter(|_| !invalid) {
+        rows.push(row("cached", describe::cache(policy)));
+    }
     match answer {
         Answer::TooLarge => rows.push(row("refused", "413, the body is larger than the route takes")),
         Answer::Denied(reason, why) => {

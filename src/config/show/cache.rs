@@ -1,0 +1,23 @@
+//! The response cache as it is shown.
+
+use super::super::{cache::Cache, json::Json};
+
+/// Appends that of a route.
+pub(super) fn route(shown: &mut Json, cache: Option<&Cache>) {
+    let Some(cache) = cache else { return };
+    let mut table = Json::object([("mode", Json::text(cache.mode.value))]);
+    if let Some(ttl) = &cache.ttl {
+        table.put("ttl", super::duration(ttl));
+    }
+    if let Some(key) = &cache.key {
+        table.put("key", super::texts(key));
+    }
+    table.put("shared", Json::Bool(cache.shared.value));
+    table.put("max_object", super::size(cache.max_object.value));
+    table.put("wait", super::duration(&cache.wait));
+    table.put("stale_while_revalidate", super::duration(&cache.stale_while_revalidate));
+    table.put("stale_if_error", super::duration(&cache.stale_if_error));
+    table.put("invalidation", Json::text(cache.invalidation.value));
+    table.put("tell", Json::text(cache.tell.value));
+    shown.put("cache", table);
+}
