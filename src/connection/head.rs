@@ -102,6 +102,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     let scratch = Scratch { parameters, path, target: &mut *target };
     let (mut opened, reply) = exchange::run(core, &request, &mut body, scratch);
     let (parameters, path) = (&*parameters, &*path);
+    let memory = (response, target);
     let context = || write::Context { client, request, parameters, normal: path };
     let delivered = match reply {
         Reply::Asked(flight) => {
@@ -114,23 +115,17 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
             match written {
                 Ok(delivered) => delivered,
                 Err(Unwritten::Left(left)) => Box::pin(super::relay::left(&context(), &opened, &mut body, left)).await,
-                Err(Unwritten::Ask(ask)) => {
-                    Box::pin(asked(context(), &mut opened, &mut body, (response, target), ask)).await
-                }
+                Err(Unwritten::Ask(ask)) => Box::pin(asked(context(), &mut opened, &mut body, memory, ask)).await,
             }
         }
-        Reply::Ask(ask) => Box::pin(asked(context(), &mut opened, &mut body, (response, target), ask)).await,
-        Reply::Consult(unasked) => {
-            Box::pin(consulted(context(), &mut opened, &mut body, (response, target), unasked)).await
-        }
+        Reply::Ask(ask) => Box::pin(asked(context(), &mut opened, &mut body, memory, ask)).await,
+        Reply::Consult(unasked) => Box::pin(consulted(context(), &mut opened, &mut body, memory, unasked)).await,
         Reply::Stored(hit) if hit.refresh.is_some() => {
-            Box::pin(refreshed(context(), &mut opened, &mut body, (response, target), hit)).await
+            Box::pin(refreshed(context(), &mut opened, &mut body, memory, hit)).await
         }
-        Reply::Wait(wait) => Box::pin(waited(context(), &mut opened, &mut body, (response, target), wait)).await,
-        Reply::Collect(awaited) => {
-            Box::pin(collected(context(), &mut opened, &mut body, (response, target), awaited)).await
-        }
-        Reply::Keys(keys) => Box::pin(keyed(context(), &mut opened, &mut body, (response, target), keys)).await,
+        Reply::Wait(wait) => Box::pin(waited(context(), &mut opened, &mut body, memory, wait)).await,
+        Reply::Collect(awaited) => Box::pin(collected(context(), &mut opened, &mut body, memory, awaited)).await,
+        Reply::Keys(keys) => Box::pin(keyed(context(), &mut opened, &mut body, memory, keys)).await,
         own => match answered(&context(), &opened, &mut body, &own) {
             Ok(delivered) => delivered,
             Err(own) => Box::pin(write::finish(client, own)).await,
