@@ -326,6 +326,7 @@ impl Question<'_> {
                 secure: false,
                 polite: None,
                 shape: Some(shape),
+                conditions: None,
             },
             timeout: self.call.timeout,
         };
