@@ -12,6 +12,7 @@ pub mod http;
 pub mod integration;
 pub mod mapping;
 pub mod route;
+pub mod throttle;
 pub mod tls;
 pub mod upstream;
 pub mod validate;

@@ -204,6 +204,28 @@ fn a_warm_exchange_with_an_api_key_allocates_nothing() {
     check_with(&config, "no key", nothing, b"", "403", 0);
 }
 
+/// Limits of three levels and per client, one of which refuses.
+const LIMITED: &str = r#"
+[[api.s.route]]
+method = "GET"
+path = "/limited"
+throttle = [{ rate = 1000000, burst = 1000000 }, { rate = 1000000, burst = 1000000, per = "client" },
+            { rate = 1000000, burst = 1000000, per = "header.x-tenant" }, { rate = 1000000, burst = 1000000, per = "context.httpMethod" }]
+integration = { type = "static", status = 200, body = "fixed" }
+[[api.s.route]]
+method = "GET"
+path = "/closed"
+throttle = { rate = 0.001, burst = 1, per = "client" }
+integration = { type = "static", status = 200, body = "fixed" }
+"#;
+
+#[test]
+fn a_warm_exchange_with_limits_allocates_nothing() {
+    let limited = b"GET /limited HTTP/1.1\r\nHost: h\r\nX-Tenant: a\r\n\r\n";
+    check_with(LIMITED, "four limits", limited, b"", "200", 0);
+    check_with(LIMITED, "refused", b"GET /closed HTTP/1.1\r\nHost: h\r\n\r\n", b"", "429", 0);
+}
+
 #[test]
 fn a_remembered_token_allocates_nothing() {
     use ringgate::{auth::jwt, base::clock::UnixTime};

@@ -36,6 +36,10 @@ id!(
     UpstreamId(u16)
 );
 id!(
+    /// A limit of the plan: `plan.limits.all[id]`.
+    LimitId(u32)
+);
+id!(
     /// A listener of the plan: `plan.listeners[id]`.
     ListenerId(u16)
 );

@@ -6,6 +6,28 @@ use std::time::Duration;
 pub const CREDENTIAL_FAILURES_BURST: u32 = 100;
 /// Of these, how many are forgotten per minute.
 pub const CREDENTIAL_FAILURES_PER_MINUTE: u32 = 60;
+/// Requests a second of a limit, at most: more than any network carries.
+pub const THROTTLE_RATE_MAX: u64 = 1 << 40;
+/// How long it may take until a limit's empty bucket is full: who has spent it has to wait so long.
+pub const THROTTLE_REFILL_MAX: Duration = Duration::from_secs(366 * 86_400);
+/// Tokens of one limit that a core holds at most: past so many, one write in so many requests costs nothing that could be measured.
+pub const THROTTLE_LEASE_MAX: u32 = 1024;
+/// All cores together hold at most one part in so many of a burst: what one holds and does not spend is lost to the others.
+pub const THROTTLE_HELD_PART: u64 = 32;
+/// Limits that one request has to pass, at most: on the server, its API, its route and its usage plan.
+pub const THROTTLE_LEVELS_MAX: usize = 16;
+/// How much later one core may know what time it is than another, for limits: a core that was kept waiting by the kernel.
+pub const THROTTLE_CLOCK_SLACK: Duration = Duration::from_secs(2);
+/// Keys of all limits together that have a bucket of their own at a time: a million take 32 MiB.
+pub const THROTTLE_KEYS_MAX: usize = 1 << 20;
+/// How long a key's bucket has been full until another key gets its place.
+pub const THROTTLE_KEY_GRACE: Duration = Duration::from_millis(100);
+/// How often a core looks for a place of a key while others change the table, before it makes do with the overflow bucket.
+pub const THROTTLE_TRIES: u32 = 64;
+/// Keys whose leases one core holds: 32 bytes each. Those of others are taken token by token.
+pub const THROTTLE_NEAR_KEYS: usize = 4096;
+/// What a client is told to wait where a limit that machines share has nothing left, and nobody knows until when.
+pub const THROTTLE_GRANT_WAIT: Duration = Duration::from_secs(1);
 /// Bytes of the name of an API key.
 pub const KEY_NAME_BYTES_MAX: usize = 128;
 /// Bytes of an API key that are kept for people to know it by.
@@ -219,6 +241,10 @@ pub const RESOLVE_QUEUE_MAX: usize = 256;
 /// Addresses of one name that are used; the rest of a longer answer is ignored.
 pub const RESOLVE_ADDRESSES_MAX: usize = 64;
 
+/// How long `ringgate explain` waits for a gateway that may run here.
+pub const EXPLAIN_ADMIN_TIMEOUT: Duration = Duration::from_millis(500);
+/// Bytes of its answer: a hundred thousand limits.
+pub const EXPLAIN_ADMIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// How long a start waits for the cores to accept.
 pub const START_WAIT: Duration = Duration::from_secs(10);
 /// How often control looks whether old plans can go and whether all cores live.
@@ -243,6 +269,8 @@ pub const LOG_STOP_GRACE: Duration = Duration::from_secs(2);
 pub const METRIC_ROUTES_MAX: usize = 1000;
 /// Upstream servers with counters of their own; the rest is summed.
 pub const METRIC_SERVERS_MAX: usize = 1000;
+/// Limits with counters of their own; the rest is summed.
+pub const METRIC_LIMITS_MAX: usize = 1000;
 /// Certificates with an expiry on the metrics page: those that expire first.
 pub const METRIC_CERTIFICATES_MAX: usize = 1000;
 /// Bytes of a log buffer: one system call and one hand-over per so many.

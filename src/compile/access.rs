@@ -1,6 +1,6 @@
 //! Who may call: authorizers, API keys and usage plans, checked and looked up.
 
-use super::{Sink, call, check_count, check_name, iam, stage::Variables, token};
+use super::{Sink, call, check_count, check_name, iam, stage::Variables, throttle, token};
 use crate::{
     auth::{
         api_key::{
@@ -276,7 +276,7 @@ fn check_plan(plan: &config::access::UsagePlan, config: &Config, sink: &Sink) {
 #[derive(Clone, Debug)]
 pub struct Keys {
     inline: Vec<Key>,
-    plans: Vec<String>,
+    plans: Vec<config::access::UsagePlan>,
 }
 
 impl Keys {
@@ -301,14 +301,33 @@ impl Keys {
         }
     }
 
+    /// A key has one usage plan for what it calls.
+    fn must_be_apart(&self, plans: &[u16]) -> Result<(), String> {
+        let plan = |number: &u16| self.plans.get(usize::from(*number));
+        for (at, one) in plans.iter().enumerate() {
+            let others = plans.iter().skip(at + 1).filter(|other| *other != one);
+            for (one, other) in others.filter_map(|other| Some((plan(one)?, plan(other)?))) {
+                if let Some(api) = throttle::overlap(one, other) {
+                    let (one, other) = (&one.name.value, &other.name.value);
+                    return Err(format!(
+                        "the usage plans `{one}` and `{other}` both have `{api}`: of them a key can be in one"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn add(&self, builder: &mut Builder, key: &Key) -> Result<(), String> {
         let mut plans = Vec::with_capacity(key.usage_plans.len());
         for name in &key.usage_plans {
-            let at = self.plans.iter().position(|known| known == name);
-            let help = || did_you_mean(name, self.plans.iter().map(String::as_str)).unwrap_or_default();
+            let at = self.plans.iter().position(|known| known.name.value == *name);
+            let names = || self.plans.iter().map(|plan| plan.name.value.as_str());
+            let help = || did_you_mean(name, names()).unwrap_or_default();
             let at = at.ok_or_else(|| format!("there is no usage plan `{name}`; {}", help()))?;
             plans.push(u16::try_from(at).unwrap_or(u16::MAX));
         }
+        self.must_be_apart(&plans)?;
         builder.add(key, &plans).map_err(|error| match error {
             AddError::Name => format!("there are two keys of the name `{}`", key.name),
             AddError::Value(_) => format!("the key `{}` has the value of another one", key.name),
@@ -319,7 +338,7 @@ impl Keys {
 
 /// All API keys, and what a new content of their file is put together with.
 pub fn keys(config: &Config) -> Keys {
-    let plans = config.access.plans.iter().map(|plan| plan.name.value.clone()).collect();
+    let plans = config.access.plans.clone();
     let inline = config.access.keys.iter().filter_map(|written| inline(written, &mut |_| ())).collect();
     Keys { inline, plans }
 }

@@ -8,7 +8,7 @@ use super::{
     respond::Selections,
     served::{Served, Share},
     stage::Variables,
-    validation,
+    throttle, validation,
 };
 use crate::{
     base::{
@@ -27,6 +27,7 @@ use crate::{
         call::Credentials,
         documentation::{Documentation, Told},
         domain::Domains,
+        throttle::Limits,
     },
     route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError, Router, Slash},
 };
@@ -49,6 +50,7 @@ pub(super) struct Apis {
     pub(super) documentation: Documentation,
     pub(super) authorizers: Vec<Arc<Authorizer>>,
     pub(super) iam_users: Arc<[IamUser]>,
+    pub(super) limits: Limits,
 }
 
 /// Compiles all APIs; ids are indices in the order of the files.
@@ -68,6 +70,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
         credentials,
         selections: Selections::default(),
         apis: Apis::new(config.apis.len(), count),
+        limits: throttle::Limits::compile(config, sink),
         gate,
         places: Vec::with_capacity(count),
         dangling: RefCell::default(),
@@ -95,11 +98,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
     common.finish(None, &mut compiler.apis.documentation, sink);
     let served = compiler.apis.apis.len();
     check_count(served, max, "stages of APIs", config.apis.last().map(|api| api.name.place), sink);
-    for places in compiler.dangling.get_mut().values_mut() {
-        let mut known = ahash::AHashSet::new();
-        places.retain(|place| known.insert(place.order()));
-    }
-    integration::report_dangling(&compiler);
+    compiler.dangling();
     compiler.roots();
     if sink.errors() == 0 {
         compiler.shadowed();
@@ -109,6 +108,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
     let elsewhere = apis.apis.iter().filter(|api| !api.aside);
     let hosts = elsewhere.flat_map(|api| api.hosts.iter().map(|host| (host.clone(), api.name.clone())));
     apis.domains = domains.finish(targets, ping, &hosts.collect::<Vec<_>>(), sink);
+    apis.limits = compiler.limits.finish(sink);
     apis.authorizers = compiler.gate.all;
     apis.iam_users = compiler.gate.users.shown;
     apis.upstreams = compiler.uris.into_inner().upstreams;
@@ -129,6 +129,7 @@ impl Apis {
             documentation: Documentation::default(),
             authorizers: Vec::new(),
             iam_users: Arc::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -204,6 +205,7 @@ pub(super) struct Compiler<'c> {
     pub(super) selections: Selections,
     body_limit: u64,
     gate: Gate<'c>,
+    limits: throttle::Limits<'c>,
     pub(super) apis: Apis,
     /// Where the path of each route was written.
     pub(super) places: Vec<Place>,
@@ -253,6 +255,7 @@ struct Common<'c> {
     first: bool,
     models: Rc<validation::Models<'c>>,
     access: OfApi<'c>,
+    limits: throttle::OfApi<'c>,
     /// By route: what is checked of requests, which is the same for all stages and places: base paths have no parameters.
     checks: Rc<[OnceCell<Option<Arc<Validator>>>]>,
     /// Which segment of the base path is the stage's.
@@ -294,6 +297,7 @@ impl<'c> Compiler<'c> {
     ) {
         let around = call::Around { upstreams: &self.upstreams, uris: &self.uris, credentials: &self.credentials };
         let access = self.gate.of_api(api, (&served.stage, &served.variables), &around, self.sink);
+        let limits = self.limits.of_api(api, (&served.stage, &served.label), self.sink);
         let first = self.apis.apis.last().is_none_or(|last| last.name != api.name.value);
         let Served { stage, label, variables, canary, hosts, base, in_path, target } = served;
         let stage_segment = in_path.then(|| base.as_ref().map_or(0, |base| base.matches('/').count() - 1));
@@ -341,6 +345,7 @@ impl<'c> Compiler<'c> {
             first,
             models,
             access,
+            limits,
             checks,
             stage_segment,
             kind,
@@ -423,6 +428,11 @@ impl<'c> Compiler<'c> {
         let parameters = path.as_ref().map(|(_, parameters)| parameters.as_slice());
         let around = common.around(parameters, route);
         let access = self.gate.of_route(route, &common.access, self.sink);
+        let asks = throttle::Asks {
+            key: access.as_ref().is_some_and(|access| access.key.is_some()),
+            authorizer: access.as_ref().is_some_and(|access| access.authorizer.is_some()),
+        };
+        let throttle = self.limits.of_route(route, &common.limits, asks, self.sink);
         let authorizer = access.as_ref().and_then(|access| access.authorizer.as_deref());
         let integration = |around| {
             let mut made = integration::compile(route.integration.as_ref()?, around, self)?;
@@ -472,6 +482,7 @@ impl<'c> Compiler<'c> {
             face,
             request_body,
             access,
+            throttle,
             validator,
             cache,
             canary,
@@ -541,6 +552,15 @@ impl<'c> Compiler<'c> {
                 Ok(())
             }
         }
+    }
+
+    /// Reports upstreams that there are not, each place once: what an API says is read again for each of its stages.
+    fn dangling(&mut self) {
+        for places in self.dangling.get_mut().values_mut() {
+            let mut known = ahash::AHashSet::new();
+            places.retain(|place| known.insert(place.order()));
+        }
+        integration::report_dangling(self);
     }
 
     /// A catch-all catches the root of its API, too, for the methods that no route of the root has: whoever writes

@@ -26,6 +26,7 @@ mod server;
 mod stage;
 mod summary;
 mod template;
+mod throttle;
 pub mod tls;
 pub mod token;
 mod upstream;
@@ -96,6 +97,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
             && apis.apis.iter().all(|api| api.kind() == ApiKind::Rest || api.name == ping::NAME),
         apis: apis.apis,
         routes: apis.routes,
+        limits: apis.limits,
         router: apis.router.build(),
         domains: apis.domains,
         admin,

@@ -75,6 +75,7 @@ fn ping(id: RouteId, api: ApiId, path: &str) -> Route {
         face: None,
         request_body: u64::MAX,
         access: None,
+        throttle: None,
         validator: None,
         cache: None,
         canary: None,

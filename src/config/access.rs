@@ -5,6 +5,7 @@ use super::{
     call::{self, Call, Credentials},
     reader::Reader,
     source::{At, Place, Text},
+    throttle::{self, PlanRoute, Throttle},
 };
 use crate::base::limits;
 use std::{path::PathBuf, time::Duration};
@@ -119,6 +120,10 @@ pub struct UsagePlan {
     pub name: At<String>,
     /// `apis`, not yet checked.
     pub apis: Vec<Text>,
+    /// `throttle`
+    pub throttle: Option<Throttle>,
+    /// `[[usage_plan.NAME.route]]`
+    pub routes: Vec<PlanRoute>,
 }
 
 /// All of it that stands at the top.
@@ -279,5 +284,10 @@ fn key(table: &Reader<'_>) -> ApiKey {
 }
 
 fn plan(name: At<String>, table: &Reader<'_>) -> UsagePlan {
-    UsagePlan { name, apis: table.texts("apis") }
+    UsagePlan {
+        name,
+        apis: table.texts("apis"),
+        throttle: throttle::of_plan(table),
+        routes: throttle::of_routes(table),
+    }
 }

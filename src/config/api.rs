@@ -11,6 +11,7 @@ use super::{
     response::{self, Mapping},
     source::{At, Place, Text},
     stages::{self, Canary, Stage},
+    throttle::{self, Throttle},
     tree::Value,
     validation::{self, MediaModel, Model, Parameter, Validation},
 };
@@ -56,6 +57,8 @@ pub struct Api {
     pub canary: Option<Canary>,
     /// `variables`: names and values, not yet checked.
     pub variables: Vec<(At<String>, Vec<Text>)>,
+    /// `throttle`
+    pub throttle: Vec<Throttle>,
     /// `[[api.NAME.route]]`
     pub routes: Vec<Route>,
 }
@@ -96,6 +99,8 @@ pub struct Route {
     pub told: Told,
     /// Who may call it.
     pub guard: Guard,
+    /// `throttle`
+    pub throttle: Vec<Throttle>,
     /// `cache`, if it is given.
     pub cache: Option<Cache>,
     /// `request_validator`, if it is given.
@@ -143,6 +148,7 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         placed: ["host", "base_path", "stage_in_path"].iter().any(|key| table.key_place(key).is_some()),
         canary: stages::canary(table),
         variables: table.map("variables"),
+        throttle: throttle::read(table),
         routes: table.tables("route").iter().map(|table| route(table, common.as_ref())).collect(),
         validation: common,
     }
@@ -159,6 +165,7 @@ fn route(table: &Reader<'_>, common: Option<&Validation>) -> Route {
         integration: integration::read(table),
         request_body: table.optional_size("request_body"),
         guard: access::route_guard(table),
+        throttle: throttle::read(table),
         cache: cache::read(table),
         mapping: response::read(table),
         told: Told {

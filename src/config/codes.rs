@@ -342,6 +342,10 @@ codes! {
     NO_ROLES = 522, "Scopes or roles that nobody can have",
         "`scopes` and `roles` of a route are looked for in a token, so that its authorizer has to be of type jwt; `roles` in the \
          claim that the authorizer's `roles_claim` names.";
+    BAD_THROTTLE = 540, "A limit makes no sense",
+        "`rate` is requests per second, above 0; `burst` how many at once, 1 or more. An empty bucket has to be full again within a \
+         year. `per` is route, client, api_key, claim.NAME, header.NAME or context.NAME; what is written on the server knows \
+         clients and headers only.";
     BAD_CACHE = 570, "A cache makes no sense",
         "`cache` keeps answers of upstreams: routes with integrations of type http_proxy and http can have one. `key` names what \
          tells answers apart besides host and path: path.NAME, a parameter of the route's path; query.NAME; header.NAME; claim.NAME \

@@ -32,6 +32,7 @@ pub mod source;
 pub mod stages;
 pub mod statements;
 pub mod syntax;
+pub mod throttle;
 pub mod tls;
 pub mod tree;
 pub mod unit;

@@ -218,7 +218,7 @@ impl<'a> Reader<'a> {
             let value = match &node.value {
                 Value::Float(value) => *value,
                 // Exact for every number that the range allows.
-                Value::Integer(value) => i32::try_from(*value).map_or(f64::MAX, f64::from),
+                Value::Integer(value) => whole(*value),
                 _ => return Err(self.wrong(node, key, &reference::value(kind))),
             };
             match kind {
@@ -559,6 +559,12 @@ impl<'a> Reader<'a> {
             self.add(self.wrong(node, key, expected));
         }
     }
+}
+
+/// A whole number as a float: exact as far as floats are, and out of any range beyond.
+#[expect(clippy::cast_precision_loss, reason = "what would lose any is out of range")]
+const fn whole(value: i64) -> f64 {
+    if value.unsigned_abs() <= 1 << 53 { value as f64 } else { f64::MAX }
 }
 
 fn variant_names(variants: &[Variant]) -> String {

@@ -4,6 +4,7 @@ use super::{
     keys,
     reader::Reader,
     source::{At, Text},
+    throttle::{self, Throttle},
     tls,
     tree::Table,
 };
@@ -30,6 +31,8 @@ pub struct Server {
     pub limits: Limits,
     /// `[[server.tls]]`
     pub tls: Vec<tls::Listener>,
+    /// `throttle`
+    pub throttle: Vec<Throttle>,
 }
 
 /// `[server.limits]`
@@ -72,5 +75,6 @@ pub(super) fn read(table: &Reader<'_>, empty: &Table) -> Server {
             idle_timeout: limits.duration("idle_timeout"),
         },
         tls,
+        throttle: throttle::read(table),
     }
 }

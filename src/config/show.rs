@@ -4,6 +4,7 @@ mod access;
 mod cache;
 mod mapping;
 mod stages;
+mod throttle;
 mod validation;
 
 use super::{
@@ -76,6 +77,7 @@ fn document(config: &Config) -> Json {
             validation::api(&mut shown, api);
             put_face(&mut shown, &api.face);
             access::api(&mut shown, api);
+            throttle::put(&mut shown, &api.throttle);
             stages::api(&mut shown, api);
             shown.put("route", Json::List(api.routes.iter().map(route).collect()));
             (api.name.value.clone(), shown)
@@ -128,6 +130,7 @@ fn server(config: &Config) -> Json {
             ]),
         ),
     ]);
+    throttle::put(&mut shown, &server.throttle);
     if !server.tls.is_empty() {
         shown.put("tls", Json::List(server.tls.iter().map(tls_listener).collect()));
         if server.listen.is_empty()

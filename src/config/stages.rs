@@ -3,6 +3,7 @@
 use super::{
     reader::Reader,
     source::{At, Place, Text},
+    throttle::{self, Throttle},
 };
 
 /// Names and values, not yet checked.
@@ -21,6 +22,8 @@ pub struct Stage {
     pub variables: Variables,
     /// `canary`
     pub canary: Option<Canary>,
+    /// `throttle`; `None` = that of the API.
+    pub throttle: Option<Vec<Throttle>>,
 }
 
 /// `canary`
@@ -78,6 +81,7 @@ pub(super) fn stages(api: &Reader<'_>) -> Vec<Stage> {
             base_path: table.text("base_path"),
             variables: table.map("variables"),
             canary: canary(table),
+            throttle: table.key_place("throttle").map(|_| throttle::read(table)),
         }
     };
     api.named("stages").iter().map(one).collect()

@@ -7,7 +7,7 @@ use crate::{
         Opened, Outcome, Rejection, Request,
         cache::{self, Arrived, Hit, Recording, Stored},
         context::Params,
-        face, local, reject, respond,
+        face, local, reject, respond, throttle,
     },
     h1::encode,
     http::{
@@ -287,7 +287,8 @@ pub(super) fn encode_upstream(
     };
     let date = |out: &mut Vec<u8>| core.date(core.net.recent(), out);
     let chunked = shape.sink == Sink::Chunked;
-    let mut manner = Manner { chunked, length: shape.length, connection, date: &date, worn: None, edited };
+    let more = |out: &mut Vec<u8>| throttle::tell(core, opened, &context.request, out);
+    let mut manner = Manner { chunked, length: shape.length, connection, date: &date, worn: None, edited, more: &more };
     match opened.face() {
         None => response::encode(out, head, head_bytes, &manner),
         Some(face) => {
@@ -392,12 +393,15 @@ pub fn rejection(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<
         None => (rejection.status, Content::These(&plain)),
         Some(shown) => (Status(shown.status), Content::Page),
     };
-    let fields = |out: &mut Vec<u8>| match shown {
-        None => rejection.fields(out),
-        Some(shown) => {
-            let place = (context.parameters, context.normal);
-            reject::write(&context.client.core, opened, &context.request, place, rejection, shown, out);
+    let fields = |out: &mut Vec<u8>| {
+        match shown {
+            None => rejection.fields(out),
+            Some(shown) => {
+                let place = (context.parameters, context.normal);
+                reject::write(&context.client.core, opened, &context.request, place, rejection, shown, out);
+            }
         }
+        throttle::tell(&context.client.core, opened, &context.request, out);
     };
     let mut written = answer(context, body, status, fields, content, rejection.close);
     let delivered = match &mut written {

@@ -97,6 +97,7 @@ impl Admin {
 
     fn follow(&mut self, plan: &Plan, shown: &str) -> Result<(), String> {
         self.state.set_config(shown);
+        self.state.set_limits(plan.limits.clone());
         self.state.set_prometheus(plan.prometheus);
         match (&plan.admin, &mut self.running) {
             (Some(wanted), Some((now, handle))) if wanted.listen == now.listen => {

@@ -122,6 +122,7 @@ fn load(source: &Source, old: &Plan, registry: &Registry, cores: usize) -> Resul
     let shown = config::show::json(&config);
     rotation::share(old, &mut plan);
     jwks::share(old, &plan);
+    plan.limits.adopt(&old.limits);
     let files = rotation::Files::of(&config, &plan);
     let plan = Arc::new(plan);
     Ok(Loaded { plans: CorePlan::for_cores(&plan, registry, cores), plan, shown, files, report })

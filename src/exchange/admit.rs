@@ -1,6 +1,6 @@
 //! Phase 2: what can be refused cheaply, before anything is asked of anyone.
 
-use super::{Rejection, Request};
+use super::{Core, Opened, Rejection, Request, throttle};
 use crate::{observe::event::Reason, plan::Route, upstream::body::RequestBody};
 
 /// Proof that a request may be worked on: [`super::integrate`] demands it.
@@ -10,11 +10,21 @@ pub struct Admitted(());
 /// Admits `request` to `route`.
 ///
 /// # Errors
-/// 413 for a body that is announced to be larger than the route takes (RFC 9110 §15.5.14).
-pub fn admit(route: &Route, request: &Request<'_>, body: &mut RequestBody<'_>) -> Result<Admitted, Rejection> {
+/// 413 for a body that is announced to be larger than the route takes (RFC 9110 §15.5.14); 429 where too much is asked.
+#[inline]
+pub fn admit(
+    core: &Core,
+    route: &Route,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    opened: &mut Opened,
+) -> Result<Admitted, Rejection> {
     body.limit = route.request_body;
-    match request.head.content_length {
-        Some(length) if length > route.request_body => Err(Rejection::new(Reason::TooLarge)),
-        _ => Ok(Admitted(())),
+    if request.head.content_length.is_some_and(|length| length > route.request_body) {
+        return Err(Rejection::new(Reason::TooLarge));
     }
+    if let Some(throttle) = &route.throttle {
+        throttle::early(core, throttle, request, opened)?;
+    }
+    Ok(Admitted(()))
 }

@@ -169,6 +169,12 @@ impl ApiKey {
         self.table.name(self.index)
     }
 
+    /// Whether it is in the usage plan of that number.
+    #[must_use]
+    pub fn is_in(&self, plan: u16) -> bool {
+        self.table.is_in(self.index, plan)
+    }
+
     /// As much of it as people may see.
     #[must_use]
     pub fn shown(&self) -> &str {

@@ -16,9 +16,10 @@ use crate::{
     },
     observe::{
         access_log::Lines,
-        metrics::{CoreMetrics, RouteCounters},
+        metrics::{CoreMetrics, LimitCounters, RouteCounters},
     },
     plan::Plan,
+    throttle::{Purse, Tick},
     upstream::{Net, Upstream},
 };
 pub use crate::{route::Params, upstream::TlsFacts, validate::Problem};
@@ -52,6 +53,8 @@ pub struct Core {
     pub access: RefCell<Option<Lines>>,
     /// Clients whose credentials keep failing.
     pub failures: RefCell<Failures>,
+    /// The tokens that it holds; never held across a wait.
+    pub purse: RefCell<Purse>,
     /// What signatures and policies are judged with; never held across a wait.
     pub desk: RefCell<Desk>,
     /// Stored responses.
@@ -80,6 +83,8 @@ pub struct Epoch {
     pub upstreams: Vec<Rc<Upstream>>,
     /// The plan's routes' counters, by id.
     pub routes: Arc<[Arc<RouteCounters>]>,
+    /// The plan's limits' counters, by id.
+    pub limits: Arc<[Arc<LimitCounters>]>,
     /// What credentials are known by.
     pub doorkeeper: Doorkeeper,
 }
@@ -214,6 +219,7 @@ impl Core {
             metrics,
             access: RefCell::new(access),
             failures: RefCell::new(Failures::new(seed.rotate_left(11))),
+            purse: RefCell::default(),
             desk: RefCell::default(),
             shelf: Rc::default(),
             keys_awaited: Cell::new(0),
@@ -278,6 +284,19 @@ impl Core {
         self.net.buffers.trim();
         self.shelf.trim(self.net.recent());
         self.net.pipes.trim();
+        self.give_back();
+    }
+
+    /// Gives back the tokens that it holds: what it does not need, others may.
+    fn give_back(&self) {
+        let (epoch, mut purse) = (self.epoch(), self.purse.borrow_mut());
+        let (limits, now) = (&epoch.plan.limits, Tick::of(self.net.now()));
+        for limit in &limits.all {
+            purse.give_back(limit.account.number, &limit.account.bucket, now);
+        }
+        if let Some(table) = limits.ledger.table() {
+            purse.give_back_keys(table, now);
+        }
     }
 
     /// Appends the `Date` of `now` (RFC 9110 §6.6.1), made once a second.

@@ -5,7 +5,7 @@ use crate::{
     auth::Identity,
     base::{
         clock::Instant,
-        ids::{ApiId, RequestId, RouteId, UpstreamId},
+        ids::{ApiId, LimitId, RequestId, RouteId, UpstreamId},
         span::Span,
     },
     http::{
@@ -14,7 +14,7 @@ use crate::{
         method::Method,
     },
     observe::event::{CacheStatus, ClientCertificate, ExchangeRecord, IdForm, Reason},
-    plan::{ApiKind, Face},
+    plan::{ApiKind, Face, throttle::Throttle},
     upstream::{TlsFacts, Upstream, client::Notes},
 };
 use std::{cell::Cell, rc::Rc};
@@ -42,6 +42,8 @@ pub struct Opened {
     pub(super) who: Option<Rc<Identity>>,
     /// The API key that it was sent with.
     pub(super) key: Option<ApiKey>,
+    /// The limit that it was refused by.
+    pub(super) limit: Option<LimitId>,
     /// How it was asked.
     pub notes: Notes,
     /// The API whose face the client sees, if it has one.
@@ -84,6 +86,7 @@ impl Opened {
             custom: false,
             who: None,
             key: None,
+            limit: None,
             notes: Notes::default(),
             faced: Cell::new(None),
             fetching: None,
@@ -120,6 +123,17 @@ impl Opened {
     #[must_use]
     pub fn upstream_state(&self) -> Option<Rc<Upstream>> {
         self.epoch.upstreams.get(self.upstream?.index()).cloned()
+    }
+
+    /// The limits of its route.
+    pub(super) fn throttle(&self) -> Option<&Throttle> {
+        self.epoch.plan.routes.get(self.route?.index())?.throttle.as_deref()
+    }
+
+    /// Whether some of them tell what is left.
+    #[inline]
+    pub(super) fn tells_limits(&self) -> bool {
+        self.throttle().is_some_and(|throttle| throttle.headers)
     }
 
     /// The plan it runs on, for the moment.
@@ -253,6 +267,7 @@ pub(super) fn full_record<'a>(
         _ => IdForm::Uuid,
     };
     let value = |span: Option<Span>| span.map(|s| s.of(bytes)).unwrap_or_default();
+    let limit = opened.limit.and_then(|id| plan.limits.all.get(id.index())).map_or("", |limit| limit.name.as_str());
     ExchangeRecord {
         started: opened.started,
         unix: core.net.clock.unix(opened.started),
@@ -282,7 +297,7 @@ pub(super) fn full_record<'a>(
         upstream_status: opened.upstream_status,
         attempts: opened.notes.attempts,
         reason: outcome.reason,
-        detail: outcome.detail,
+        detail: if limit.is_empty() { outcome.detail } else { limit },
         response_type: face.map_or("", |face| super::reject::response_type(face, &outcome)),
         request_id: opened.request_id(core).0,
         id_form,
@@ -293,6 +308,7 @@ pub(super) fn full_record<'a>(
         tls_suite: tls.map_or("", |tls| tls.suite),
         proved: opened.who.as_deref().map_or(&[], Identity::values),
         key_id: opened.key.as_ref().map_or("", ApiKey::name),
+        limit,
         key_shown: opened.key.as_ref().map_or("", ApiKey::shown),
         client_certificate: tls.and_then(certificate),
         ..ExchangeRecord::default()

@@ -13,6 +13,7 @@ use crate::{
         canary::Sticky,
         mapped::{self, Changes, Custom},
         respond::{self, Content, Edit, Passthrough, Requests, Response, Responses},
+        throttle,
     },
     route::{Builder, MethodSet},
     upstream::{Net, Upstream},
@@ -29,6 +30,7 @@ pub fn core(net: Rc<Net>, server: SocketAddr) -> Core {
     let plan = Arc::new(plan(server));
     let upstreams = plan.upstreams.iter().map(|u| Rc::new(Upstream::adopt(u, None, |_| Arc::default())));
     let epoch = Epoch {
+        limits: Arc::default(),
         upstreams: upstreams.collect(),
         routes: Arc::new([]),
         doorkeeper: Doorkeeper::new(&plan),
@@ -82,6 +84,7 @@ fn plan(server: SocketAddr) -> Plan {
             alone: false,
         }],
         routes,
+        limits: throttle::Limits::default(),
         router: router.build(),
         domains: None,
         owners: None,
@@ -197,6 +200,7 @@ fn route(id: u32, path: &str, integration: Integration) -> Route {
         face: None,
         request_body: 1 << 20,
         access: None,
+        throttle: None,
         validator: None,
         cache: None,
         canary: None,

@@ -2,12 +2,12 @@
 
 use super::{
     Awaited, Core, Epoch, Opened, Rejection, Reply, Request,
-    authorize::Authorized,
     cache::Fetching,
     context::Asking,
     local,
     map::{self, Made},
     respond,
+    throttle::Throttled,
     validate::Validated,
 };
 use crate::{
@@ -45,7 +45,7 @@ pub fn begin(
     (parameters, path, target): Matched<'_>,
     opened: &mut Opened,
 ) -> Result<Reply, Rejection> {
-    let authorized: Authorized = validated.authorized();
+    let throttled: Throttled = validated.throttled();
     let Integration::HttpProxy(proxy) = &route.integration else { return local::ready(route, request) };
     let Some(upstream) = epoch.upstreams.get(proxy.upstream.index()) else { return Err(nobody()) };
     opened.upstream = Some(proxy.upstream);
@@ -60,7 +60,7 @@ pub fn begin(
             body.interim &= !mapped.rules.bare;
             if respond::body(mapped, request)?.is_some() && body.held().is_none() {
                 body.limit = body.limit.min(limits::REPLACED_BODY_BYTES_MAX);
-                return Ok(Reply::Collect(Awaited::Proven(authorized)));
+                return Ok(Reply::Collect(Awaited::Proven(throttled)));
             }
             map::make(core, opened, (proxy, mapped), request, parameters, path, target)?
         }

@@ -4,6 +4,7 @@ use super::{
     Core, Epoch, Opened, Rejection, Reply, Request, face,
     integrate::fill,
     respond::{self, Given, Sent},
+    throttle,
 };
 use crate::{
     http::status::Status,
@@ -98,6 +99,7 @@ impl Said<'_> {
         if let Some(face) = opened.face() {
             face::tail(core, opened, face, request, out);
         }
+        throttle::tell(core, opened, request, out);
     }
 }
 

@@ -20,6 +20,7 @@ pub mod permit;
 pub mod reject;
 pub mod respond;
 pub mod route;
+pub mod throttle;
 pub mod validate;
 
 use crate::{
@@ -69,7 +70,7 @@ pub enum Reply {
 #[derive(Debug)]
 pub enum Awaited {
     /// They may do what they ask for.
-    Proven(authorize::Authorized),
+    Proven(throttle::Throttled),
     /// That depends on the body.
     Unproven(authorize::Unproven),
 }
@@ -121,10 +122,8 @@ pub fn run(
         Some(canary) => canary::choose(core, &epoch.plan, canary, route, request),
     };
     opened.route = Some(route.id);
-    if route.face.is_some() {
-        opened.faced.set(Some(route.api));
-    }
-    let admitted = match admit::admit(route, request, body) {
+    opened.faced.set(route.face.as_ref().map(|_| route.api));
+    let admitted = match admit::admit(core, route, request, body, &mut opened) {
         Ok(admitted) => admitted,
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
@@ -161,11 +160,12 @@ fn authorized_on(
     (parameters, path, target): integrate::Matched<'_>,
     opened: &mut Opened,
 ) -> Result<Reply, Rejection> {
-    match validate::validate(core, route, request, body, (parameters, path), authorized, opened)? {
+    let throttled = throttle::late(core, route, request, opened, authorized)?;
+    match validate::validate(core, route, request, body, (parameters, path), throttled, opened)? {
         validate::Verdict::Valid(validated) => {
             cache::begin(core, epoch, route, request, body, validated, (parameters, path, target), opened)
         }
-        validate::Verdict::Collect(authorized) => Ok(Reply::Collect(Awaited::Proven(authorized))),
+        validate::Verdict::Collect(throttled) => Ok(Reply::Collect(Awaited::Proven(throttled))),
     }
 }
 

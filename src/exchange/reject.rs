@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     http::status::Status,
-    observe::event::Reason,
+    observe::{event::Reason, text},
     plan::{ApiKind, Face, face::Shown, gateway_response::Kind, message::Facts},
     route::MethodSet,
     upstream::{Fault, TlsFailure},
@@ -35,6 +35,8 @@ pub struct Rejection {
     pub challenge: &'static str,
     /// Its core's [`Core::problem`] says more.
     pub told: bool,
+    /// What `Retry-After` says, in seconds (RFC 9110 §10.2.3); zero if it is not sent.
+    pub retry_after: u32,
 }
 
 impl Rejection {
@@ -49,6 +51,7 @@ impl Rejection {
             close: false,
             challenge: "",
             told: false,
+            retry_after: 0,
         }
     }
 
@@ -108,8 +111,11 @@ impl Rejection {
             out.extend_from_slice(self.challenge.as_bytes());
             out.extend_from_slice(b"\r\n");
         }
-        if status == 503 {
-            out.extend_from_slice(b"Retry-After: 1\r\n");
+        let retry_after = if status == 503 { self.retry_after.max(1) } else { self.retry_after };
+        if retry_after > 0 {
+            out.extend_from_slice(b"Retry-After: ");
+            text::decimal(out, u64::from(retry_after));
+            out.extend_from_slice(b"\r\n");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Phase 5 of an integration that maps: which response the client gets for what the integration says.
 
-use super::{Core, Opened, Outcome, Rejection, Request, face, finish::full_record, integrate};
+use super::{Core, Opened, Outcome, Rejection, Request, face, finish::full_record, integrate, throttle};
 use crate::{
     http::{
         head::{FieldLine, ResponseHead},
@@ -191,6 +191,7 @@ impl<'p> Given<'p> {
             (None, None) if passes => copy("Content-Type", came, out),
             (None, None) => {}
         }
+        throttle::tell(core, opened, request, out);
         let Some(face) = opened.face() else { return };
         // Reference 8.2 [S]: those of HTTP integrations are traced, those of mocks are not.
         if self.asked && face.manners.as_ref().is_some_and(|manners| manners.kind == Kind::Rest) {

@@ -1,10 +1,9 @@
 //! Phase 4: whether the request is what its route describes: parameters, then the body (reference, sections 0 and 7.8).
 
 use super::{
-    Awaited, Core, Opened, Rejection, Request,
-    authorize::{self, Authorized},
-    respond,
+    Awaited, Core, Opened, Rejection, Request, authorize, respond,
     route::matched,
+    throttle::{self, Throttled},
 };
 use crate::{
     base::limits,
@@ -18,12 +17,12 @@ use crate::{
 
 /// Proof that a request is what its route describes: [`super::integrate`] demands it.
 #[derive(Debug)]
-pub struct Validated(Authorized);
+pub struct Validated(Throttled);
 
 impl Validated {
     /// The proof that went before.
     #[must_use]
-    pub fn authorized(self) -> Authorized {
+    pub fn throttled(self) -> Throttled {
         self.0
     }
 }
@@ -34,7 +33,7 @@ pub enum Verdict {
     /// It is as it should be.
     Valid(Validated),
     /// Its body has to be had first: see [`collect`].
-    Collect(Authorized),
+    Collect(Throttled),
 }
 
 /// Validates `request`, as far as that takes no waiting. A route without a validator costs one branch.
@@ -48,14 +47,14 @@ pub fn validate(
     request: &Request<'_>,
     body: &mut RequestBody<'_>,
     (parameters, normal): (&Params, &[u8]),
-    authorized: Authorized,
+    throttled: Throttled,
     opened: &mut Opened,
 ) -> Result<Verdict, Rejection> {
     match &route.validator {
-        None => Ok(Verdict::Valid(Validated(authorized))),
+        None => Ok(Verdict::Valid(Validated(throttled))),
         Some(validator) => {
             let is_there = look(core, validator, request, body, (parameters, normal), opened)?;
-            Ok(if is_there { Verdict::Valid(Validated(authorized)) } else { Verdict::Collect(authorized) })
+            Ok(if is_there { Verdict::Valid(Validated(throttled)) } else { Verdict::Collect(throttled) })
         }
     }
 }
@@ -151,17 +150,18 @@ pub async fn collect(
         if request.alarm.is_cut() { rejection.cut() } else { rejection }
     })?;
     let validator = route.and_then(|route| route.validator.as_ref());
-    let authorized = match (awaited, route) {
-        (Awaited::Proven(authorized), _) => authorized,
+    let throttled = match (awaited, route) {
+        (Awaited::Proven(throttled), _) => throttled,
         (Awaited::Unproven(_), None) => return Err(Rejection::new(Reason::Internal)),
         (Awaited::Unproven(unproven), Some(route)) => {
             let known = (content.as_slice(), matched(request, normal));
             let authorized = authorize::settle(core, route, request, known, opened, unproven)?;
+            let throttled = throttle::late(core, route, request, opened, authorized)?;
             // Nothing of it has been looked at so far.
             if let Some(validator) = validator {
                 check_parameters(core, validator, request, (parameters, normal), opened)?;
             }
-            authorized
+            throttled
         }
     };
     if let Some(bodies) = validator.and_then(|validator| validator.bodies.as_ref()) {
@@ -177,7 +177,7 @@ pub async fn collect(
     {
         content = own.to_vec();
     }
-    Ok((Validated(authorized), content))
+    Ok((Validated(throttled), content))
 }
 
 fn judge(schema: &Schema, content: &[u8], problem: &mut Problem, opened: &mut Opened) -> Result<(), Rejection> {

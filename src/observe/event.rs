@@ -68,8 +68,8 @@ pub struct ExchangeRecord<'a> {
     pub attempts: u32,
     /// Why the exchange ended.
     pub reason: Reason,
-    /// More about the reason: the broken rule's label, the system's error; empty if there is nothing to add.
-    pub detail: &'static str,
+    /// More about the reason: the broken rule's label, the system's error, the limit; empty if there is nothing to add.
+    pub detail: &'a str,
     /// The message that the client was refused with, where it varies.
     pub message: &'a [u8],
     /// All that validation found, as a bracketed list.
@@ -94,6 +94,8 @@ pub struct ExchangeRecord<'a> {
     pub key_id: &'a str,
     /// As much of the API key as people may see.
     pub key_shown: &'a str,
+    /// The limit that refused it; empty if none did.
+    pub limit: &'a str,
     /// What the cache had to do with it.
     pub cache: CacheStatus,
     /// The client's certificate, verified.
@@ -163,6 +165,7 @@ impl Default for ExchangeRecord<'_> {
             proved: &[],
             key_id: "",
             key_shown: "",
+            limit: "",
             cache: CacheStatus::None,
             client_certificate: None,
         }
@@ -333,6 +336,8 @@ reasons! {
     BadSignature = "bad_signature", Some(Side::Client), 403;
     /// Temporary credentials have expired.
     ExpiredToken = "expired_token", Some(Side::Client), 403;
+    /// A limit on how much may be asked has no token left; the log names it.
+    Throttled = "throttled", Some(Side::Client), 429;
     /// The client's credentials have been wrong too often.
     TooManyFailures = "too_many_failures", Some(Side::Client), 429;
     /// What an authorizer needs is not there: keys of a provider, or the authorizer itself.

@@ -7,7 +7,7 @@ use crate::{
     },
     observe::{
         histogram::{BOUND_LABELS, Histogram, Total},
-        metrics::{CoreMetrics, Failure, Registry, RouteCounters, ServerCounters, Statuses},
+        metrics::{CoreMetrics, Failure, LimitCounters, Registry, RouteCounters, ServerCounters, Statuses},
         names::{self, Kind, Metric},
         process::Process,
         registry::{self, Acme, Certificate, Config, PerCore},
@@ -50,6 +50,7 @@ pub fn render(registry: &Registry, moment: &Moment) -> String {
         let (routes, servers) = (state.routes.all(), state.servers.all());
         (state.cores.clone(), routes, servers, state.config.clone(), state.backend, state.acme.clone())
     });
+    let limits = registry.with(|state| state.limits.all());
     let tls = registry.with(|state| (state.certificates.clone(), state.rotations));
     let mut page = Page { text: Vec::with_capacity(16 * 1024) };
     routes_of(&mut page, &cores, &routes);
@@ -58,6 +59,7 @@ pub fn render(registry: &Registry, moment: &Moment) -> String {
     certificates(&mut page, &tls.0, tls.1, moment.unix);
     obtained(&mut page, &acme);
     jwks(&mut page, &registry.with(|state| state.jwks.clone()));
+    decisions(&mut page, &limits);
     page.single(&names::CACHE_ENTRIES, Number::Whole(registry.cache_entries.get()));
     page.single(&names::CACHE_BYTES, Number::Whole(registry.cache_bytes.get()));
     servers_of(&mut page, &servers);
@@ -292,6 +294,24 @@ fn obtained(page: &mut Page, all: &BTreeMap<Box<str>, Acme>) {
         page.begin(metric);
         for (name, acme) in all {
             page.sample(metric, &[name], Number::Whole(read(acme)));
+        }
+    }
+}
+
+fn decisions(page: &mut Page, all: &Keyed<LimitCounters>) {
+    page.begin(&names::DECISIONS);
+    let table: [(&str, Read<LimitCounters>); 3] = [
+        ("admitted", |limit| limit.admitted.get()),
+        ("refused", |limit| limit.refused.get()),
+        ("dry_run", |limit| limit.dry_run.get()),
+    ];
+    let sums: Vec<Sums<'_, 1, LimitCounters>> = Sums::of(all);
+    for limit in &sums {
+        for (outcome, read) in table {
+            let count = limit.sum(read);
+            if count > 0 {
+                page.sample(&names::DECISIONS, &[limit.labels[0], outcome], Number::Whole(count));
+            }
         }
     }
 }

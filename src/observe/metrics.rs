@@ -266,6 +266,18 @@ impl RouteCounters {
     }
 }
 
+/// What one core counts of one limit.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct LimitCounters {
+    /// Requests that passed all limits that they had to pass with it.
+    pub admitted: Counter,
+    /// Requests that it refused.
+    pub refused: Counter,
+    /// Requests that it would have refused.
+    pub dry_run: Counter,
+}
+
 /// Why an upstream attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]

@@ -157,6 +157,8 @@ metrics! {
         "When a certificate will be renewed, or asked for again, as seconds since 1970.";
     JWKS_FETCHES: Counter "ringgate_jwks_fetches_total" ["authorizer", "outcome"]
         "Times that the keys of an authorizer's issuer were fetched; failed: the ones that are there are used on.";
+    DECISIONS: Counter "ringgate_ratelimit_decisions_total" ["limit", "outcome"]
+        "Requests that a limit was asked about: admitted, refused, or dry_run (would have been refused); limit other: past the cap on limits.";
     TLS_EXPIRY: Gauge "ringgate_tls_certificate_expiry_seconds" ["user", "name", "file"]
         "Seconds until a certificate in use expires, negative once it has; user: the listener or upstream that shows it.";
     TLS_ROTATIONS: Counter "ringgate_tls_rotations_total" ["outcome"]

@@ -8,7 +8,7 @@ use crate::{
         limits,
     },
     observe::{
-        metrics::{CoreMetrics, Failure, Gauge, RouteCounters, ServerCounters},
+        metrics::{CoreMetrics, Failure, Gauge, LimitCounters, RouteCounters, ServerCounters},
         writer::LogHealth,
     },
 };
@@ -56,6 +56,7 @@ pub(crate) struct State {
     pub(crate) cores: Vec<Arc<CoreMetrics>>,
     pub(crate) routes: Series<RouteCounters>,
     pub(crate) servers: Series<ServerCounters>,
+    pub(crate) limits: Series<LimitCounters>,
     pub(crate) config: Config,
     pub(crate) backend: Option<&'static str>,
     pub(crate) acme: BTreeMap<Box<str>, Acme>,
@@ -152,6 +153,16 @@ impl Registry {
             let mut name = String::new();
             join(&mut name, &[upstream, server]);
             state.servers.get(&name, core, limits::METRIC_SERVERS_MAX)
+        })
+    }
+
+    /// The counters of `core` for limits of these names, in their order. Past [`limits::METRIC_LIMITS_MAX`] names, further ones share
+    /// the counters of `limit="other"`.
+    #[must_use]
+    pub fn limits<'n>(&self, core: usize, names: impl ExactSizeIterator<Item = &'n str>) -> Arc<[Arc<LimitCounters>]> {
+        self.with(|state| {
+            state.limits.make_room(names.len(), limits::METRIC_LIMITS_MAX);
+            names.map(|name| state.limits.get(name, core, limits::METRIC_LIMITS_MAX)).collect()
         })
     }
 

@@ -62,6 +62,8 @@ pub enum Variable {
     IntegrationStatus,
     /// The reason, if it is the upstream's doing.
     IntegrationError,
+    /// The limit that refused the request.
+    Limit,
     /// The method.
     Method,
     /// The target's path.
@@ -207,6 +209,7 @@ pub const NAMES: &[(&str, Variable)] = &[
     ("integrationLatency", Variable::IntegrationLatency),
     ("integrationStatus", Variable::IntegrationStatus),
     ("isCanaryRequest", Variable::Canary),
+    ("limit", Variable::Limit),
     ("path", Variable::Path),
     ("protocol", Variable::Protocol),
     ("query", Variable::Query),
@@ -414,6 +417,7 @@ impl Variable {
             Self::Api => Some(x.api),
             Self::Cache => Some(x.cache.label()),
             Self::Detail => Some(x.detail),
+            Self::Limit => Some(x.limit),
             Self::ErrorMessage => failed.map(|_| if x.detail.is_empty() { x.reason.label() } else { x.detail }),
             Self::IntegrationError => (failed == Some(Side::Upstream)).then(|| x.reason.label()),
             Self::Protocol => Some(if x.version == 0 { "HTTP/1.0" } else { "HTTP/1.1" }),

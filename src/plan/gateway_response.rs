@@ -135,7 +135,7 @@ pub fn kind(reason: Reason, status: u16, detail: &str, honest: bool) -> Kind {
         Reason::MissingSignature => Kind::MissingAuthenticationToken,
         Reason::BadSignature => Kind::InvalidSignature,
         Reason::ExpiredToken => Kind::ExpiredToken,
-        Reason::TooManyFailures => Kind::Throttled,
+        Reason::TooManyFailures | Reason::Throttled => Kind::Throttled,
         Reason::AuthorizerFailed => Kind::AuthorizerFailure,
         Reason::AuthorizerBroken => Kind::AuthorizerConfigurationError,
         // Reference 6.7 [L]: an endpoint whose name means nothing is the API's mistake, not the network's.
@@ -507,6 +507,7 @@ mod tests {
             (Rest, Reason::BadSignature, "", 403, "INVALID_SIGNATURE", "8.1"),
             (Rest, Reason::ExpiredToken, "", 403, "EXPIRED_TOKEN", "8.1"),
             (Rest, Reason::TooManyFailures, "", 429, "THROTTLED", "8.1"),
+            (Rest, Reason::Throttled, "limit", 429, "THROTTLED", "7.3"),
             (Rest, Reason::AuthorizerFailed, "", 500, "AUTHORIZER_FAILURE", "8.1"),
             (Rest, Reason::AuthorizerBroken, "", 500, "AUTHORIZER_CONFIGURATION_ERROR", "8.1"),
             (Rest, Reason::AuthorizerUnavailable, "", 503, "DEFAULT_5XX", "ours: the provider is down"),

@@ -16,6 +16,7 @@ pub mod mapped;
 pub mod message;
 pub mod permit;
 pub mod respond;
+pub mod throttle;
 
 use crate::{
     base::ids::{ApiId, RouteId, UpstreamId},
@@ -65,6 +66,8 @@ pub struct Plan {
     pub guarded: bool,
     /// All APIs are REST APIs: what is for none of them is forbidden.
     pub only_rest: bool,
+    /// All limits on how much may be asked, indexed by [`crate::base::ids::LimitId`].
+    pub limits: throttle::Limits,
     /// `[authorizer.*]`, indexed by [`access::AuthorizerId`].
     pub authorizers: Vec<Arc<access::Authorizer>>,
     /// `[iam_user.*]`, indexed by [`crate::auth::sigv4::UserId`].
@@ -257,6 +260,8 @@ pub struct Route {
     pub request_body: u64,
     /// Who may call it, if not everyone.
     pub access: Option<Arc<Access>>,
+    /// How much may be asked of it, if not everything.
+    pub throttle: Option<Arc<throttle::Throttle>>,
     /// What is checked of its requests, if anything is.
     pub validator: Option<Arc<Validator>>,
     /// How its responses are kept, if they are.

@@ -21,6 +21,8 @@ pub struct Manner<'a> {
     pub connection: Connection<'a>,
     /// Appends the value of the `Date` to add where the upstream sent none (RFC 9110 §6.6.1).
     pub date: &'a dyn Fn(&mut Vec<u8>),
+    /// Appends field lines that are the gateway's own.
+    pub more: &'a dyn Fn(&mut Vec<u8>),
     /// The API has something of its own to say about answers.
     pub worn: Option<Worn<'a>>,
     /// What is changed of the answer, if anything is.
@@ -119,6 +121,7 @@ pub fn encode(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], manner: &Man
         (manner.date)(out);
         out.extend_from_slice(b"\r\n");
     }
+    (manner.more)(out);
     manner.connection.encode(out);
     out.extend_from_slice(b"\r\n");
 }

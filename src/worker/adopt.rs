@@ -2,7 +2,7 @@
 
 use crate::{
     exchange::{Epoch, authorize::Doorkeeper},
-    observe::metrics::{Registry, RouteCounters, RouteKey, ServerCounters},
+    observe::metrics::{LimitCounters, Registry, RouteCounters, RouteKey, ServerCounters},
     plan::{Plan, ServerTarget},
     upstream::Upstream,
 };
@@ -15,6 +15,8 @@ pub struct CorePlan {
     pub plan: Arc<Plan>,
     /// This core's counters of its routes, by id.
     pub routes: Arc<[Arc<RouteCounters>]>,
+    /// This core's counters of its limits, by id.
+    pub limits: Arc<[Arc<LimitCounters>]>,
     /// This core's counters of its upstreams' servers, by id and in order.
     pub servers: Arc<[Vec<Arc<ServerCounters>>]>,
 }
@@ -36,7 +38,9 @@ impl CorePlan {
             let servers = plan.upstreams.iter().map(|upstream| {
                 upstream.servers.iter().map(|server| registry.server(core, &upstream.name, &server.name)).collect()
             });
-            Self { plan: Arc::clone(plan), routes: registry.routes(core, &keys), servers: servers.collect() }
+            let limits = registry.limits(core, plan.limits.all.iter().map(|limit| limit.name.as_str()));
+            let (routes, servers) = (registry.routes(core, &keys), servers.collect());
+            Self { plan: Arc::clone(plan), routes, limits, servers }
         };
         (0..count).map(for_core).collect()
     }
@@ -62,6 +66,12 @@ impl CorePlan {
             Rc::new(upstream)
         });
         let doorkeeper = Doorkeeper::new(&self.plan);
-        Epoch { upstreams: upstreams.collect(), plan: Arc::clone(&self.plan), routes: self.routes, doorkeeper }
+        Epoch {
+            upstreams: upstreams.collect(),
+            plan: Arc::clone(&self.plan),
+            routes: self.routes,
+            limits: self.limits,
+            doorkeeper,
+        }
     }
 }

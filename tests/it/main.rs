@@ -33,6 +33,7 @@ mod secrets;
 mod sigv4_suite;
 #[allow(dead_code, reason = "a kit: not every module uses all of it")]
 mod support;
+mod throttle;
 mod tidy;
 mod token;
 mod validation;

@@ -370,6 +370,46 @@ fn what_an_operation_asks_for_is_asked_of_callers() {
 }
 
 #[test]
+fn functions_become_authorizers_by_call() {
+    let uri = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:1:function:f/invocations";
+    let scheme = |name: &str, more: &str| {
+        format!(
+            "{name}: {{type: apiKey, in: header, name: X-Token, x-amazon-apigateway-authorizer: {{authorizerUri: '{uri}', {more}}}}}"
+        )
+    };
+    let schemes = [
+        scheme("one", "type: token, identityValidationExpression: '^a', authorizerResultTtlInSeconds: 60"),
+        scheme(
+            "two",
+            "type: request, identitySource: 'method.request.header.A, context.path', authorizerPayloadFormatVersion: '1.0'",
+        ),
+        scheme("three", "type: request, authorizerPayloadFormatVersion: '2.0', enableSimpleResponses: true"),
+    ];
+    let root = format!("components: {{securitySchemes: {{{}}}}}\nsecurity: [{{NAME: []}}]\n", schemes.join(", "));
+    for (name, expected) in [
+        (
+            "one",
+            "type = \"lambda_token\"\nfunction = \"URI\"\nidentity_source = \"header.X-Token\"\nidentity_validation = \"^a\"\ncache_ttl = \"60s\"\n",
+        ),
+        (
+            "two",
+            "type = \"lambda_request\"\nfunction = \"URI\"\nidentity_source = [\"header.A\", \"context.path\"]\npayload_format = \"1.0\"\n",
+        ),
+        (
+            "three",
+            "type = \"lambda_request\"\nfunction = \"URI\"\ncache_ttl = \"0s\"\npayload_format = \"2.0\"\nsimple_responses = true\n",
+        ),
+    ] {
+        let text = document(&["get /e"], &root.replace("NAME", name));
+        let files = Memory([(PathBuf::from("d.yaml"), text.into_bytes())].into_iter().collect());
+        let (_, toml) =
+            config::import(Path::new("d.yaml"), &Import { upstream: Some("a".into()), ..Import::default() }, &files);
+        let table = format!("[api.d.authorizers.{name}]\n{}", expected.replace("URI", uri));
+        assert!(toml.contains(&table) && toml.contains(&format!("authorizer = \"{name}\"")), "{name}: {table}\n{toml}");
+    }
+}
+
+#[test]
 fn warnings_about_a_document_are_errors_if_asked_for() {
     let text = document(&["get /a"], "x-amazon-apigateway-binary-media-types: ['image/*']\n");
     for (fail, good) in [("false", true), ("true", false)] {

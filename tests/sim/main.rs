@@ -16,6 +16,7 @@
 mod certificates;
 mod check;
 mod directed;
+mod limits;
 mod mutate;
 mod script;
 mod stage;

@@ -168,6 +168,13 @@ impl Table {
         self.text_of(index, |entry| (usize::from(entry.name), usize::from(entry.shown)))
     }
 
+    /// Whether a key is in the usage plan of that number.
+    #[must_use]
+    pub fn is_in(&self, index: u32, plan: u16) -> bool {
+        let set = self.entries.get(index as usize).and_then(|entry| self.sets.get(usize::from(entry.set)));
+        set.is_some_and(|set| set.binary_search(&plan).is_ok())
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

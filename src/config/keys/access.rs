@@ -1,6 +1,10 @@
 //! The tables of access control.
 
-use super::{Default, Key, Kind, Table, key, word};
+use super::{
+    Default, Key, Kind, Table, key,
+    throttle::{PLAN_ROUTE, PLAN_THROTTLE},
+    word,
+};
 use crate::base::limits;
 use std::time::Duration;
 
@@ -343,7 +347,13 @@ pub static USAGE_PLAN: Table = Table {
             Default::Required,
             "The APIs that its keys may call, one stage of each or all.",
         ),
-        super::later("throttle", "throttling", "Rate and burst of each key."),
+        key(
+            "throttle",
+            Kind::Table(&PLAN_THROTTLE),
+            Default::Nothing,
+            "The limit of each key, over all of the plan's APIs.",
+        ),
+        key("route", Kind::Tables(&PLAN_ROUTE), Default::Nothing, "Other limits of each key, for some routes."),
         super::later("quota", "quotas", "Requests of each key per day, week or month."),
     ],
 };

@@ -10,6 +10,7 @@ pub mod integration;
 pub mod reference;
 pub mod stages;
 pub mod table;
+pub mod throttle;
 pub mod tls;
 pub mod validation;
 
@@ -220,6 +221,9 @@ pub fn tables() -> Vec<&'static Table> {
 }
 
 fn collect(table: &'static Table, all: &mut Vec<&'static Table>) {
+    if all.iter().any(|known| std::ptr::eq(*known, table)) {
+        return;
+    }
     all.push(table);
     for key in table.keys {
         collect_kind(&key.kind, all);

@@ -1,6 +1,6 @@
 //! The part of the table that is about stages of APIs and the domains that they are served at.
 
-use super::{Default, Kind, Table, key, word};
+use super::{Default, Kind, Table, key, throttle, word};
 
 /// A stage's or a canary's variables.
 pub(super) const VARIABLES: Kind = Kind::Map(&Kind::OneOrMore(&Kind::Text("letters, digits and -._~:/?#&=,")));
@@ -24,6 +24,12 @@ pub static STAGE: Table = Table {
         ),
         key("base_path", Kind::Text("a path"), Default::Words("that of the API"), "What its paths begin with."),
         key("canary", Kind::Table(&CANARY), Default::Nothing, "A share of the stage's requests with other variables."),
+        key(
+            "throttle",
+            throttle::LIMITS,
+            Default::Words("that of the API"),
+            "A limit for all of the stage's routes together, or several.",
+        ),
     ],
 };
 

@@ -8,6 +8,7 @@ use super::{
     integration::{INTEGRATIONS, RESPONSE},
     key, later, later_word,
     stages::{CANARY, DOMAIN, STAGE, VARIABLES},
+    throttle::LIMITS as THROTTLES,
     tls::TLS,
     validation::{API_MODEL, MODEL, PARAMETER, REQUEST_VALIDATOR},
     word,
@@ -112,6 +113,12 @@ pub static SERVER: Table = Table {
             "Client connections per worker; 0 derives it from the limit of file descriptors.",
         ),
         key("limits", Kind::Table(&LIMITS), Default::Nothing, "Bounds on what a client may send, and how slowly."),
+        key(
+            "throttle",
+            THROTTLES,
+            Default::Nothing,
+            "A limit for all APIs together, or several; per route (all together), client or header.NAME.",
+        ),
         key("tls", Kind::Tables(&TLS), Default::Nothing, "Listeners that speak HTTPS, and their certificates."),
     ],
 };
@@ -429,7 +436,12 @@ pub static API: Table = Table {
             Default::Words("true with a `type`, else false"),
             "Change headers on their way as Amazon API Gateway does: x-amzn-Remapped-*, X-Amzn-Trace-Id and so on.",
         ),
-        later("throttle", "throttling", "Rate and burst of the whole API."),
+        key(
+            "throttle",
+            THROTTLES,
+            Default::Nothing,
+            "A limit for all of its routes together, or several; each stage has its own.",
+        ),
         key("cors", Kind::Table(&CORS), Default::Nothing, "Cross-origin requests: answers preflights by itself."),
         key("policy_file", Kind::File, Default::Nothing, "A resource policy (JSON, as Amazon exports it)."),
         key(
@@ -566,7 +578,7 @@ pub static ROUTE: Table = Table {
             "Who may call it: nobody else, where it is given.",
         ),
         key("deny_from", NETWORKS, Default::Words("that of the API"), "Who may not, whatever allow_from says."),
-        later("throttle", "throttling", "Rate and burst."),
+        key("throttle", THROTTLES, Default::Nothing, "A limit for the route, or several."),
         key(
             "cache",
             Kind::Table(&CACHE),

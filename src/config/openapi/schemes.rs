@@ -223,16 +223,22 @@ fn lambda<'a>(
         None if kind == "token" => {
             out.text("identity_source", format!("header.{}", header.unwrap_or("Authorization")), place);
         }
-        None => out.put("identity_source", emit::list(Vec::new(), place)),
+        // Without one nothing is remembered, and everybody is asked about (reference, section 3.2).
+        None => out.text("cache_ttl", "0s", place),
     }
-    if let Some(text) = reading.text(authorizer, "identityValidationExpression") {
-        out.text("identity_validation", &text.value, text.place);
+    if kind == "token" {
+        if let Some(text) = reading.text(authorizer, "identityValidationExpression") {
+            out.text("identity_validation", &text.value, text.place);
+        }
+    } else {
+        if let Some((version, place)) = reading.text_or_number(authorizer, "authorizerPayloadFormatVersion") {
+            out.text("payload_format", version, place);
+        }
+        out.maybe("simple_responses", authorizer.get("enableSimpleResponses").map(|entry| entry.node.clone()));
     }
-    if let Some((version, place)) = reading.text_or_number(authorizer, "authorizerPayloadFormatVersion") {
-        out.text("payload_format", version, place);
+    if kind == "token" || authorizer.get("identitySource").is_some() {
+        ttl(authorizer, &mut out);
     }
-    out.maybe("simple_responses", authorizer.get("enableSimpleResponses").map(|entry| entry.node.clone()));
-    ttl(authorizer, &mut out);
     if let Some(entry) = authorizer.get("authorizerCredentials") {
         let message = "`authorizerCredentials` has no effect: no role is taken";
         let help = "`[credentials.default]` is what functions are invoked with";

@@ -115,7 +115,9 @@ fn scheme(authorizer: &Json, dialect: Dialect, extensions: bool) -> (Json, bool)
     let texts = |all: &[(&'static str, &str)]| {
         Json::Object(all.iter().map(|(key, value)| ((*key).to_owned(), Json::text(*value))).collect())
     };
-    let header = source(authorizer).and_then(|source| source.strip_prefix("header.")).unwrap_or("Unused");
+    let token = text(authorizer, "type") == Some("lambda_token");
+    let header = source(authorizer).or_else(|| token.then_some("header.Authorization"));
+    let header = header.and_then(|source| source.strip_prefix("header.")).unwrap_or("Unused");
     match text(authorizer, "type") {
         Some("jwt") => jwt(authorizer, dialect, extensions),
         Some("iam") => {
@@ -204,8 +206,11 @@ fn lambda(authorizer: &Json, token: bool) -> Option<Json> {
             _ => return None,
         })
     };
+    let remembers = text(authorizer, "cache_ttl") != Some("0s");
     let sources: Vec<&str> = match authorizer.get("identity_source") {
         Some(Json::Text(one)) => vec![one],
+        // What it is unless it is said.
+        None if remembers && !token => vec!["header.authorization"],
         other => {
             list(other).iter().filter_map(|one| if let Json::Text(one) = one { Some(&**one) } else { None }).collect()
         }

@@ -1,6 +1,6 @@
 //! Who may call, as it is shown: of keys only what everybody may know.
 
-use super::{MASK, duration, put_text, texts};
+use super::{MASK, duration, put_text, texts, throttle};
 use crate::config::{
     FileValue,
     access::{Access, Authorizer, Guard, Hidden, IamUser, Jwt},
@@ -15,7 +15,11 @@ pub(super) fn root(root: &mut Json, access: &Access) {
         root.put("authorizer", authorizers(&access.authorizers));
     }
     if !access.plans.is_empty() {
-        let plan = |plan: &crate::config::access::UsagePlan| Json::object([("apis", texts(&plan.apis))]);
+        let plan = |plan: &crate::config::access::UsagePlan| {
+            let mut shown = Json::object([("apis", texts(&plan.apis))]);
+            throttle::put_plan(&mut shown, plan);
+            shown
+        };
         root.put("usage_plan", Json::Object(access.plans.iter().map(|p| (p.name.value.clone(), plan(p))).collect()));
     }
     if !access.keys.is_empty() {
@@ -59,6 +63,7 @@ pub(super) fn api(shown: &mut Json, api: &Api) {
 
 pub(super) fn route(shown: &mut Json, route: &Route) {
     guard(shown, &route.guard);
+    throttle::put(shown, &route.throttle);
 }
 
 fn guard(shown: &mut Json, guard: &Guard) {

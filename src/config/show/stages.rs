@@ -1,6 +1,6 @@
 //! Stages, canaries and domains, shown.
 
-use super::{put_map, put_text, text, texts};
+use super::{put_map, put_text, text, texts, throttle};
 use crate::config::{
     api::Api,
     json::Json,
@@ -29,6 +29,11 @@ fn stage(stage: &Stage) -> Json {
     put_text(&mut shown, "base_path", stage.base_path.as_ref());
     put_map(&mut shown, "variables", &stage.variables);
     put_canary(&mut shown, stage.canary.as_ref());
+    match stage.throttle.as_deref() {
+        None => {}
+        Some([]) => shown.put("throttle", Json::List(Vec::new())),
+        Some(all) => throttle::put(&mut shown, all),
+    }
     shown
 }
 

@@ -10,7 +10,7 @@ mod request;
 use crate::{
     cache::Store,
     observe::{error_log, registry::Registry},
-    plan::Secret,
+    plan::{Secret, throttle::Limits},
 };
 use rustix::{
     event::{Timespec, poll},
@@ -39,6 +39,8 @@ pub struct AdminState {
     prometheus: AtomicBool,
     config: Text,
     version: Text,
+    #[expect(clippy::disallowed_types, reason = "between control and the admin threads; no core takes it")]
+    limits: std::sync::Mutex<Arc<Limits>>,
 }
 
 /// A text that control replaces now and then.
@@ -65,6 +67,7 @@ impl AdminState {
             prometheus: true.into(),
             config: Text::new("{}".into()),
             version: Text::new(version.into()),
+            limits: Arc::<Limits>::default().into(),
         })
     }
 
@@ -88,6 +91,11 @@ impl AdminState {
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = json.into();
     }
 
+    /// The limits that hold from now on.
+    pub fn set_limits(&self, limits: Limits) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+    }
+
     /// What runs, if more is known by now: a JSON object.
     pub fn set_version(&self, json: &str) {
         *self.version.lock().unwrap_or_else(PoisonError::into_inner) = json.into();
@@ -107,6 +115,10 @@ impl AdminState {
 
     fn config(&self) -> Arc<str> {
         Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn version(&self) -> Arc<str> {

@@ -4,7 +4,10 @@ use super::{
     Access, AdminState,
     request::{Method, Request},
 };
-use crate::{control::purge, http::status::Status, observe::exposition};
+use crate::{
+    base::clock::monotonic_now, config::json::Json, control::purge, http::status::Status, observe::exposition,
+    plan::throttle::Limit,
+};
 use std::{
     borrow::Cow,
     fmt::Write,
@@ -43,11 +46,12 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// The pages: path, whether it is open to all, what it shows.
-const PAGES: [(&str, bool, Page, &str); 7] = [
+const PAGES: [(&str, bool, Page, &str); 8] = [
     ("/healthz", true, Page::Health, "200 while the process lives"),
     ("/readyz", true, Page::Ready, "200 while traffic may be sent here, else 503 and why not"),
     ("/metrics", false, Page::Metrics, "counters for Prometheus"),
     ("/config", false, Page::Config, "the configuration that runs, secrets masked"),
+    ("/limits", false, Page::Limits, "what limits have left; ?client=ADDRESS: those per client, too"),
     ("/version", false, Page::Version, "what runs"),
     ("/purge", false, Page::Purge, "POST lets go of stored responses: ?all, ?url=URL, ?route=NAME or ?tag=TAG"),
     ("/", false, Page::Index, "this list"),
@@ -59,6 +63,7 @@ enum Page {
     Ready,
     Metrics,
     Config,
+    Limits,
     Version,
     Purge,
     Index,
@@ -82,7 +87,7 @@ pub(super) fn answer(state: &AdminState, access: &Access, request: &Request) -> 
     if matches!(request.method, Method::Other | Method::Post) {
         return Response { fields: "Allow: GET, HEAD\r\n", ..error(405, "pages can only be read: GET or HEAD") };
     }
-    show(state, *page)
+    show(state, *page, &request.query)
 }
 
 /// Lets go of what the query names.
@@ -99,7 +104,7 @@ fn purge(state: &AdminState, request: &Request) -> Response {
     }
 }
 
-fn show(state: &AdminState, page: Page) -> Response {
+fn show(state: &AdminState, page: Page, query: &str) -> Response {
     match page {
         Page::Health => ok(TEXT, "ok\n".into()),
         Page::Ready => match state.unready() {
@@ -116,9 +121,33 @@ fn show(state: &AdminState, page: Page) -> Response {
             ok(exposition::CONTENT_TYPE, exposition::page(&state.registry).into())
         }
         Page::Config => Response { body: Body::Shared(state.config()), ..ok(JSON, "".into()) },
+        Page::Limits => limits(state, query),
         Page::Version => Response { body: Body::Shared(state.version()), ..ok(JSON, "".into()) },
         Page::Purge | Page::Index => ok(TEXT, index().into()),
     }
+}
+
+/// What limits have left.
+fn limits(state: &AdminState, query: &str) -> Response {
+    let client = match query.split('&').find_map(|pair| pair.strip_prefix("client=")).map(str::parse::<IpAddr>) {
+        Some(Err(_)) => return error(400, "client is not an address"),
+        Some(Ok(client)) => Some(client),
+        None => None,
+    };
+    let (limits, now) = (state.limits(), monotonic_now());
+    let one = |limit: &Limit| {
+        let left = limits.left(limit, client, now);
+        Json::object([
+            ("name", Json::text(limit.name.as_str())),
+            ("rate", Json::Text(limit.terms.rate.to_string())),
+            ("burst", Json::number(limit.terms.burst)),
+            ("per", Json::Text(limit.per.to_string())),
+            ("dry_run", Json::Bool(limit.dry_run)),
+            ("left", left.map_or(Json::Null, Json::number)),
+        ])
+    };
+    let all = Json::object([("limits", Json::List(limits.all.iter().map(one).collect()))]);
+    ok(JSON, (all.compact() + "\n").into())
 }
 
 fn ok(content_type: &'static str, body: Cow<'static, str>) -> Response {

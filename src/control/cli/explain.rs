@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod limits;
 mod masked;
 mod refusal;
 mod render;
@@ -177,6 +178,8 @@ enum Verdict<'p> {
         parameters: Vec<(String, String)>,
         /// Whether the sender may.
         access: Vec<Check>,
+        /// How much may be asked.
+        limits: Vec<limits::Passed<'p>>,
         answer: Answer<'p>,
         /// What becomes of an answer on its way back.
         changes: Vec<Change>,
@@ -226,10 +229,10 @@ impl Explained<'_> {
 }
 
 fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
-    let limits = &plan.server.limits;
-    let limits = HeadLimits { bytes: limits.request_head, fields: limits.request_headers };
-    let mut head = RequestHead::with_capacity(limits.fields);
-    match parse::request(&asked.bytes, limits, &mut head) {
+    let bounds = &plan.server.limits;
+    let bounds = HeadLimits { bytes: bounds.request_head, fields: bounds.request_headers };
+    let mut head = RequestHead::with_capacity(bounds.fields);
+    match parse::request(&asked.bytes, bounds, &mut head) {
         Ok(Parsed::Complete(end)) if end == asked.bytes.len() => {}
         Ok(_) => return Explained::Malformed(ParseError::new(crate::h1::error::ErrorKind::RequestLine, 0)),
         Err(error) => return Explained::Malformed(error),
@@ -276,7 +279,8 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
             let answer = answer(plan, route, asked, &routed.head, &access, (&params, path));
             let origin = value_of(asked, &routed.head, b"origin");
             let changes = answers::changes(route, &answer, origin);
-            Verdict::Found { route, parameters, access, answer, changes }
+            let limits = limits::of(plan, route, asked);
+            Verdict::Found { route, parameters, access, limits, answer, changes }
         }
     };
     routed.refusal = Refusal::of(plan, asked, &routed, path, &params);

@@ -47,7 +47,8 @@ pub(super) fn human(plan: &Plan, asked: &Asked, explained: &Explained<'_>, out: 
         rows.extend(preferred(routed));
     }
     rows.extend(canary(plan, routed));
-    if let Verdict::Found { answer, route, access, changes, .. } = &routed.verdict {
+    if let Verdict::Found { answer, route, access, limits, changes, .. } = &routed.verdict {
+        rows.extend(limits.iter().map(|one| row("limit", one.words())));
         rows.extend(answered(plan, access, answer, route));
         rows.extend(changes.iter().map(|change| row("answer", format!("{}: {}", change.of, change.what.join("; ")))));
     }
@@ -303,11 +304,14 @@ pub(super) fn json(plan: &Plan, asked: &Asked, explained: &Explained<'_>) -> Jso
             object.put("status", Json::number(status(405)));
             object.put("allow", Json::texts(methods.iter().map(Method::name)));
         }
-        Verdict::Found { route, parameters, access, answer, changes } => {
+        Verdict::Found { route, parameters, access, limits, answer, changes } => {
             let told = |check: &Check| {
                 Json::object([("check", Json::text(&check.what)), ("verdict", Json::text(&check.verdict))])
             };
             object.put("access", Json::List(access.iter().map(told).collect()));
+            if !limits.is_empty() {
+                object.put("limits", Json::List(limits.iter().map(super::limits::Passed::json).collect()));
+            }
             object.put("route", route_json(plan, route));
             let parameters = parameters.iter().map(|(name, value)| (name.clone(), Json::text(value)));
             object.put("parameters", Json::Object(parameters.collect()));

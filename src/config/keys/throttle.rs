@@ -1,0 +1,76 @@
+//! The tables of limits.
+
+use super::{Default, Key, Kind, Table, key};
+use crate::base::limits;
+
+/// A limit, or several.
+pub(super) const LIMITS: Kind = Kind::OneOrMore(&Kind::Table(&THROTTLE));
+
+const RATE: Key = key(
+    "rate",
+    Kind::Float { min: 0.000_001, max: limits::THROTTLE_RATE_MAX as f64 },
+    Default::Required,
+    "Requests per second in the long run; 0.5 is one every two seconds.",
+);
+const BURST: Key = key(
+    "burst",
+    Kind::Integer { min: 1, max: limits::THROTTLE_RATE_MAX as i64 },
+    Default::Required,
+    "Requests at once after a pause: the size of the token bucket.",
+);
+const HEADERS: Key = key(
+    "headers",
+    Kind::Bool,
+    Default::Bool(false),
+    "Whether answers say what is left: RateLimit and RateLimit-Policy, as the IETF's draft has them.",
+);
+const DRY_RUN: Key = key(
+    "dry_run",
+    Kind::Bool,
+    Default::Bool(false),
+    "Only count, in metrics, what would be refused, and refuse nothing.",
+);
+
+/// The keys of `throttle`.
+pub static THROTTLE: Table = Table {
+    path: "throttle",
+    doc: "A limit, by a token bucket, for the whole process: past it, 429. Of several all have to have a token; a request that \
+          is refused takes none.",
+    keys: &[
+        RATE,
+        BURST,
+        key(
+            "per",
+            Kind::Text("route, client, api_key, claim.NAME, header.NAME or context.NAME"),
+            Default::Text("route"),
+            "What has a bucket of its own: what the limit is written on (route); a client address, of IPv6 a /64 (client); an API \
+             key; a claim of a token; a header's value; or a value of $context. Requests without one share a bucket.",
+        ),
+        HEADERS,
+        DRY_RUN,
+    ],
+};
+
+/// The keys of `usage_plan.<name>.throttle`.
+pub static PLAN_THROTTLE: Table = Table {
+    path: "usage_plan.<name>.throttle",
+    doc: "The limit of each API key of the plan.",
+    keys: &[RATE, BURST, HEADERS, DRY_RUN],
+};
+
+/// The keys of `usage_plan.<name>.route[]`.
+pub static PLAN_ROUTE: Table = Table {
+    path: "usage_plan.<name>.route[]",
+    doc: "Another limit of each of the plan's API keys, for one route, in place of the plan's.",
+    keys: &[
+        key(
+            "api",
+            Kind::Text("the name of an API, or `API:STAGE`"),
+            Default::Words("the plan's, if it has one only"),
+            "Whose route.",
+        ),
+        key("method", Kind::Text("a method or \"ANY\""), Default::Required, "The route's method, as the route has it."),
+        key("path", Kind::Text("a path"), Default::Required, "The route's path, as the route has it."),
+        key("throttle", Kind::Table(&PLAN_THROTTLE), Default::Required, "The limit of each key."),
+    ],
+};

@@ -1,0 +1,52 @@
+//! Limits, as they are shown.
+
+use super::put_text;
+use crate::config::{
+    access::UsagePlan,
+    json::Json,
+    throttle::{PlanRoute, Throttle},
+};
+
+/// One as a table, several as a list of them.
+pub(super) fn put(shown: &mut Json, all: &[Throttle]) {
+    match all {
+        [] => {}
+        [one] => shown.put("throttle", throttle(one)),
+        all => shown.put("throttle", Json::List(all.iter().map(throttle).collect())),
+    }
+}
+
+/// Those of a usage plan.
+pub(super) fn put_plan(shown: &mut Json, plan: &UsagePlan) {
+    if let Some(one) = &plan.throttle {
+        shown.put("throttle", throttle(one));
+    }
+    if !plan.routes.is_empty() {
+        shown.put("route", Json::List(plan.routes.iter().map(route).collect()));
+    }
+}
+
+fn route(one: &PlanRoute) -> Json {
+    let mut shown = Json::object([]);
+    put_text(&mut shown, "api", one.api.as_ref());
+    put_text(&mut shown, "method", one.method.as_ref());
+    put_text(&mut shown, "path", one.path.as_ref());
+    if let Some(one) = &one.throttle {
+        shown.put("throttle", throttle(one));
+    }
+    shown
+}
+
+fn throttle(one: &Throttle) -> Json {
+    let mut shown = Json::object([]);
+    if let Some(rate) = one.rate {
+        shown.put("rate", Json::Float(rate.value));
+    }
+    if let Some(burst) = one.burst {
+        shown.put("burst", Json::number(usize::try_from(burst.value).unwrap_or(usize::MAX)));
+    }
+    put_text(&mut shown, "per", one.per.as_ref());
+    shown.put("headers", Json::Bool(one.headers.value));
+    shown.put("dry_run", Json::Bool(one.dry_run.value));
+    shown
+}

@@ -1,0 +1,61 @@
+//! What all cores share of all limits, and what stays of it when a plan is replaced.
+
+use super::{
+    bucket::Bucket,
+    table::{Keys, Table},
+};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU32, Ordering},
+};
+
+/// One limit's place in the process. A limit of the same name in a later plan has the same one.
+#[derive(Debug)]
+pub struct Account {
+    /// Its number: no other limit of the process has had it, or will.
+    pub number: u32,
+    /// Its one bucket; of a limit per key, that of all keys that find no place of their own.
+    pub bucket: Bucket,
+}
+
+/// The shared side of all limits, for as long as the process lives.
+#[derive(Debug)]
+pub struct Ledger {
+    keys: Keys,
+    table: OnceLock<Option<Table>>,
+    next: AtomicU32,
+    room: usize,
+}
+
+impl Ledger {
+    /// An empty one, with room for so many keys when it comes to that.
+    #[must_use]
+    pub fn new(room: usize) -> Arc<Self> {
+        Arc::new(Self { keys: Keys::by_chance(), table: OnceLock::new(), next: AtomicU32::new(0), room })
+    }
+
+    /// A place for a limit that is new.
+    #[must_use]
+    pub fn open(&self) -> Arc<Account> {
+        Arc::new(Account { number: self.next.fetch_add(1, Ordering::Relaxed), bucket: Bucket::default() })
+    }
+
+    /// Makes the table of keys: to be called where plans are made, not on a core.
+    pub fn prepare(&self) {
+        self.table.get_or_init(|| Table::new(self.room).ok());
+    }
+
+    /// The buckets of keys; `None` where no limit has asked for any, or there was no memory for them.
+    #[inline]
+    #[must_use]
+    pub fn table(&self) -> Option<&Table> {
+        self.table.get()?.as_ref()
+    }
+
+    /// What makes keys.
+    #[inline]
+    #[must_use]
+    pub const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+}
