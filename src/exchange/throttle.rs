@@ -92,7 +92,7 @@ fn told(core: &Core, opened: &Opened, request: &Request<'_>, out: &mut Vec<u8>) 
     let ids = || throttle.early.iter().chain(&throttle.late).copied().chain(of_plan);
     let mut purse = core.purse.borrow_mut();
     let telling = || ids().filter_map(|id| asked.limit(id).filter(|limit| limit.headers).map(|limit| (id, limit)));
-    let mut list = |name: &[u8], write: &mut dyn FnMut(LimitId, &Limit, &mut Purse, &mut Vec<u8>)| {
+    let mut list = |name: &[u8], write: &mut Write<'_>| {
         for (index, (id, limit)) in telling().enumerate() {
             out.extend_from_slice(if index == 0 { name } else { b", " });
             write(id, limit, &mut purse, out);
@@ -107,6 +107,9 @@ fn told(core: &Core, opened: &Opened, request: &Request<'_>, out: &mut Vec<u8>) 
         limit.left(left, out);
     });
 }
+
+/// Writes what one limit says.
+type Write<'w> = dyn FnMut(LimitId, &Limit, &mut Purse, &mut Vec<u8>) + 'w;
 
 /// A request, as limits see it.
 struct Asked<'a> {
