@@ -9,6 +9,7 @@ pub mod auth;
 pub mod cache;
 pub mod h1;
 pub mod http;
+pub mod integration;
 pub mod mapping;
 pub mod route;
 pub mod throttle;

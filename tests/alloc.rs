@@ -369,6 +369,45 @@ fn a_warm_signed_exchange_allocates_nothing() {
 }
 
 #[test]
+fn a_remembered_verdict_allocates_nothing() {
+    const CALLED: &str = r#"
+[authorizer.token]
+type = "lambda_token"
+function = "arn:aws:lambda:eu-west-1:123456789012:function:f"
+endpoint = "http://10.0.0.1"
+cache_ttl = "1h"
+[authorizer.request]
+type = "lambda_request"
+function = "arn:aws:lambda:eu-west-1:123456789012:function:f"
+endpoint = "http://10.0.0.1"
+payload_format = "2.0"
+simple_responses = true
+identity_source = ["header.x-user", "query.q", "context.identity.sourceIp"]
+cache_ttl = "1h"
+[api.called]
+type = "rest"
+base_path = "/called"
+[[api.called.route]]
+method = "GET"
+path = "/token/{x}"
+authorizer = "token"
+integration = { type = "static", body = "yes" }
+[[api.called.route]]
+method = "GET"
+path = "/request/{x}"
+authorizer = "request"
+integration = { type = "static", body = "yes" }
+"#;
+    let config = format!("{}{CALLED}", config(100));
+    let answer = |content: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{content}", content.len());
+    let policy = r#"{"principalId":"u","policyDocument":{"Version":"2012-10-17","Statement":[{"Action":"execute-api:Invoke","Effect":"Allow","Resource":"arn:aws:execute-api:*:*:*/*/GET/*"}]}}"#;
+    let token = b"GET /called/token/7 HTTP/1.1\r\nHost: h\r\nAuthorization: t\r\n\r\n";
+    let request = b"GET /called/request/7?q=a%20b HTTP/1.1\r\nHost: h\r\nX-User: u\r\n\r\n";
+    check_with(&config, "a policy that was given", token, answer(policy).as_bytes(), "200", 0);
+    check_with(&config, "a yes that was given", request, answer(r#"{"isAuthorized":true}"#).as_bytes(), "200", 0);
+}
+
+#[test]
 fn a_warm_exchange_at_a_domain_with_a_canary_allocates_nothing() {
     let config = format!("{}{STAGES}", config(100));
     for (name, request) in [

@@ -4,13 +4,16 @@
 //! what is not understood is refused, what is not allowed is denied, and no secret is ever part of a verdict.
 
 pub mod address;
+pub mod answer;
 pub mod api_key;
 pub mod certificate;
 pub mod failures;
 pub mod finding;
 pub mod identity;
 pub mod jwt;
+pub mod mark;
 pub mod policy;
 pub mod sigv4;
+pub mod verdicts;
 
 pub use identity::Identity;

@@ -436,3 +436,16 @@ const _: () = assert!(SPLICE_THRESHOLD_BYTES >= BULK_THRESHOLD_BYTES, "what is s
 const _: () = assert!(FIELDS_DEFAULT <= FIELDS_MAX);
 const _: () = assert!(TARGET_BYTES_MAX <= HEAD_BYTES_DEFAULT);
 const _: () = assert!(HEAD_BYTES_MAX < u32::MAX as usize, "spans are 32 bits");
+
+/// How long an authorizer that is called may take unless configured (`timeout`); Amazon's HTTP APIs give it as long.
+pub const AUTHORIZER_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// Bytes of the answer of an authorizer that is called: policies have 8 KB, and their context some more.
+pub const AUTHORIZER_ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// Values of the context in such an answer.
+pub const AUTHORIZER_CONTEXT_MAX: usize = 256;
+/// Bytes of the verdicts that one core remembers of authorizers that it has called: some thousands.
+pub const VERDICTS_REMEMBERED_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes of identity sources, past which a request is refused: heads have twice as much.
+pub const IDENTITY_BYTES_MAX: usize = 8 * 1024;
+/// Identity sources of one authorizer.
+pub const IDENTITY_SOURCES_MAX: usize = 16;

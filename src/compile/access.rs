@@ -1,6 +1,6 @@
 //! Who may call: authorizers, API keys and usage plans, checked and looked up.
 
-use super::{Sink, check_count, check_name, iam, throttle, token};
+use super::{Sink, call, check_count, check_name, iam, stage::Variables, throttle, token};
 use crate::{
     auth::{
         api_key::{
@@ -58,7 +58,7 @@ pub(super) struct OfApi<'c> {
 
 impl<'c> Gate<'c> {
     /// Reads what stands at the top.
-    pub(super) fn compile(config: &'c Config, sink: &Sink) -> Self {
+    pub(super) fn compile(config: &'c Config, around: &call::Around<'_>, sink: &Sink) -> Self {
         let access = &config.access;
         let mut gate = Self {
             global: AHashMap::new(),
@@ -70,7 +70,7 @@ impl<'c> Gate<'c> {
         };
         let count = access.authorizers.len() + config.apis.iter().map(|api| api.authorizers.len()).sum::<usize>();
         check_count(count, usize::from(u16::MAX), "authorizers", access.authorizers.last().map(|a| a.name.place), sink);
-        gate.global = gate.authorizers(&access.authorizers, sink);
+        gate.global = gate.authorizers(&access.authorizers, around, sink);
         for plan in &access.plans {
             check_plan(plan, config, sink);
         }
@@ -84,7 +84,12 @@ impl<'c> Gate<'c> {
         gate
     }
 
-    fn authorizers(&mut self, written: &'c [config::access::Authorizer], sink: &Sink) -> Named<'c> {
+    fn authorizers(
+        &mut self,
+        written: &'c [config::access::Authorizer],
+        around: &call::Around<'_>,
+        sink: &Sink,
+    ) -> Named<'c> {
         let mut by_name = AHashMap::with_capacity(written.len());
         for one in written {
             check_name(&one.name, "an authorizer", sink);
@@ -94,7 +99,7 @@ impl<'c> Gate<'c> {
                     Diagnostic::error(Code::UNKNOWN_AUTHORIZER, one.name.place, message).help("give it another name"),
                 );
             }
-            let made = method(one, &self.users, sink).map(|method| {
+            let made = method(one, &self.users, around, sink).map(|method| {
                 let id = AuthorizerId(u16::try_from(self.all.len()).unwrap_or(u16::MAX));
                 Arc::new(Authorizer { id, name: one.name.value.clone(), method })
             });
@@ -105,11 +110,17 @@ impl<'c> Gate<'c> {
     }
 
     /// What the routes of `api`, at its stage `stage`, have in common.
-    pub(super) fn of_api(&mut self, api: &'c Api, stage: &str, sink: &Sink) -> OfApi<'c> {
+    pub(super) fn of_api(
+        &mut self,
+        api: &'c Api,
+        (stage, variables): (&str, &Variables),
+        around: &call::Around<'_>,
+        sink: &Sink,
+    ) -> OfApi<'c> {
         let own = match self.own.get(api.name.value.as_str()) {
             Some(own) => Rc::clone(own),
             None => {
-                let own = Rc::new(self.authorizers(&api.authorizers, sink));
+                let own = Rc::new(self.authorizers(&api.authorizers, around, sink));
                 self.own.insert(&api.name.value, Rc::clone(&own));
                 own
             }
@@ -121,8 +132,9 @@ impl<'c> Gate<'c> {
                 None => text.value == api.name.value,
             })
         };
-        let rule = KeyRule { plans: self.plans.iter().map(has).collect() };
-        let (rules, addresses) = (iam::rules(api, stage, sink), iam::addresses(&api.guard, None, sink));
+        let from_authorizer = api.key_source.value == "authorizer";
+        let rule = KeyRule { from_authorizer, plans: self.plans.iter().map(has).collect() };
+        let (rules, addresses) = (iam::rules(api, stage, variables, sink), iam::addresses(&api.guard, None, sink));
         OfApi { api, own, closed, rule, rules, addresses }
     }
 
@@ -139,6 +151,14 @@ impl<'c> Gate<'c> {
             }
             of.rule.clone()
         });
+        if let (Some(place), true) = (wants_key.filter(|key| key.value).map(|key| key.place), of.rule.from_authorizer) {
+            let names = matches!(authorizer.as_deref(), Some(Authorizer { method: Method::Call(_), .. }));
+            if !names && authorizer.is_some() == named.is_some_and(|name| name.value != NONE) {
+                let message = "the API key is the one that the authorizer names, and this route has none that could";
+                let help = "add an authorizer of type lambda_token or lambda_request, or `api_key = false`";
+                sink.add(Diagnostic::error(Code::BAD_AUTHORIZER, place, message).help(help));
+            }
+        }
         self.must_speak(route, of, sink);
         let Guard { scopes, roles, .. } = &route.guard;
         if named.is_none_or(|name| name.value == NONE) || authorizer.is_some() {
@@ -185,7 +205,12 @@ impl<'c> Gate<'c> {
 }
 
 /// How an authorizer proves; nothing, reported, if it cannot.
-fn method(written: &config::access::Authorizer, users: &iam::Users, sink: &Sink) -> Option<Method> {
+fn method(
+    written: &config::access::Authorizer,
+    users: &iam::Users,
+    around: &call::Around<'_>,
+    sink: &Sink,
+) -> Option<Method> {
     let texts = |all: &[Text]| all.iter().map(|text| text.value.as_str().into()).collect();
     match written.kind.value {
         "mtls" => {
@@ -213,6 +238,9 @@ fn method(written: &config::access::Authorizer, users: &iam::Users, sink: &Sink)
             }
             let region = written.region.as_ref().map_or("us-east-1", |region| region.value.as_str());
             Some(Method::Iam(Verifier::new(Arc::clone(&users.table), region, EXECUTE_API)))
+        }
+        "lambda_token" | "lambda_request" | "http" => {
+            call::compile(written, around, sink).map(|call| Method::Call(Box::new(call)))
         }
         // The reader has reported it.
         _ => None,

@@ -3,7 +3,7 @@
 use super::{
     Sink,
     access::{Gate, OfApi},
-    cache, check_count, check_name, domain, face, integration,
+    cache, call, check_count, check_name, domain, face, integration,
     mapping::Around,
     respond::Selections,
     served::{Served, Share},
@@ -24,6 +24,7 @@ use crate::{
     plan::{
         Api, ApiKind, Face, Integration, MannersKind, Route, Upstream, Validator,
         access::{Authorizer, IamUser},
+        call::Credentials,
         documentation::{Documentation, Told},
         domain::Domains,
         throttle::Limits,
@@ -55,29 +56,22 @@ pub(super) struct Apis {
 /// Compiles all APIs; ids are indices in the order of the files.
 pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
     let max = usize::from(u16::MAX);
-    check_count(config.apis.len(), max, "APIs", config.apis.get(max).map(|api| api.name.place), sink);
-    let count = config.apis.iter().map(|api| api.routes.len()).sum();
-    check_count(count, limits::ROUTES_MAX, "routes", config.apis.last().map(|api| api.name.place), sink);
+    let count = count_routes(config, sink);
     let upstreams = config.upstreams.iter().zip(0..).map(|(u, id)| (u.name.value.as_str(), UpstreamId(id)));
+    let (upstreams, uris) = (upstreams.collect(), RefCell::default());
+    let credentials = call::credentials(&config.access.credentials, sink);
+    let around = call::Around { upstreams: &upstreams, uris: &uris, credentials: &credentials };
+    let gate = Gate::compile(config, &around, sink);
     let mut compiler = Compiler {
         sink,
-        upstreams: upstreams.collect(),
+        upstreams,
         body_limit: config.server.limits.request_body.value,
-        uris: RefCell::default(),
+        uris,
+        credentials,
         selections: Selections::default(),
-        apis: Apis {
-            upstreams: Vec::new(),
-            apis: Vec::with_capacity(config.apis.len()),
-            routes: Vec::with_capacity(count),
-            router: Builder::new(),
-            domains: None,
-            documentation: Documentation::default(),
-            authorizers: Vec::new(),
-            iam_users: Arc::default(),
-            limits: Limits::default(),
-        },
+        apis: Apis::new(config.apis.len(), count),
         limits: throttle::Limits::compile(config, sink),
-        gate: Gate::compile(config, sink),
+        gate,
         places: Vec::with_capacity(count),
         dangling: RefCell::default(),
         targets: Vec::new(),
@@ -121,6 +115,32 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
     let count = config.upstreams.len() + apis.upstreams.len();
     check_count(count, max, "upstreams", config.apis.last().map(|api| api.name.place), sink);
     apis
+}
+
+impl Apis {
+    /// None of so many APIs and routes.
+    fn new(apis: usize, routes: usize) -> Self {
+        Self {
+            upstreams: Vec::new(),
+            apis: Vec::with_capacity(apis),
+            routes: Vec::with_capacity(routes),
+            router: Builder::new(),
+            domains: None,
+            documentation: Documentation::default(),
+            authorizers: Vec::new(),
+            iam_users: Arc::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How many routes there are as written; more of them, or of APIs, than there can be are reported.
+fn count_routes(config: &Config, sink: &Sink) -> usize {
+    let max = usize::from(u16::MAX);
+    check_count(config.apis.len(), max, "APIs", config.apis.get(max).map(|api| api.name.place), sink);
+    let count = config.apis.iter().map(|api| api.routes.len()).sum();
+    check_count(count, limits::ROUTES_MAX, "routes", config.apis.last().map(|api| api.name.place), sink);
+    count
 }
 
 /// Finds whose a request is that no route answers: each API has what is below its base path. `None` if no API has a face, so
@@ -180,6 +200,7 @@ pub(super) struct Compiler<'c> {
     pub(super) upstreams: AHashMap<&'c str, UpstreamId>,
     /// What URIs have made.
     pub(super) uris: RefCell<Uris>,
+    credentials: Vec<Arc<Credentials>>,
     /// Which response is for which status.
     pub(super) selections: Selections,
     body_limit: u64,
@@ -204,6 +225,19 @@ pub(super) struct Uris {
     pub(super) upstreams: Vec<Upstream>,
     pub(super) by_name: AHashMap<String, UpstreamId>,
     pub(super) tls: super::tls::Upstreams,
+}
+
+impl Uris {
+    /// The id of an upstream that a URI has made, one for each server however many URIs name it; ids up to `before` are taken.
+    pub(super) fn add(&mut self, upstream: Upstream, before: usize) -> UpstreamId {
+        if let Some(known) = self.by_name.get(&upstream.name) {
+            return *known;
+        }
+        let id = UpstreamId(u16::try_from(before + self.upstreams.len()).unwrap_or(u16::MAX));
+        self.by_name.insert(upstream.name.clone(), id);
+        self.upstreams.push(upstream);
+        id
+    }
 }
 
 /// What the routes of one API have in common.
@@ -261,7 +295,8 @@ impl<'c> Compiler<'c> {
         models: Rc<validation::Models<'c>>,
         checks: Rc<[OnceCell<Option<Arc<Validator>>>]>,
     ) {
-        let access = self.gate.of_api(api, &served.stage, self.sink);
+        let around = call::Around { upstreams: &self.upstreams, uris: &self.uris, credentials: &self.credentials };
+        let access = self.gate.of_api(api, (&served.stage, &served.variables), &around, self.sink);
         let limits = self.limits.of_api(api, (&served.stage, &served.label), self.sink);
         let first = self.apis.apis.last().is_none_or(|last| last.name != api.name.value);
         let Served { stage, label, variables, canary, hosts, base, in_path, target } = served;
@@ -392,17 +427,23 @@ impl<'c> Compiler<'c> {
         let path = route.path.as_ref().and_then(|text| self.path(text, common));
         let parameters = path.as_ref().map(|(_, parameters)| parameters.as_slice());
         let around = common.around(parameters, route);
-        let integration = route.integration.as_ref().and_then(|i| integration::compile(i, around, self));
-        let other = common.canary.as_ref().and_then(|canary| {
-            let around = Around { variables: &canary.share.variables, ..around };
-            route.integration.as_ref().and_then(|i| integration::compile(i, around, self))
-        });
         let access = self.gate.of_route(route, &common.access, self.sink);
         let asks = throttle::Asks {
             key: access.as_ref().is_some_and(|access| access.key.is_some()),
             authorizer: access.as_ref().is_some_and(|access| access.authorizer.is_some()),
         };
         let throttle = self.limits.of_route(route, &common.limits, asks, self.sink);
+        let authorizer = access.as_ref().and_then(|access| access.authorizer.as_deref());
+        let integration = |around| {
+            let mut made = integration::compile(route.integration.as_ref()?, around, self)?;
+            call::copy_headers(authorizer, &mut made);
+            Some(made)
+        };
+        let other = common
+            .canary
+            .as_ref()
+            .and_then(|canary| integration(Around { variables: &canary.share.variables, ..around }));
+        let integration = integration(around);
         let compile = || validation::compile(route, parameters, &common.models, self.body_limit, self.sink);
         let validator = common.checks.get(index).and_then(|known| known.get_or_init(compile).clone());
         let (Some((path, parameters)), Some((methods, names)), Some(text)) = (path, methods, &route.path) else {

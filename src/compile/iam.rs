@@ -1,6 +1,6 @@
 //! Users of signed requests, policies, and lists of addresses: from what was written to what runs.
 
-use super::{Sink, check_name};
+use super::{Sink, check_name, stage::Variables};
 use crate::{
     auth::{address::NotANetwork, api_key::file::seconds},
     config::{
@@ -80,7 +80,7 @@ pub(super) fn users(written: &[config::access::IamUser], sink: &Sink) -> Users {
 }
 
 /// What policies say about an API at one of its stages.
-pub(super) fn rules(api: &Api, stage: &str, sink: &Sink) -> Arc<Rules> {
+pub(super) fn rules(api: &Api, stage: &str, variables: &Variables, sink: &Sink) -> Arc<Rules> {
     let base = api.arn.as_ref().map(|text| text.value.as_str());
     let own = format!("arn:aws:execute-api:us-east-1:{NO_ACCOUNT}:{}", api.name.value);
     let base = base.unwrap_or(&own);
@@ -100,6 +100,7 @@ pub(super) fn rules(api: &Api, stage: &str, sink: &Sink) -> Arc<Rules> {
             (Some(text), _) => checked(text.value.as_bytes(), "", text.place, PolicyKind::Resource, sink),
             (None, file) => file.as_ref().and_then(|file| policy(file, PolicyKind::Resource, sink)),
         },
+        variables: variables.pairs().to_vec(),
     })
 }
 

@@ -163,12 +163,7 @@ fn custom(proxy: &HttpProxy, around: Around<'_>, compiler: &Compiler<'_>) -> Opt
 fn uri(uri: &Text, proxy: &HttpProxy, compiler: &Compiler<'_>) -> Option<(UpstreamId, String, usize)> {
     let mut uris = compiler.uris.borrow_mut();
     let made = of_uri(uri, proxy.tls.as_ref(), &uris.tls, compiler.sink)?;
-    if let Some(known) = uris.by_name.get(&made.upstream.name) {
-        return Some((*known, made.host, made.rest));
-    }
-    let id = UpstreamId(u16::try_from(compiler.upstreams.len() + uris.upstreams.len()).unwrap_or(u16::MAX));
-    uris.by_name.insert(made.upstream.name.clone(), id);
-    uris.upstreams.push(made.upstream);
+    let id = uris.add(made.upstream, compiler.upstreams.len());
     Some((id, made.host, made.rest))
 }
 

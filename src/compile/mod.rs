@@ -6,6 +6,7 @@ pub mod access;
 mod acme;
 mod api;
 mod cache;
+mod call;
 mod change;
 mod cors;
 mod domain;
@@ -72,7 +73,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
     let usage = usage::usage(config, &sink);
     let access_log = log::access(config.access_log.as_ref(), &sink);
     if sink.errors() == 0 {
-        upstream::warn_unused(&config.upstreams, &apis.routes, &sink);
+        upstream::warn_unused(&config.upstreams, (&apis.routes, &apis.authorizers), &sink);
         api::warn_empty(config, &sink);
     }
     let (errors, mut diagnostics) = (sink.errors(), sink.all.into_inner());

@@ -39,7 +39,7 @@ pub(super) fn compile(written: &access::Authorizer, sink: &Sink) -> Option<Jwt> 
         Some(Required { path, values: values.iter().map(|value| value.value.as_str().into()).collect() })
     });
     let claims = required.collect();
-    let source = source(jwt.identity_source.as_ref(), sink);
+    let source = source(&jwt.identity_source, sink);
     let (origin, provided) = origin(jwt, issuer?, algorithms, sink)?;
     let demands = Demands {
         issuer: issuer?.value.as_str().into(),
@@ -101,8 +101,14 @@ fn algorithms(written: &[Text], sink: &Sink) -> Algorithms {
     known.collect()
 }
 
-fn source(written: Option<&Text>, sink: &Sink) -> Option<TokenSource> {
-    let written = written?;
+fn source(written: &[Text], sink: &Sink) -> Option<TokenSource> {
+    let [written] = written else {
+        if let [_, second, ..] = written {
+            let diagnostic = Diagnostic::error(Code::BAD_JWT, second.place, "a token is in one place");
+            sink.add(diagnostic.expected("expected one identity source"));
+        }
+        return None;
+    };
     let source = TokenSource::parse(&written.value);
     if source.is_none() {
         let message = format!("`{}` is no place for a token", written.value);

@@ -4,11 +4,17 @@ use super::{Sink, check_count, check_name, server::unix_path, tls};
 use crate::{
     base::limits,
     config::{self, Diagnostic, diagnostic::Code, source::Text, upstream::Server},
-    plan::{Balance, Integration, Retry, Route, ServerTarget, Upstream, UpstreamServer},
+    plan::{
+        Balance, Integration, Retry, Route, ServerTarget, Upstream, UpstreamServer,
+        access::{Authorizer, Method},
+    },
     tls::Client,
 };
 use ahash::AHashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
 /// All upstreams; their ids are their indices.
 pub(super) fn compile(upstreams: &[config::upstream::Upstream], sink: &Sink) -> Vec<Upstream> {
@@ -280,9 +286,20 @@ fn retry_on(conditions: &[Text], sink: &Sink) -> (bool, Vec<u16>) {
     (on_connect, statuses)
 }
 
-/// Warns about upstreams that no route uses.
-pub(super) fn warn_unused(upstreams: &[config::upstream::Upstream], routes: &[Route], sink: &Sink) {
+/// Warns about upstreams that no route and no authorizer uses.
+pub(super) fn warn_unused(
+    upstreams: &[config::upstream::Upstream],
+    (routes, authorizers): (&[Route], &[Arc<Authorizer>]),
+    sink: &Sink,
+) {
     let mut used = vec![false; upstreams.len()];
+    for authorizer in authorizers {
+        if let Method::Call(call) = &authorizer.method
+            && let Some(used) = used.get_mut(call.upstream.index())
+        {
+            *used = true;
+        }
+    }
     for route in routes {
         if let Integration::HttpProxy(proxy) = &route.integration
             && let Some(used) = used.get_mut(proxy.upstream.index())

@@ -2,7 +2,7 @@
 
 use super::{
     FileValue,
-    diagnostic::{Code, Diagnostic},
+    call::{self, Call, Credentials},
     reader::Reader,
     source::{At, Place, Text},
     throttle::{self, PlanRoute, Throttle},
@@ -27,6 +27,8 @@ pub struct Authorizer {
     pub region: Option<Text>,
     /// What only one of type `jwt` has.
     pub jwt: Jwt,
+    /// What only those have that ask somebody else.
+    pub call: Call,
 }
 
 /// The keys of an authorizer of type `jwt`.
@@ -43,7 +45,7 @@ pub struct Jwt {
     /// `jwks_refresh`
     pub jwks_refresh: At<Duration>,
     /// `identity_source`
-    pub identity_source: Option<Text>,
+    pub identity_source: Vec<Text>,
     /// `roles_claim`
     pub roles_claim: Option<Text>,
     /// `claims`: paths with values.
@@ -165,6 +167,8 @@ pub struct Access {
     pub usage: Usage,
     /// `[iam_user.*]`
     pub users: Vec<IamUser>,
+    /// `[credentials.*]`
+    pub credentials: Vec<Credentials>,
 }
 
 /// What a route or an API says of who may call it.
@@ -213,6 +217,7 @@ pub(super) fn read(root: &Reader<'_>) -> Access {
         plans: root.named("usage_plan").iter().map(|(entry, table)| plan(named(entry), table)).collect(),
         usage: usage(root),
         users: root.named("iam_user").iter().map(|(entry, table)| user(named(entry), table)).collect(),
+        credentials: call::credentials(root),
     }
 }
 
@@ -243,9 +248,11 @@ fn named(entry: &super::tree::Entry) -> At<String> {
 }
 
 fn authorizer(name: At<String>, table: &Reader<'_>) -> Authorizer {
+    let kind = table.required_choice("type");
     Authorizer {
         name,
-        kind: table.required_choice("type"),
+        call: call::read(kind.value, table),
+        kind,
         subjects: table.texts("subjects"),
         issuers: table.texts("issuers"),
         names: table.texts("names"),
@@ -261,7 +268,7 @@ fn jwt(table: &Reader<'_>) -> Jwt {
         jwks_uri: table.text("jwks_uri"),
         jwks_file: table.file("jwks_file", limits::JWKS_BYTES_MAX),
         jwks_refresh: table.duration("jwks_refresh"),
-        identity_source: table.text("identity_source"),
+        identity_source: identity_source(table),
         roles_claim: table.text("roles_claim"),
         claims: table.map("claims"),
         algorithms: table.texts("algorithms"),
@@ -271,35 +278,24 @@ fn jwt(table: &Reader<'_>) -> Jwt {
     }
 }
 
+/// Where the token is; the usual place if nothing is said.
+fn identity_source(table: &Reader<'_>) -> Vec<Text> {
+    if table.key_place("identity_source").is_some() {
+        return table.texts("identity_source");
+    }
+    vec![Text { value: "header.authorization".to_owned(), place: table.place, exact: false, from_env: false }]
+}
+
 fn user(name: At<String>, table: &Reader<'_>) -> IamUser {
     let hidden = |text: Text| Hidden { place: text.place, bytes: text.value.into_bytes(), file: None };
-    let (inline, file) = (table.key_place("secret_access_key"), table.key_place("secret_access_key_file"));
-    match (inline, file) {
-        (Some(one), Some(other)) => {
-            let message = "`secret_access_key` and `secret_access_key_file` exclude each other";
-            table.add(Diagnostic::error(Code::EXCLUSIVE, other, message).also(one, "the other one"));
-        }
-        (None, None) if !table.context.broken => {
-            let message = format!("the user `{}` has no secret", name.value);
-            let expected = "expected `secret_access_key_file` or `secret_access_key`";
-            table.add(Diagnostic::error(Code::REQUIRED, name.place, message).expected(expected));
-        }
-        _ => {}
-    }
-    let from_file = file.and_then(|_| table.file("secret_access_key_file", limits::TOKEN_FILE_BYTES_MAX));
-    let from_file = from_file.map(|file| Hidden {
-        place: file.written.place,
-        bytes: file.bytes.trim_ascii().to_vec(),
-        file: Some(file.path),
-    });
     IamUser {
-        name,
         access_key_id: table.text("access_key_id"),
-        secret_access_key: from_file.or_else(|| inline.and_then(|_| table.text("secret_access_key")).map(hidden)),
+        secret_access_key: call::hidden(table, ("secret_access_key", "secret_access_key_file"), Some(&name.value)),
         session_token: table.text("session_token").map(hidden),
         expires: table.text("expires"),
         arn: table.text("arn"),
         policy_file: table.file("policy_file", limits::POLICY_BYTES_MAX),
+        name,
     }
 }
 

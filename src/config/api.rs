@@ -41,6 +41,8 @@ pub struct Api {
     pub policy: Option<Text>,
     /// `arn`, not yet checked.
     pub arn: Option<Text>,
+    /// `api_key_source`
+    pub key_source: At<&'static str>,
     /// What its clients see besides what its routes say.
     pub face: Face,
     /// `stage`, not yet checked.
@@ -138,6 +140,7 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         policy_file: table.file("policy_file", crate::base::limits::POLICY_BYTES_MAX),
         policy: table.text("policy"),
         arn: table.text("arn"),
+        key_source: table.choice("api_key_source"),
         face: face::read(table),
         stage: table.text("stage"),
         stages: stages::stages(table),

@@ -301,6 +301,9 @@ codes! {
     BAD_ARN = 442, "An ARN cannot be used",
         "The ARN of an API is arn:aws:execute-api:REGION:ACCOUNT:API; the stage, method and path of a request follow it in what \
          policies are asked about.";
+    BAD_CREDENTIALS = 443, "Credentials cannot be used",
+        "What the gateway signs its own requests to Amazon's services with is a `[credentials.NAME]` with an access key id and a \
+         secret, which best comes from the environment or a file. `[credentials.default]` is for those that name none.";
     FOREIGN_PATTERN = 490, "A path looks like another program's pattern",
         "`*` and `:id` are ordinary characters here and match only themselves. Any one segment is `{name}`, all that remains \
          is `{name+}`.";

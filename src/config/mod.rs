@@ -8,6 +8,7 @@ pub mod acme;
 pub mod admin;
 pub mod api;
 pub mod cache;
+pub mod call;
 pub mod codes;
 pub mod diagnostic;
 pub mod document;
@@ -246,6 +247,10 @@ fn hash(config: &Config, tree: &load::Tree) -> u64 {
     }
     for user in &config.access.users {
         add(user.secret_access_key.as_ref().map(|hidden| &*hidden.bytes).unwrap_or_default());
+    }
+    for credentials in &config.access.credentials {
+        let secrets = credentials.secret_access_key.iter().chain(&credentials.session_token);
+        secrets.for_each(|hidden| add(&hidden.bytes));
     }
     let policies = config.access.users.iter().map(|user| &user.policy_file);
     for file in policies.chain(config.apis.iter().map(|api| &api.policy_file)).flatten() {

@@ -152,7 +152,7 @@ mod tests {
         let mut bytes = json().into_bytes();
         assert!(simd_json::to_owned_value(&mut bytes).is_ok());
         for part in
-            ["\"request_head\"", "\"least_requests\"", "\"http_proxy\"", "Not supported yet: comes with authorizers."]
+            ["\"request_head\"", "\"least_requests\"", "\"http_proxy\"", "Not supported yet: comes with compression."]
         {
             assert!(json().contains(part), "{part}");
         }

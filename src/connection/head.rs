@@ -102,6 +102,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
     let scratch = Scratch { parameters, path, target: &mut *target };
     let (mut opened, reply) = exchange::run(core, &request, &mut body, scratch);
     let (parameters, path) = (&*parameters, &*path);
+    let memory = (response, target);
     let context = || write::Context { client, request, parameters, normal: path };
     let delivered = match reply {
         Reply::Asked(flight) => {
@@ -114,20 +115,17 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
             match written {
                 Ok(delivered) => delivered,
                 Err(Unwritten::Left(left)) => Box::pin(super::relay::left(&context(), &opened, &mut body, left)).await,
-                Err(Unwritten::Ask(ask)) => {
-                    Box::pin(asked(context(), &mut opened, &mut body, (response, target), ask)).await
-                }
+                Err(Unwritten::Ask(ask)) => Box::pin(asked(context(), &mut opened, &mut body, memory, ask)).await,
             }
         }
-        Reply::Ask(ask) => Box::pin(asked(context(), &mut opened, &mut body, (response, target), ask)).await,
+        Reply::Ask(ask) => Box::pin(asked(context(), &mut opened, &mut body, memory, ask)).await,
+        Reply::Consult(unasked) => Box::pin(consulted(context(), &mut opened, &mut body, memory, unasked)).await,
         Reply::Stored(hit) if hit.refresh.is_some() => {
-            Box::pin(refreshed(context(), &mut opened, &mut body, (response, target), hit)).await
+            Box::pin(refreshed(context(), &mut opened, &mut body, memory, hit)).await
         }
-        Reply::Wait(wait) => Box::pin(waited(context(), &mut opened, &mut body, (response, target), wait)).await,
-        Reply::Collect(awaited) => {
-            Box::pin(collected(context(), &mut opened, &mut body, (response, target), awaited)).await
-        }
-        Reply::Keys(keys) => Box::pin(keyed(context(), &mut opened, &mut body, (response, target), keys)).await,
+        Reply::Wait(wait) => Box::pin(waited(context(), &mut opened, &mut body, memory, wait)).await,
+        Reply::Collect(awaited) => Box::pin(collected(context(), &mut opened, &mut body, memory, awaited)).await,
+        Reply::Keys(keys) => Box::pin(keyed(context(), &mut opened, &mut body, memory, keys)).await,
         own => match answered(&context(), &opened, &mut body, &own) {
             Ok(delivered) => delivered,
             Err(own) => Box::pin(write::finish(client, own)).await,
@@ -167,7 +165,7 @@ fn answered(
         Reply::Preflight => write::preflight(context, opened, body),
         Reply::Stored(hit) => stored::stored(context, opened, body, hit),
         Reply::Rejected(rejection) => write::rejection(context, opened, body, rejection),
-        Reply::Asked(_) | Reply::Ask(_) | Reply::Collect(_) | Reply::Keys(_) | Reply::Wait(_) => {
+        Reply::Asked(_) | Reply::Ask(_) | Reply::Collect(_) | Reply::Keys(_) | Reply::Wait(_) | Reply::Consult(_) => {
             bug::noticed("an upstream's answer is not ours to write");
             write::rejection(context, opened, body, &Rejection::new(Reason::Internal))
         }
@@ -282,6 +280,35 @@ async fn waited(
     match answered(&context, opened, body, &own) {
         Ok(delivered) => delivered,
         Err(own) => write::finish(client, own).await,
+    }
+}
+
+/// Has somebody asked who the request is from, and answers from there.
+#[cold]
+async fn consulted(
+    context: write::Context<'_>,
+    opened: &mut Opened,
+    body: &mut RequestBody<'_>,
+    (response, target): (&mut ResponseHead, &mut Vec<u8>),
+    unasked: exchange::authorize::Unasked,
+) -> Delivered {
+    let (core, request, matched) = (&*context.client.core, context.request, (context.parameters, context.normal));
+    let reply = match exchange::consult::consult(core, opened, &request, body, response, matched, unasked).await {
+        Ok(authorized) => {
+            let matched = (context.parameters, context.normal, &mut *target);
+            exchange::proceed(core, opened, &request, body, matched, authorized)
+        }
+        Err(rejection) => Reply::Rejected(rejection),
+    };
+    match reply {
+        Reply::Asked(flight) => asked(context, opened, body, (response, target), Ask::later(flight)).await,
+        Reply::Ask(ask) => asked(context, opened, body, (response, target), ask).await,
+        Reply::Collect(awaited) => Box::pin(collected(context, opened, body, (response, target), awaited)).await,
+        Reply::Wait(wait) => waited(context, opened, body, (response, target), wait).await,
+        own => match answered(&context, opened, body, &own) {
+            Ok(delivered) => delivered,
+            Err(own) => write::finish(context.client, own).await,
+        },
     }
 }
 

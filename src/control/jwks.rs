@@ -152,7 +152,7 @@ fn jobs(plan: &Plan) -> Vec<(&Jwt, Job)> {
                 provided: Arc::clone(&jwt.provided),
             },
         )),
-        Method::Jwt(_) | Method::Certificate(_) | Method::Iam(_) => None,
+        Method::Jwt(_) | Method::Certificate(_) | Method::Iam(_) | Method::Call(_) => None,
     });
     of.collect()
 }

@@ -82,7 +82,7 @@ impl Files {
         });
         let providers = plan.authorizers.iter().filter_map(|authorizer| match &authorizer.method {
             Method::Jwt(jwt) => provider(config, &authorizer.name, jwt),
-            Method::Certificate(_) | Method::Iam(_) => None,
+            Method::Certificate(_) | Method::Iam(_) | Method::Call(_) => None,
         });
         Self(listeners.chain(upstreams).chain(keys).chain(providers).collect())
     }

@@ -1,6 +1,11 @@
 //! Phase 3: who the request is from, and whether they may do this (reference, sections 0 and 7).
 
-use super::{Core, Opened, Rejection, Request, admit::Admitted, permit};
+use super::{
+    Core, Opened, Rejection, Request,
+    admit::Admitted,
+    consult::{self, Questions},
+    permit,
+};
 use crate::{
     auth::{
         Identity,
@@ -20,6 +25,7 @@ use crate::{
     plan::{
         Access, Plan, Route,
         access::{Authorizer, BadToken, Generation, Jwt, KeyRule, Method, Provided, ProviderKeys, Remembered},
+        call::{Told, Verdicts},
     },
     upstream::body::RequestBody,
 };
@@ -48,11 +54,19 @@ pub struct Doorkeeper {
     tokens: Option<RefCell<Remembered>>,
     /// Users of signed requests.
     users: Vec<Rc<Identity>>,
+    /// What authorizers have said that are called; none where there are none.
+    pub(super) verdicts: Option<RefCell<Verdicts>>,
+    /// Which of them are being asked, about whom.
+    pub(super) questions: Questions,
 }
 
 /// A request of which nobody knows yet who may have sent it: that depends on its body, too.
 #[derive(Debug)]
 pub struct Unproven(Admitted);
+
+/// A request of which somebody else is to say who has sent it.
+#[derive(Debug)]
+pub struct Unasked(Admitted);
 
 /// What is known of who sent a request.
 #[derive(Debug)]
@@ -63,6 +77,8 @@ pub enum Verdict {
     BodyFirst(Unproven),
     /// Its token names a key that the provider may have by now: see [`super::keys`].
     KeysFirst(NewKeys),
+    /// Somebody has to be asked first: see [`super::consult::consult`].
+    AskFirst(Unasked),
 }
 
 /// A request whose token names a key that is not there, and what it waits for.
@@ -107,6 +123,7 @@ enum Passes {
     Yes,
     BodyFirst,
     KeysFirst(Awaited),
+    AskFirst,
 }
 
 /// The API key of a request.
@@ -122,12 +139,20 @@ impl Doorkeeper {
     pub fn new(plan: &Plan) -> Self {
         let providers = plan.authorizers.iter().map(|authorizer| match &authorizer.method {
             Method::Jwt(jwt) => Some(Seen::new(Arc::clone(&jwt.provided.keys))),
-            Method::Certificate(_) | Method::Iam(_) => None,
+            Method::Certificate(_) | Method::Iam(_) | Method::Call(_) => None,
         });
         let providers: Vec<_> = providers.collect();
         let tokens = providers.iter().any(Option::is_some).then(Remembered::with_key_of_its_own);
         let keys = Seen::new(Arc::clone(&plan.keys));
-        Self { keys, providers, tokens: tokens.map(RefCell::new), users: permit::identities(plan) }
+        let is_called = |authorizer: &Arc<Authorizer>| matches!(authorizer.method, Method::Call(_));
+        Self {
+            keys,
+            providers,
+            tokens: tokens.map(RefCell::new),
+            users: permit::identities(plan),
+            verdicts: plan.authorizers.iter().any(is_called).then(RefCell::default),
+            questions: Questions::default(),
+        }
     }
 
     /// What is known of a user.
@@ -179,11 +204,33 @@ pub fn authorize(
     (admitted, patient): (Admitted, bool),
 ) -> Result<Verdict, Rejection> {
     let Some(access) = &route.access else { return Ok(Verdict::Authorized(Authorized(admitted))) };
-    Ok(match check(core, access, request, (&|| there(body), matched), opened, patient)? {
+    Ok(match check(core, access, request, (&|| there(body), matched), None, opened, patient)? {
         Passes::Yes => Verdict::Authorized(Authorized(admitted)),
         Passes::BodyFirst => Verdict::BodyFirst(Unproven(admitted)),
+        Passes::AskFirst => Verdict::AskFirst(Unasked(admitted)),
         Passes::KeysFirst(awaited) => Verdict::KeysFirst(NewKeys { admitted, awaited }),
     })
+}
+
+/// Decides about a request about which somebody was asked, who has `said` something.
+///
+/// # Errors
+/// As [`authorize`]; 500 if what was said makes no sense, or nothing was.
+#[cold]
+pub fn told(
+    core: &Core,
+    route: &Route,
+    request: &Request<'_>,
+    matched: &[u8],
+    opened: &mut Opened,
+    Unasked(admitted): Unasked,
+    said: Result<Rc<Told>, Rejection>,
+) -> Result<Authorized, Rejection> {
+    let access = route.access.as_ref().ok_or(Rejection::new(Reason::Internal))?;
+    match check(core, access, request, (&|| Body::None, matched), Some(said), opened, false)? {
+        Passes::Yes => Ok(Authorized(admitted)),
+        Passes::BodyFirst | Passes::KeysFirst(_) | Passes::AskFirst => Err(Rejection::new(Reason::Internal)),
+    }
 }
 
 /// Decides about a request whose body is there now.
@@ -201,9 +248,9 @@ pub fn settle(
 ) -> Result<Authorized, Rejection> {
     let body = || Body::Hash(body::hash(content));
     let access = route.access.as_ref().ok_or(Rejection::new(Reason::Internal))?;
-    match check(core, access, request, (&body, matched), opened, false)? {
+    match check(core, access, request, (&body, matched), None, opened, false)? {
         Passes::Yes => Ok(Authorized(admitted)),
-        Passes::BodyFirst | Passes::KeysFirst(_) => Err(Rejection::new(Reason::Internal)),
+        Passes::BodyFirst | Passes::KeysFirst(_) | Passes::AskFirst => Err(Rejection::new(Reason::Internal)),
     }
 }
 
@@ -217,13 +264,14 @@ fn there(body: &RequestBody<'_>) -> Body {
     content.map_or(Body::Later, |content| Body::Hash(body::hash(content)))
 }
 
-/// Whether the request may pass, as far as that can be said without waiting.
+/// Whether the request may pass, as far as that can be said without waiting; `said` is what was said about it, if somebody was asked.
 #[inline(never)]
 fn check(
     core: &Core,
     access: &Access,
     request: &Request<'_>,
     (body, matched): (&dyn Fn() -> Body, &[u8]),
+    said: Option<Result<Rc<Told>, Rejection>>,
     opened: &mut Opened,
     patient: bool,
 ) -> Result<Passes, Rejection> {
@@ -250,6 +298,18 @@ fn check(
                 return Ok(Passes::BodyFirst);
             }
         }
+        Some(Authorizer { method: Method::Call(call), id, .. }) => {
+            let told = match said {
+                Some(said) => Some(said),
+                None => consult::remembered(core, access, (*id, call), request, opened).transpose(),
+            };
+            let says = told.transpose().inspect_err(note)?;
+            permit::consulted(core, access, request, matched, says.as_deref().map(|told| &told.says), opened)?;
+            let Some(told) = says else {
+                return consult::valid(core, call).inspect_err(note).map(|()| Passes::AskFirst);
+            };
+            opened.who = Some(Rc::clone(&told.identity));
+        }
         Some(authorizer) => {
             if let Err(rejection) = prove(core, access, authorizer, request, opened) {
                 if rejection.detail == BadToken::UnknownKey.name()
@@ -262,7 +322,9 @@ fn check(
             }
         }
     }
-    permit::policies(core, access, request, matched, user, opened)?;
+    if !access.is_called() {
+        permit::policies(core, access, request, matched, user, opened)?;
+    }
     if let Some(rule) = &access.key {
         key(core, rule, request, opened).inspect_err(note)?;
     }
@@ -308,8 +370,8 @@ fn prove(
             opened.who = Some(Rc::new(Identity::new([("authorizer.principalId".to_owned(), subject)])));
             Ok(())
         }
-        // Whose body may have to be had first: see `permit::signature`.
-        Method::Iam(_) => Err(Rejection::new(Reason::Internal)),
+        // Which take more than one step: see `check`.
+        Method::Iam(_) | Method::Call(_) => Err(Rejection::new(Reason::Internal)),
     }
 }
 
@@ -347,15 +409,30 @@ fn token(
 /// Checks the API key (reference, section 7.2).
 fn key(core: &Core, rule: &KeyRule, request: &Request<'_>, opened: &mut Opened) -> Result<(), Rejection> {
     let refused = |detail| Rejection { detail, ..Rejection::new(Reason::BadApiKey) };
+    if rule.from_authorizer {
+        let named = opened.who.clone();
+        let value = named.as_ref().and_then(|who| who.usage_key.as_deref()).ok_or_else(|| refused(NOTHING))?;
+        return known(core, rule, value.as_bytes(), request, opened).map_err(refused);
+    }
     let mut lines = request.head.fields.iter().filter(|line| is_word(line.name.of(request.bytes), b"x-api-key"));
     let value: Span = lines.next().ok_or_else(|| refused(NOTHING))?.value;
     if lines.next().is_some() {
         return Err(refused("several_keys"));
     }
+    known(core, rule, value.of(request.bytes), request, opened).map_err(refused)
+}
+
+/// Looks an API key up.
+fn known(
+    core: &Core,
+    rule: &KeyRule,
+    value: &[u8],
+    request: &Request<'_>,
+    opened: &mut Opened,
+) -> Result<(), &'static str> {
     let table = opened.epoch_ref().doorkeeper.keys.get();
     let now = core.net.clock.unix(request.started).seconds();
-    let checked = table.check(value.of(request.bytes), now, &rule.plans);
-    let index = checked.map_err(|why| refused(why.label()))?;
+    let index = table.check(value, now, &rule.plans).map_err(|why| why.label())?;
     opened.key = Some(ApiKey { table, index });
     Ok(())
 }

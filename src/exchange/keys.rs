@@ -37,6 +37,8 @@ pub async fn have(
         match authorize::authorize(core, route, request, known, opened, (keys.admitted(), !over)) {
             Ok(Verdict::Authorized(authorized)) => break authorized,
             Ok(Verdict::KeysFirst(again)) => keys = again,
+            // Tokens with keys are nobody else's to judge.
+            Ok(Verdict::AskFirst(_)) => return Reply::Rejected(Rejection::new(Reason::Internal)),
             Ok(Verdict::BodyFirst(unproven)) => {
                 let bound = validate::bound(route, request, body);
                 return bound.map_or_else(Reply::Rejected, |()| Reply::Collect(Awaited::Unproven(unproven)));

@@ -48,6 +48,6 @@ pub fn make<'t>(
         .map_err(|bad| Rejection { detail: bad.0, ..Rejection::new(Reason::BadRequest) })?;
     let (target, host, lines) = written.split(out);
     let own_body = respond::body(mapped, request)?.is_some();
-    let shape = Shape { rules: &mapped.rules, lines, own_body };
+    let shape = Shape { rules: &mapped.rules, lines, own_body, whole: None };
     Ok(Made { target: Some(target), host: host.or(proxy.host.as_deref()), shape: Some(shape) })
 }

@@ -6,6 +6,7 @@ pub mod admit;
 pub mod authorize;
 pub mod cache;
 pub mod canary;
+pub mod consult;
 pub mod context;
 pub mod cors;
 pub mod face;
@@ -47,6 +48,9 @@ pub enum Reply {
     Challenge(Arc<str>),
     /// What follows from its body, which is to be had and looked at first: see [`collect`] and [`go_on`].
     Collect(Awaited),
+    /// What follows from what somebody else says of who sent it, who is to be asked first: see [`consult::consult`] and
+    /// [`proceed`].
+    Consult(authorize::Unasked),
     /// What follows from its token, once its provider was asked for newer keys: see [`keys::have`].
     Keys(authorize::NewKeys),
     /// What a browser asks before it asks another origin.
@@ -132,6 +136,7 @@ pub fn run(
             return (opened, reply.unwrap_or_else(Reply::Rejected));
         }
         Ok(authorize::Verdict::KeysFirst(keys)) => return (opened, Reply::Keys(keys)),
+        Ok(authorize::Verdict::AskFirst(unasked)) => return (opened, Reply::Consult(unasked)),
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
     let context::Scratch { parameters, path, target } = work;
@@ -163,6 +168,24 @@ fn authorized_on(
         }
         validate::Verdict::Collect(throttled) => Ok(Reply::Collect(Awaited::Proven(throttled))),
     }
+}
+
+/// Goes on with a request about which somebody was asked.
+#[cold]
+pub fn proceed(
+    core: &Core,
+    opened: &mut Opened,
+    request: &Request<'_>,
+    body: &mut RequestBody<'_>,
+    matched: integrate::Matched<'_>,
+    authorized: authorize::Authorized,
+) -> Reply {
+    let epoch = opened.epoch();
+    let Some(route) = opened.route.and_then(|id| epoch.plan.routes.get(id.index())) else {
+        return Reply::Rejected(Rejection::new(Reason::Internal));
+    };
+    let reply = authorized_on(core, &epoch, route, request, body, authorized, matched, opened);
+    reply.unwrap_or_else(Reply::Rejected)
 }
 
 /// Goes on with a request whose body was collected: it is `body` now.

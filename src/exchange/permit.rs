@@ -12,6 +12,7 @@ use crate::{
     plan::{
         Access, ApiKind, Plan,
         access::IamUser,
+        call::Says,
         permit::{self, Circumstances},
     },
 };
@@ -22,6 +23,8 @@ use std::{net::IpAddr, rc::Rc};
 pub struct Desk {
     signatures: sigv4::Core,
     arn: Vec<u8>,
+    /// What a request is known by where somebody else is asked about it.
+    pub(super) identity: Vec<u8>,
 }
 
 /// Whether the client's address may call.
@@ -81,18 +84,9 @@ pub fn policies(
     if user.is_none() && access.rules.policy.is_none() {
         return Ok(());
     }
-    let route = opened.route.and_then(|id| epoch.plan.routes.get(id.index()));
-    let api = route.and_then(|route| epoch.plan.apis.get(route.api.index()));
-    let circumstances = Circumstances {
-        head: request.head,
-        bytes: request.bytes,
-        source: source(&epoch.plan, request),
-        secure: request.tls.is_some(),
-        seconds: core.net.clock.unix(request.started).seconds(),
-        user,
-    };
+    let circumstances = circumstances(core, &epoch.plan, request, user);
     let mut desk = core.desk.borrow_mut();
-    let base = api.map_or("/", |api| api.base_path.as_str());
+    let base = base(&epoch.plan, opened);
     let verdict = circumstances.judge(access, (matched, base), &mut desk.arn).verdict;
     let (detail, suffix) = match verdict {
         Verdict::Allow => return Ok(()),
@@ -102,6 +96,63 @@ pub fn policies(
     let message = circumstances.refusal(access, &desk.arn, suffix);
     drop(desk);
     Err(told(core, Rejection { detail, ..Rejection::new(Reason::Forbidden) }, &message, opened))
+}
+
+/// Whether what an authorizer says that was called, and the policy of its API, let the request pass; before it is called, whether the
+/// policy of the API denies it.
+///
+/// # Errors
+/// 403, in Amazon's words.
+pub fn consulted(
+    core: &Core,
+    access: &Access,
+    request: &Request<'_>,
+    matched: &[u8],
+    says: Option<&Says>,
+    opened: &mut Opened,
+) -> Result<(), Rejection> {
+    if says.is_none() && access.rules.policy.is_none() {
+        return Ok(());
+    }
+    let epoch = opened.epoch();
+    let circumstances = circumstances(core, &epoch.plan, request, None);
+    let mut desk = core.desk.borrow_mut();
+    circumstances.method_arn(access, matched, base(&epoch.plan, opened), &mut desk.arn);
+    let verdict = circumstances.consult(access, &desk.arn, says);
+    drop(desk);
+    let (detail, suffix) = match verdict {
+        Verdict::Allow => return Ok(()),
+        Verdict::ImplicitDeny => ("policy_silent", ""),
+        Verdict::ExplicitDeny => ("policy_denies", " with an explicit deny"),
+    };
+    let message = format!("User is not authorized to access this resource{suffix}");
+    Err(told(core, Rejection { detail, ..Rejection::new(Reason::Forbidden) }, &message, opened))
+}
+
+/// What policies are asked about: `arn:aws:execute-api:…/{stage}/{method}/{path}`.
+#[cold]
+#[must_use]
+pub fn arn(core: &Core, access: &Access, request: &Request<'_>, matched: &[u8], opened: &Opened) -> Vec<u8> {
+    let (plan, mut arn) = (&opened.epoch_ref().plan, Vec::new());
+    circumstances(core, plan, request, None).method_arn(access, matched, base(plan, opened), &mut arn);
+    arn
+}
+
+fn circumstances<'a>(core: &Core, plan: &Plan, request: &Request<'a>, user: Option<&'a IamUser>) -> Circumstances<'a> {
+    Circumstances {
+        head: request.head,
+        bytes: request.bytes,
+        source: source(plan, request),
+        secure: request.tls.is_some(),
+        seconds: core.net.clock.unix(request.started).seconds(),
+        user,
+    }
+}
+
+/// The base path of the API whose route was found.
+fn base<'p>(plan: &'p Plan, opened: &Opened) -> &'p str {
+    let route = opened.route.and_then(|id| plan.routes.get(id.index()));
+    route.and_then(|route| plan.apis.get(route.api.index())).map_or("/", |api| api.base_path.as_str())
 }
 
 /// What has been proved about a user, by the names of `$context`.

@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::{Pin, pin},
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 /// Runs `future` on this core until it ends.
@@ -49,6 +49,56 @@ pub async fn maybe<F: Future>(wait: Option<F>) -> F::Output {
     match wait {
         Some(wait) => wait.await,
         None => std::future::pending().await,
+    }
+}
+
+/// Something that one task is going to say, and others wait for.
+pub struct Announcement<T> {
+    said: RefCell<Option<T>>,
+    over: Cell<bool>,
+    waiting: RefCell<Vec<Waker>>,
+}
+
+impl<T> Default for Announcement<T> {
+    fn default() -> Self {
+        Self { said: RefCell::new(None), over: Cell::new(false), waiting: RefCell::default() }
+    }
+}
+
+impl<T> std::fmt::Debug for Announcement<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Announcement").field("waiting", &self.waiting.borrow().len()).finish_non_exhaustive()
+    }
+}
+
+impl<T: Clone> Announcement<T> {
+    /// Says it, to those who wait and to those who come later.
+    pub fn say(&self, what: T) {
+        *self.said.borrow_mut() = Some(what);
+        self.close();
+    }
+
+    /// Nothing more is going to be said.
+    pub fn close(&self) {
+        self.over.set(true);
+        self.waiting.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits for what is said; nothing if whoever was going to say it has left.
+    pub async fn heard(&self) -> Option<T> {
+        let mut waits = false;
+        std::future::poll_fn(|cx| {
+            if self.over.get() {
+                return Poll::Ready(());
+            }
+            // A task's waker is the same for its whole life.
+            if !std::mem::replace(&mut waits, true) {
+                self.waiting.borrow_mut().push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+        self.said.borrow().clone()
     }
 }
 
@@ -164,7 +214,7 @@ const FREE_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests {
-    use super::{Attendants, Desk, Either, either, maybe};
+    use super::{Announcement, Attendants, Desk, Either, either, maybe};
     use std::{
         future::{Future, pending, ready},
         pin::pin,
@@ -182,6 +232,21 @@ mod tests {
         assert_eq!(once(either(pending::<u8>(), ready(2))), Poll::Ready(Either::Second(2)));
         assert!(once(either(pending::<u8>(), pending::<u8>())).is_pending());
         assert!(once(maybe(None::<std::future::Ready<()>>)).is_pending());
+    }
+
+    #[test]
+    fn what_is_announced_is_heard_by_those_who_wait_and_those_who_come_late() {
+        let announcement = Announcement::default();
+        let mut early = Box::pin(announcement.heard());
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(early.as_mut().poll(&mut context).is_pending());
+        announcement.say(7);
+        assert_eq!(early.as_mut().poll(&mut context), Poll::Ready(Some(7)));
+        assert_eq!(once(announcement.heard()), Poll::Ready(Some(7)));
+        let silent = Announcement::<u8>::default();
+        assert!(once(silent.heard()).is_pending());
+        silent.close();
+        assert_eq!(once(silent.heard()), Poll::Ready(None));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Who may call a route, compiled: from where, with which API key, who an authorizer proves to be there, and what policies say.
 
+use super::call::Call;
 pub use crate::{
     auth::{
         address::{AddressRules, AddressSet, Network},
@@ -42,6 +43,14 @@ impl Access {
     }
 }
 
+impl Access {
+    /// Whether its authorizer asks somebody else, who says what may be done, too.
+    #[must_use]
+    pub fn is_called(&self) -> bool {
+        matches!(self.authorizer.as_deref(), Some(Authorizer { method: Method::Call(_), .. }))
+    }
+}
+
 /// What policies are about.
 #[derive(Debug, Default)]
 pub struct Rules {
@@ -53,6 +62,8 @@ pub struct Rules {
     pub account: String,
     /// `policy_file`
     pub policy: Option<Policy>,
+    /// The stage variables.
+    pub variables: Vec<(String, String)>,
 }
 
 /// `[iam_user.NAME]`: what is said about a user, in the order of [`Users`].
@@ -73,6 +84,8 @@ pub struct IamUser {
 /// What an API key has to be good for.
 #[derive(Clone, Debug, Default)]
 pub struct KeyRule {
+    /// The key is the one that the authorizer names, and not the one that the request has.
+    pub from_authorizer: bool,
     /// For each usage plan whether it has this API and stage; empty where there are no usage plans.
     pub plans: Arc<[bool]>,
 }
@@ -97,6 +110,8 @@ pub enum Method {
     Jwt(Box<Jwt>),
     /// `iam`: by a signature of a user of the plan's.
     Iam(Verifier),
+    /// `lambda_token`, `lambda_request`, `http`: by what somebody else says.
+    Call(Box<Call>),
 }
 
 /// An authorizer of type `jwt`.
@@ -137,6 +152,7 @@ impl Method {
             Self::Certificate(_) => "mtls",
             Self::Jwt(_) => "jwt",
             Self::Iam(_) => "iam",
+            Self::Call(call) => call.label(),
         }
     }
 }

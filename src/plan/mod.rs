@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod cache;
+pub mod call;
 pub mod canary;
 pub mod cors;
 pub mod documentation;

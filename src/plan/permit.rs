@@ -2,6 +2,7 @@
 
 use super::access::{Access, IamUser};
 use crate::{
+    auth::answer::Says,
     auth::policy::{self, Action, Decision, Facts, Key, Outcome, Policy, Principal, Request, Value, Verdict, combine},
     http::{field::Known, head::RequestHead, list},
 };
@@ -63,6 +64,28 @@ impl Circumstances<'_> {
         Judgement { verdict, identity, resource }
     }
 
+    /// What an authorizer that was asked and the policy of the API say together (reference, section 7.6, table A); before it is
+    /// asked, whether that of the API denies it.
+    pub fn consult(&self, access: &Access, arn: &[u8], says: Option<&Says>) -> Verdict {
+        let request = Request {
+            action: Action::Invoke,
+            arn,
+            stage_at: access.rules.stage_at,
+            principal: Principal::Anonymous,
+            facts: self,
+        };
+        let resource = access.rules.policy.as_ref().map(|policy| policy.evaluate(&request));
+        let outcome = match says {
+            None if resource == Some(Outcome::Deny) => return Verdict::ExplicitDeny,
+            None => return Verdict::Allow,
+            Some(Says::Yes) => Outcome::Allow,
+            // What the API's policy allows is no answer to a no.
+            Some(Says::No) => return Verdict::ExplicitDeny,
+            Some(Says::Policy(policy)) => policy.evaluate(&request),
+        };
+        combine(policy::Access::Lambda, outcome, resource)
+    }
+
     /// What who may not do it is told, in Amazon's words.
     #[must_use]
     pub fn refusal(&self, access: &Access, arn: &[u8], suffix: &str) -> String {
@@ -75,7 +98,7 @@ impl Circumstances<'_> {
     }
 
     /// Writes `…/{stage}/{method}/{path}`, the path in its one spelling and without the API's base path.
-    fn method_arn(&self, access: &Access, matched: &[u8], base: &str, out: &mut Vec<u8>) {
+    pub fn method_arn(&self, access: &Access, matched: &[u8], base: &str, out: &mut Vec<u8>) {
         let rest = matched.strip_prefix(base.trim_end_matches('/').as_bytes()).unwrap_or(matched);
         // A slash at the end leads to the same route.
         let rest = rest.strip_suffix(b"/").unwrap_or(rest);

@@ -7,6 +7,7 @@ pub mod balance;
 pub mod body;
 pub mod client;
 pub mod connect;
+pub mod content;
 pub mod flight;
 pub mod health;
 pub mod manners;
@@ -19,7 +20,7 @@ pub mod settings;
 pub mod transcode;
 pub mod watch;
 
-pub use crate::io::{Alarm, Net};
+pub use crate::io::{Alarm, Net, task::Announcement};
 pub use crate::tls::{Facts as TlsFacts, Failure as TlsFailure};
 pub use balance::{Server, Upstream};
 pub use client::{Answer, Begun, Call, Failure, Fault, Start};

@@ -61,6 +61,8 @@ pub struct Shape<'a> {
     pub lines: &'a [u8],
     /// Its body is not the client's.
     pub own_body: bool,
+    /// It is a request of the gateway's own: this is its whole head.
+    pub whole: Option<&'a [u8]>,
 }
 
 impl Rules {
@@ -116,6 +118,9 @@ impl Outgoing<'_> {
     #[cold]
     fn encode_shaped(&self, shape: &Shape<'_>, out: &mut Vec<u8>) {
         let (head, rules) = (self.head, shape.rules);
+        if let Some(whole) = shape.whole {
+            return out.extend_from_slice(whole);
+        }
         out.extend_from_slice(
             rules.method.map_or_else(|| head.method_token.of(self.bytes), |method| method.name().as_bytes()),
         );

@@ -26,6 +26,7 @@ const TARGETS: &[Target] = &[
     ("jwt", ringgate::auth::jwt::fuzz::fuzz_jwt),
     ("sigv4", ringgate::auth::sigv4::fuzz::fuzz_sigv4),
     ("policy", ringgate::auth::policy::fuzz::fuzz_policy),
+    ("authorizer", ringgate::auth::answer::fuzz_answer),
     ("cache", ringgate::cache::fuzz::fuzz_cache),
     ("exchange", ringgate::connection::fuzz::fuzz_exchange),
 ];

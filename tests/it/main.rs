@@ -17,6 +17,7 @@
 
 mod access;
 mod cache;
+mod called;
 #[path = "../certificates/mod.rs"]
 mod certificates;
 mod cli;

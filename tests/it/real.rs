@@ -4,6 +4,7 @@
 
 mod acme;
 mod audit;
+mod called;
 mod contract;
 mod faults;
 mod life;

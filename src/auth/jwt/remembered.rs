@@ -1,35 +1,25 @@
 //! The tokens that a core has verified, so that the next request with one costs a hash instead of a signature.
 //!
-//! A token is known by its [`Mark`]: 128 bits of a keyed hash (GHASH of AES-128-GCM, as authentication of associated data; NIST
-//! SP 800-38D) of all of it. The key is of this process and never leaves it, nor does a mark; for whoever does not know the key, the
-//! chance that two tokens of 8 KiB share a mark is below 2^-118, however they are chosen. Tokens themselves are not kept.
-//! The nonce is the [`Generation`]: no other pair of demands and keys has it. A mark so also says what the token was held against,
-//! and marks of before a change of keys are never found again.
+//! A token is known by its [`Mark`]; tokens themselves are not kept. What a mark was held against is the [`Generation`]: no other pair of
+//! demands and keys has it, so that marks of before a change of keys are never found again.
 
 use super::Claims;
-use crate::base::{clock::UnixTime, limits};
-use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+pub use crate::auth::mark::Mark;
+use crate::{
+    auth::mark::{AsItIs, Marker},
+    base::{clock::UnixTime, limits},
+};
 use quick_cache::{
     Weighter,
     unsync::{Cache, DefaultLifecycle},
 };
-use std::{
-    fmt,
-    hash::{BuildHasherDefault, Hasher},
-    rc::Rc,
-    time::Duration,
-};
+use std::{fmt, hash::BuildHasherDefault, rc::Rc, time::Duration};
 
 /// One core's memory of verified tokens; bounded in bytes.
 pub struct Remembered {
-    /// `None` if there is no key to be had: nothing is remembered then.
-    key: Option<LessSafeKey>,
+    marker: Marker,
     cache: Cache<Mark, Entry, Bytes, BuildHasherDefault<AsItIs>, DefaultLifecycle<Mark, Entry>>,
 }
-
-/// What stands for a token and for what it was held against.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Mark([u8; 16]);
 
 /// What tokens are held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +41,16 @@ impl Remembered {
     /// An empty memory. `key` is random, and nobody else's.
     #[must_use]
     pub fn new(key: &[u8; 16]) -> Self {
-        let key = UnboundKey::new(&AES_128_GCM, key).ok().map(LessSafeKey::new);
+        Self::with(Marker::new(key))
+    }
+
+    /// An empty memory with a key from the system's chance.
+    #[must_use]
+    pub fn with_key_of_its_own() -> Self {
+        Self::with(Marker::with_key_of_its_own())
+    }
+
+    fn with(marker: Marker) -> Self {
         let items = usize::try_from(limits::TOKENS_REMEMBERED_BYTES / TYPICAL_BYTES).unwrap_or(usize::MAX);
         let cache = Cache::with(
             items,
@@ -60,18 +59,7 @@ impl Remembered {
             BuildHasherDefault::default(),
             DefaultLifecycle::default(),
         );
-        Self { key, cache }
-    }
-
-    /// An empty memory with a key from the system's chance.
-    #[must_use]
-    pub fn with_key_of_its_own() -> Self {
-        let mut key = [0; 16];
-        match aws_lc_rs::rand::fill(&mut key) {
-            Ok(()) => Self::new(&key),
-            // Without chance nothing is remembered.
-            Err(_) => Self { key: None, ..Self::new(&key) },
-        }
+        Self { marker, cache }
     }
 
     /// The mark of a token that is held against `generation`; `None` for one that is too long to be any.
@@ -80,13 +68,7 @@ impl Remembered {
         if token.len() > limits::TOKEN_BYTES_MAX {
             return None;
         }
-        let mut nonce = [0; NONCE_LEN];
-        let (demands, keys) = nonce.split_at_mut(4);
-        demands.copy_from_slice(&generation.demands.to_le_bytes());
-        keys.copy_from_slice(&generation.keys.to_le_bytes());
-        let nonce = Nonce::assume_unique_for_key(nonce);
-        let tag = self.key.as_ref()?.seal_in_place_separate_tag(nonce, Aad::from(token), &mut []).ok()?;
-        tag.as_ref().try_into().ok().map(Mark)
+        self.marker.mark(generation.demands, generation.keys, token)
     }
 
     /// The claims of a token that was verified and is good now.
@@ -133,37 +115,6 @@ impl Remembered {
 impl fmt::Debug for Remembered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Remembered({})", self.cache.len())
-    }
-}
-
-impl fmt::Debug for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Mark(..)")
-    }
-}
-
-impl std::hash::Hash for Mark {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
-    }
-}
-
-/// Marks are hashes already.
-#[derive(Clone, Copy, Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn write(&mut self, bytes: &[u8]) {
-        debug_assert!(bytes.is_empty(), "marks are written as numbers");
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 

@@ -26,12 +26,24 @@ pub static API_AUTHORIZER: Table = Table {
 };
 
 const AUTHORIZER_KEYS: &[Key] = &[
-    key("type", Kind::Choice(&[word("jwt"), word("iam"), word("mtls")]), Default::Required, "How it proves."),
+    key(
+        "type",
+        Kind::Choice(&[
+            word("jwt"),
+            word("iam"),
+            word("mtls"),
+            word("lambda_token"),
+            word("lambda_request"),
+            word("http"),
+        ]),
+        Default::Required,
+        "How it proves.",
+    ),
     key(
         "region",
         Kind::Text("the name of a region"),
-        Default::Text("us-east-1"),
-        "iam: the region that requests have to be signed for (Signature Version 4, service execute-api).",
+        Default::Words("iam: us-east-1; lambda: the function's"),
+        "iam: the region that requests have to be signed for (Signature Version 4, service execute-api); lambda: that of the function.",
     ),
     key(
         "subjects",
@@ -78,9 +90,9 @@ const AUTHORIZER_KEYS: &[Key] = &[
     ),
     key(
         "identity_source",
-        Kind::Text("header.NAME or query.NAME"),
-        Default::Text("header.authorization"),
-        "jwt: where in a request the token is, with or without `Bearer` before it.",
+        Kind::OneOrMore(&Kind::Text("header.NAME, query.NAME, stage.NAME or context.NAME")),
+        Default::Words("header.authorization; http: none"),
+        "jwt: where in a request the token is (header or query), with or without `Bearer` before it; lambda, http: what a verdict is remembered by: who lacks one of these is answered 401.",
     ),
     key(
         "roles_claim",
@@ -110,7 +122,7 @@ const AUTHORIZER_KEYS: &[Key] = &[
         "cache_ttl",
         Kind::Duration { min: Duration::ZERO, max: Duration::from_secs(3600) },
         Default::Duration(limits::TOKEN_CACHE_TTL_DEFAULT),
-        "jwt: how long a core remembers that it has verified a token, until that expires at most; `0s`: never.",
+        "How long a core remembers that it has verified a token (until that expires at most), or what a call said; `0s`: never. http: 0s unless written.",
     ),
     key(
         "on_unavailable",
@@ -118,7 +130,127 @@ const AUTHORIZER_KEYS: &[Key] = &[
         Default::Text("answer_503"),
         "jwt: what happens if the keys cannot be fetched at the start: requests are answered 503 until they can, or nothing starts.",
     ),
+    key(
+        "function",
+        Kind::Text("the ARN of a function"),
+        Default::Nothing,
+        "lambda: the function that is asked, with or without a version or alias; an invocation URI of API Gateway's is taken, too.",
+    ),
+    key(
+        "endpoint",
+        Kind::Text("http://host:port or https://host"),
+        Default::Words("https://lambda.REGION.amazonaws.com"),
+        "lambda: where functions are invoked, if not at Amazon's.",
+    ),
+    key(
+        "credentials",
+        Kind::Text("the name of a table `credentials`"),
+        Default::Words("default, if there is such a table"),
+        "lambda: what invocations are signed with; an `endpoint` of one's own may do without.",
+    ),
+    key(
+        "payload_format",
+        Kind::Choice(&[word("1.0"), word("2.0")]),
+        Default::Text("1.0"),
+        "lambda_request: which form the function's event has.",
+    ),
+    key(
+        "simple_responses",
+        Kind::Bool,
+        Default::Bool(false),
+        "lambda_request with 2.0: the function may answer `{\"isAuthorized\": true}` instead of a policy.",
+    ),
+    key(
+        "identity_validation",
+        Kind::Text("a regular expression"),
+        Default::Nothing,
+        "lambda_token: a token in which this is not found is answered 401, and nobody is asked.",
+    ),
+    key(
+        "cache_by_route",
+        Kind::Bool,
+        Default::Bool(true),
+        "lambda, http: a verdict is remembered for the route it was given for; false: for all routes, as Amazon does: a policy has to speak of them all.",
+    ),
+    key(
+        "timeout",
+        Kind::Duration { min: Duration::from_millis(50), max: Duration::from_secs(30) },
+        Default::Duration(limits::AUTHORIZER_TIMEOUT_DEFAULT),
+        "lambda, http: until the whole answer is there; past it the request is answered 500.",
+    ),
+    key(
+        "url",
+        Kind::Text("http://host:port/path or https://host/path"),
+        Default::Nothing,
+        "http: the service that is asked.",
+    ),
+    key(
+        "upstream",
+        Kind::Text("the name of an upstream"),
+        Default::Nothing,
+        "http: the upstream that is asked, instead of `url`.",
+    ),
+    key("path", Kind::Text("a path"), Default::Text("/"), "http: what the upstream is asked for."),
+    key(
+        "append_path",
+        Kind::Bool,
+        Default::Bool(false),
+        "http: the request's own path and query follow that path, as with Envoy's path_prefix.",
+    ),
+    key(
+        "method",
+        Kind::Choice(&[word("GET"), word("HEAD"), word("POST"), word("client")]),
+        Default::Text("GET"),
+        "http: the method that is asked with; client: the request's own.",
+    ),
+    key(
+        "request_headers",
+        Kind::OneOrMore(&Kind::Text("the name of a header, or the beginning of some as x-*")),
+        Default::List(&["authorization", "cookie"]),
+        "http: headers of the request that go along, besides X-Forwarded-Method, -Uri, -Host, -Proto and -For.",
+    ),
+    key(
+        "response_headers",
+        Kind::OneOrMore(&Kind::Text("the name of a header")),
+        Default::List(&[]),
+        "http: headers of an answer that lets pass which go on to the upstream, in the place of the client's; also $context.authorizer.NAME.",
+    ),
+    key(
+        "allow_status",
+        Kind::OneOrMore(&Kind::Text("a status as 200, or a class as 2xx")),
+        Default::List(&["2xx"]),
+        "http: statuses that let pass; of others 401 is answered 401, 5xx is a failure, and all else is 403.",
+    ),
+    key(
+        "on_error",
+        Kind::Choice(&[word("deny"), word("allow")]),
+        Default::Text("deny"),
+        "http: what becomes of a request if the service cannot be asked, takes too long or fails: it is answered 500, or let pass.",
+    ),
 ];
+
+/// The keys of `credentials.<name>`.
+pub static CREDENTIALS: Table = Table {
+    path: "credentials.<name>",
+    doc: "What the gateway signs its own requests to Amazon's services with; `default` is what those use that name none.",
+    keys: &[
+        key("access_key_id", Kind::Text("an access key id"), Default::Required, "What the gateway is known by."),
+        key(
+            "secret_access_key",
+            Kind::Text("a secret, best as ${NAME} from the environment"),
+            Default::Nothing,
+            "What it signs with.",
+        ),
+        key("secret_access_key_file", Kind::File, Default::Nothing, "A file that has it, and nothing else."),
+        key(
+            "session_token",
+            Kind::Text("a session token, best as ${NAME} from the environment"),
+            Default::Nothing,
+            "Of temporary credentials.",
+        ),
+        key("session_token_file", Kind::File, Default::Nothing, "A file that has it, and nothing else."),
+    ],
+};
 
 /// Networks of clients.
 pub(super) const NETWORKS: Kind = Kind::OneOrMore(&Kind::Text("an address or a network, as 10.0.0.0/8"));

@@ -2,7 +2,7 @@
 
 use super::{
     Default, Kind, Table,
-    access::{API_AUTHORIZER, API_KEY, API_KEYS, AUTHORIZER, IAM_USER, NETWORKS, USAGE, USAGE_PLAN},
+    access::{API_AUTHORIZER, API_KEY, API_KEYS, AUTHORIZER, CREDENTIALS, IAM_USER, NETWORKS, USAGE, USAGE_PLAN},
     cache::{CACHE, STORE},
     face::{CORS, GATEWAY_RESPONSE},
     integration::{INTEGRATIONS, RESPONSE},
@@ -53,6 +53,12 @@ pub static ROOT: Table = Table {
         key("api_key", Kind::Tables(&API_KEY), Default::Nothing, "API keys, stored hashed."),
         key("api_keys", Kind::Table(&API_KEYS), Default::Nothing, "API keys in a file of their own."),
         key("iam_user", Kind::Named(&IAM_USER), Default::Nothing, "Users whose signed requests are accepted."),
+        key(
+            "credentials",
+            Kind::Named(&CREDENTIALS),
+            Default::Nothing,
+            "What the gateway signs its own requests with.",
+        ),
         key("cache", Kind::Table(&STORE), Default::Nothing, "Memory for what routes with a `cache` keep."),
         later("cluster", "shared limits", "Several gateways that share limits, quotas and purges."),
         later("tracing", "tracing", "Where spans go."),
@@ -413,7 +419,12 @@ pub static API: Table = Table {
             Default::Bool(false),
             "Whether its routes need an API key where they do not say so themselves.",
         ),
-        later("api_key_source", "authorizers", "Where the API key is read from."),
+        key(
+            "api_key_source",
+            Kind::Choice(&[word("header"), word("authorizer")]),
+            Default::Text("header"),
+            "Where the API key is read from: X-Api-Key, or what the authorizer answers as `usageIdentifierKey`.",
+        ),
         key(
             "request_ids",
             Kind::Bool,

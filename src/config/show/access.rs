@@ -5,6 +5,7 @@ use crate::config::{
     FileValue,
     access::{Access, Authorizer, Guard, Hidden, IamUser, Jwt, UsagePlan},
     api::{Api, Route},
+    call::{Call, Credentials},
     json::Json,
     source::Text,
 };
@@ -40,6 +41,10 @@ pub(super) fn root(root: &mut Json, access: &Access) {
         let users = access.users.iter().map(|one| (one.name.value.clone(), user(one)));
         root.put("iam_user", Json::Object(users.collect()));
     }
+    if !access.credentials.is_empty() {
+        let all = access.credentials.iter().map(|one| (one.name.value.clone(), credentials(one)));
+        root.put("credentials", Json::Object(all.collect()));
+    }
     if let Some(file) = &access.key_file {
         root.put("api_keys", Json::object([("file", Json::text(file.path.display().to_string()))]));
     }
@@ -64,6 +69,9 @@ pub(super) fn api(shown: &mut Json, api: &Api) {
     put_file(shown, "policy_file", api.policy_file.as_ref());
     put_text(shown, "policy", api.policy.as_ref());
     put_text(shown, "arn", api.arn.as_ref());
+    if api.key_source.value != "header" {
+        shown.put("api_key_source", Json::text(api.key_source.value));
+    }
     if !api.authorizers.is_empty() {
         shown.put("authorizers", authorizers(&api.authorizers));
     }
@@ -101,7 +109,18 @@ fn authorizer(one: &Authorizer) -> Json {
         jwt(&mut shown, &one.jwt);
     }
     if one.kind.value == "iam" {
-        put_text(&mut shown, "region", one.region.as_ref());
+        shown.put("region", Json::text(one.region.as_ref().map_or("us-east-1", |region| region.value.as_str())));
+    }
+    match one.kind.value {
+        kind @ ("lambda_token" | "lambda_request") => {
+            lambda(&mut shown, kind, &one.call);
+            called(&mut shown, &one.call);
+        }
+        "http" => {
+            http(&mut shown, &one.call);
+            called(&mut shown, &one.call);
+        }
+        _ => {}
     }
     shown
 }
@@ -114,7 +133,10 @@ fn jwt(shown: &mut Json, jwt: &Jwt) {
         shown.put("jwks_file", Json::text(file.path.display().to_string()));
     }
     shown.put("jwks_refresh", duration(&jwt.jwks_refresh));
-    put_text(shown, "identity_source", jwt.identity_source.as_ref());
+    match jwt.identity_source.as_slice() {
+        [one] => put_text(shown, "identity_source", Some(one)),
+        all => put_list(shown, "identity_source", all),
+    }
     put_text(shown, "roles_claim", jwt.roles_claim.as_ref());
     if !jwt.claims.is_empty() {
         let claims = jwt.claims.iter().map(|(name, values)| (name.value.clone(), texts(values)));
@@ -126,23 +148,68 @@ fn jwt(shown: &mut Json, jwt: &Jwt) {
     shown.put("on_unavailable", Json::text(jwt.on_unavailable.value));
 }
 
+fn lambda(shown: &mut Json, kind: &str, call: &Call) {
+    put_text(shown, "function", call.function.as_ref());
+    put_text(shown, "endpoint", call.endpoint.as_ref());
+    put_text(shown, "region", call.region.as_ref());
+    put_text(shown, "credentials", call.credentials.as_ref());
+    if kind == "lambda_request" {
+        shown.put("payload_format", Json::text(call.payload_format.value));
+        shown.put("simple_responses", Json::Bool(call.simple_responses.value));
+    }
+    put_text(shown, "identity_validation", call.identity_validation.as_ref());
+}
+
+fn http(shown: &mut Json, call: &Call) {
+    put_text(shown, "url", call.url.as_ref());
+    put_text(shown, "upstream", call.upstream.as_ref());
+    if call.upstream.is_some() {
+        put_text(shown, "path", call.path.as_ref());
+    }
+    shown.put("append_path", Json::Bool(call.append_path.value));
+    shown.put("method", Json::text(call.method.value));
+    put_list(shown, "request_headers", &call.request_headers);
+    put_list(shown, "response_headers", &call.response_headers);
+    put_list(shown, "allow_status", &call.allow_status);
+    shown.put("on_error", Json::text(call.on_error.value));
+}
+
+/// What all have that ask somebody else.
+fn called(shown: &mut Json, call: &Call) {
+    if let Some(sources) = &call.identity_source {
+        shown.put("identity_source", texts(sources));
+    }
+    shown.put("cache_ttl", duration(&call.cache_ttl));
+    shown.put("cache_by_route", Json::Bool(call.cache_by_route.value));
+    shown.put("timeout", duration(&call.timeout));
+}
+
 fn user(one: &IamUser) -> Json {
     let mut shown = Json::object([]);
     put_text(&mut shown, "access_key_id", one.access_key_id.as_ref());
-    match &one.secret_access_key {
-        Some(Hidden { file: Some(file), .. }) => {
-            shown.put("secret_access_key_file", Json::text(file.display().to_string()));
-        }
-        Some(_) => shown.put("secret_access_key", Json::text(MASK)),
-        None => {}
-    }
-    if one.session_token.is_some() {
-        shown.put("session_token", Json::text(MASK));
-    }
+    put_hidden(&mut shown, ("secret_access_key", "secret_access_key_file"), one.secret_access_key.as_ref());
+    put_hidden(&mut shown, ("session_token", "session_token"), one.session_token.as_ref());
     put_text(&mut shown, "expires", one.expires.as_ref());
     put_text(&mut shown, "arn", one.arn.as_ref());
     put_file(&mut shown, "policy_file", one.policy_file.as_ref());
     shown
+}
+
+fn credentials(one: &Credentials) -> Json {
+    let mut shown = Json::object([]);
+    put_text(&mut shown, "access_key_id", one.access_key_id.as_ref());
+    put_hidden(&mut shown, ("secret_access_key", "secret_access_key_file"), one.secret_access_key.as_ref());
+    put_hidden(&mut shown, ("session_token", "session_token_file"), one.session_token.as_ref());
+    shown
+}
+
+/// A secret, which is not shown, or the file that it is in.
+fn put_hidden(shown: &mut Json, (own, in_file): (&'static str, &'static str), hidden: Option<&Hidden>) {
+    match hidden {
+        Some(Hidden { file: Some(file), .. }) => shown.put(in_file, Json::text(file.display().to_string())),
+        Some(_) => shown.put(own, Json::text(MASK)),
+        None => {}
+    }
 }
 
 fn put_file(shown: &mut Json, key: &str, file: Option<&FileValue>) {

@@ -374,7 +374,7 @@ fn forwarded<'p>(
                 let (mapped_target, mapped_host, lines) = written.split(&made);
                 target = Some(mapped_target.to_vec());
                 host = mapped_host.or(host);
-                shape = Some(Shape { rules: &mapped.rules, lines, own_body: own_body.is_some() });
+                shape = Some(Shape { rules: &mapped.rules, lines, own_body: own_body.is_some(), whole: None });
             }
             Err(bad) => return Answer::BadPath(bad.0),
         }

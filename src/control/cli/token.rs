@@ -91,7 +91,7 @@ fn span(seconds: u64) -> String {
 fn held_against(plan: &Plan, named: Option<&str>, found: &[u8], claims: &Object, terminal: &mut Terminal) -> Exit {
     let all = plan.authorizers.iter().filter_map(|authorizer| match &authorizer.method {
         Method::Jwt(jwt) => Some((authorizer.name.as_str(), &**jwt)),
-        Method::Certificate(_) | Method::Iam(_) => None,
+        Method::Certificate(_) | Method::Iam(_) | Method::Call(_) => None,
     });
     let all: Vec<(&str, &Jwt)> = all.filter(|(name, _)| named.is_none_or(|named| named == *name)).collect();
     let issuer = claims.get("iss").and_then(serde_json::Value::as_str);

@@ -10,13 +10,15 @@ use crate::{
     },
     base::clock::unix_now,
     http::{field::is_word, head::RequestHead},
-    observe::event::Reason,
+    observe::event::{ExchangeRecord, Reason},
     plan::{
         Access, Plan, Route,
-        access::{AddressRules, Jwt, Method},
+        access::{AddressRules, Jwt, KeyRule, Method},
+        call::{Call, Service, Sought, Source},
         permit::{self, Circumstances},
     },
 };
+use fancy_regex::Regex;
 use std::net::IpAddr;
 
 /// One check.
@@ -60,6 +62,7 @@ pub(super) fn checks(plan: &Plan, route: &Route, asked: &Asked, head: &RequestHe
                     Check { what, verdict, denied: Some((reason, failure.name())) }
                 }
             },
+            Method::Call(call) => called(what, call, access, asked, head),
             Method::Iam(verifier) => {
                 let (check, found) = signature(what, verifier, asked, head);
                 user = found.and_then(|id| plan.iam_users.get(usize::try_from(id.0).ok()?));
@@ -70,34 +73,44 @@ pub(super) fn checks(plan: &Plan, route: &Route, asked: &Asked, head: &RequestHe
     if !is_denied(&checks) {
         let seconds = unix_now().seconds();
         let about = Circumstances { head, bytes: &asked.bytes, source, secure: false, seconds, user };
-        checks.extend(policies(plan, route, access, &about, path));
-    }
-    if let Some(rule) = &access.key
-        && !is_denied(&checks)
-    {
-        let mut lines = head.fields.iter().filter(|line| is_word(line.name.of(&asked.bytes), b"x-api-key"));
-        let table = plan.keys.current();
-        let shown = match (lines.next(), lines.next()) {
-            (None, _) => Err("no_credentials"),
-            (Some(_), Some(_)) => Err("several_keys"),
-            (Some(line), None) => {
-                let value = line.value.of(&asked.bytes);
-                table.check(value, unix_now().seconds(), &rule.plans).map_err(|why| why.label())
-            }
-        };
-        let what = "API key".to_owned();
-        checks.push(match shown {
-            Ok(index) => {
-                let verdict = format!("good: `{}`{}", table.name(index), quota(plan, table.plan(index, &rule.plans)));
-                Check { what, verdict, denied: None }
-            }
-            Err(why) => {
-                let verdict = format!("refused: {}", why.replace('_', " "));
-                Check { what, verdict, denied: Some((Reason::BadApiKey, why)) }
-            }
+        checks.extend(match access.is_called() {
+            true => policy_beside(plan, route, access, &about, path),
+            false => policies(plan, route, access, &about, path),
         });
     }
+    if let (Some(rule), false) = (&access.key, is_denied(&checks)) {
+        checks.push(key(plan, rule, asked, head));
+    }
     checks
+}
+
+/// Whether there is an API key, and a good one.
+fn key(plan: &Plan, rule: &KeyRule, asked: &Asked, head: &RequestHead) -> Check {
+    let what = "API key".to_owned();
+    if rule.from_authorizer {
+        let verdict = "assumed: good, the one that the authorizer names as usageIdentifierKey".to_owned();
+        return Check { what, verdict, denied: None };
+    }
+    let mut lines = head.fields.iter().filter(|line| is_word(line.name.of(&asked.bytes), b"x-api-key"));
+    let table = plan.keys.current();
+    let shown = match (lines.next(), lines.next()) {
+        (None, _) => Err("no_credentials"),
+        (Some(_), Some(_)) => Err("several_keys"),
+        (Some(line), None) => {
+            let value = line.value.of(&asked.bytes);
+            table.check(value, unix_now().seconds(), &rule.plans).map_err(|why| why.label())
+        }
+    };
+    match shown {
+        Ok(index) => {
+            let verdict = format!("good: `{}`{}", table.name(index), quota(plan, table.plan(index, &rule.plans)));
+            Check { what, verdict, denied: None }
+        }
+        Err(why) => {
+            let verdict = format!("refused: {}", why.replace('_', " "));
+            Check { what, verdict, denied: Some((Reason::BadApiKey, why)) }
+        }
+    }
 }
 
 /// What the usage plan of a key lets it use, for people.
@@ -126,6 +139,34 @@ fn token(jwt: &Jwt, access: &Access, asked: &Asked, head: &RequestHead) -> Resul
     };
     claims.suffice(&access.scopes, &access.roles)?;
     Ok(format!("good: a token for {}{assumed}", claims.get("sub").unwrap_or("nobody by name")))
+}
+
+/// Whether somebody would be asked; nobody is.
+fn called(what: String, call: &Call, access: &Access, asked: &Asked, head: &RequestHead) -> Check {
+    let record = ExchangeRecord::default();
+    let variables = &access.rules.variables;
+    let sought = Sought { head, bytes: &asked.bytes, variables, record: &record };
+    let mut identity = Vec::new();
+    let known = call.sources.iter().filter(|source| !matches!(source, Source::Context(_)));
+    let missing = known.into_iter().find(|source| {
+        identity.clear();
+        !source.write(&sought, &mut identity)
+    });
+    let refused =
+        |verdict: String, detail| Check { what: what.clone(), verdict, denied: Some((Reason::Unauthorized, detail)) };
+    if let Some(source) = missing.filter(|_| call.demands) {
+        return refused(format!("refused: there is no {}, and nobody is asked", source.shown()), "no_credentials");
+    }
+    let fits = |regex: &Regex| regex.is_match(&*String::from_utf8_lossy(&identity)).unwrap_or(false);
+    if call.validation.as_ref().is_some_and(|regex| !fits(regex)) {
+        return refused("refused: the token is not as `identity_validation` has it".to_owned(), "identity_invalid");
+    }
+    let whom = match &call.service {
+        Service::Lambda(lambda) => format!("the function at {}", lambda.path),
+        Service::Http(http) => format!("the service at {}", http.path),
+    };
+    let verdict = format!("assumed: {whom} lets it pass; it is not asked here");
+    Check { what, verdict, denied: None }
 }
 
 fn is_denied(checks: &[Check]) -> bool {
@@ -200,6 +241,18 @@ fn policies(plan: &Plan, route: &Route, access: &Access, about: &Circumstances<'
     let why = if all.is_empty() { "there is none".to_owned() } else { all.join(", ") };
     let what = format!("policies on {}", String::from_utf8_lossy(&arn));
     Some(Check { what, verdict: format!("{word}: {why}"), denied: detail.map(|detail| (Reason::Forbidden, detail)) })
+}
+
+/// The policy of an API beside an authorizer that says what may be done, too, and is not asked here.
+fn policy_beside(plan: &Plan, route: &Route, access: &Access, about: &Circumstances<'_>, path: &[u8]) -> Option<Check> {
+    access.rules.policy.as_ref()?;
+    let (base, mut arn) = (plan.apis.get(route.api.index()).map_or("/", |api| &api.base_path), Vec::new());
+    about.method_arn(access, path, base, &mut arn);
+    let (verdict, denied) = match about.consult(access, &arn, None) {
+        Verdict::ExplicitDeny => ("refused: that of the API denies it", Some((Reason::Forbidden, "policy_denies"))),
+        _ => ("that of the API does not deny it; what the authorizer says counts beside it", None),
+    };
+    Some(Check { what: format!("policies on {}", String::from_utf8_lossy(&arn)), verdict: verdict.to_owned(), denied })
 }
 
 fn told(rules: &crate::plan::access::CertificateRules) -> String {

@@ -1,0 +1,94 @@
+//! What stands for a credential in a core's memory, so that the credential itself need not be kept.
+//!
+//! A [`Mark`] is 128 bits of a keyed hash (GHASH of AES-128-GCM, as authentication of associated data; NIST SP 800-38D) of all of
+//! it. The key is of this process and never leaves it, nor does a mark; for whoever does not know the key, the chance that two texts
+//! of 8 KiB share a mark is below 2^-118, however they are chosen. The nonce is what the credential is held against: no two things
+//! that it is held against share one, so that a mark says that, too.
+
+use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use std::{fmt, hash::Hasher};
+
+/// Makes marks.
+pub struct Marker(
+    /// `None` if there is no key to be had: then there are no marks.
+    Option<LessSafeKey>,
+);
+
+/// What stands for a credential and for what it was held against.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Mark([u8; 16]);
+
+impl Marker {
+    /// With this key, which is random, and nobody else's.
+    #[must_use]
+    pub fn new(key: &[u8; 16]) -> Self {
+        Self(UnboundKey::new(&AES_128_GCM, key).ok().map(LessSafeKey::new))
+    }
+
+    /// With a key from the system's chance.
+    #[must_use]
+    pub fn with_key_of_its_own() -> Self {
+        let mut key = [0; 16];
+        match aws_lc_rs::rand::fill(&mut key) {
+            Ok(()) => Self::new(&key),
+            // Without chance nothing is remembered.
+            Err(_) => Self(None),
+        }
+    }
+
+    /// The mark of `text` that is held against the two numbers.
+    #[must_use]
+    pub fn mark(&self, first: u32, second: u64, text: &[u8]) -> Option<Mark> {
+        let mut nonce = [0; NONCE_LEN];
+        let (one, other) = nonce.split_at_mut(4);
+        one.copy_from_slice(&first.to_le_bytes());
+        other.copy_from_slice(&second.to_le_bytes());
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let tag = self.0.as_ref()?.seal_in_place_separate_tag(nonce, Aad::from(text), &mut []).ok()?;
+        tag.as_ref().try_into().ok().map(Mark)
+    }
+}
+
+/// The key is not shown.
+impl fmt::Debug for Marker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Marker(..)")
+    }
+}
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mark(..)")
+    }
+}
+
+impl std::hash::Hash for Mark {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    }
+}
+
+/// Marks are hashes already.
+#[derive(Clone, Copy, Default)]
+pub struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        debug_assert!(bytes.is_empty(), "marks are written as numbers");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Debug for AsItIs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AsItIs")
+    }
+}
