@@ -137,7 +137,7 @@ impl<'c> Limits<'c> {
                 && route.methods.iter().any(|text| text.value == method.value)
         };
         let plan_name = &plan.name.value;
-        for (at, entry) in plan.routes.iter().enumerate().filter(|(_, entry)| is_route(entry)) {
+        if let Some((at, entry)) = plan.routes.iter().enumerate().find(|(_, entry)| is_route(entry)) {
             self.met.insert((index, at));
             let (Some(method), Some(path), Some(written)) = (&entry.method, &entry.path, &entry.throttle) else {
                 return None;

@@ -118,14 +118,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
                 Err(Unwritten::Ask(ask)) => Box::pin(asked(context(), &mut opened, &mut body, memory, ask)).await,
             }
         }
-        Reply::Ask(ask) => Box::pin(asked(context(), &mut opened, &mut body, memory, ask)).await,
-        Reply::Consult(unasked) => Box::pin(consulted(context(), &mut opened, &mut body, memory, unasked)).await,
-        Reply::Stored(hit) if hit.refresh.is_some() => {
-            Box::pin(refreshed(context(), &mut opened, &mut body, memory, hit)).await
-        }
-        Reply::Wait(wait) => Box::pin(waited(context(), &mut opened, &mut body, memory, wait)).await,
-        Reply::Collect(awaited) => Box::pin(collected(context(), &mut opened, &mut body, memory, awaited)).await,
-        Reply::Keys(keys) => Box::pin(keyed(context(), &mut opened, &mut body, memory, keys)).await,
+        reply if reply.waits() => Box::pin(replied(context(), &mut opened, &mut body, memory, reply)).await,
         own => match answered(&context(), &opened, &mut body, &own) {
             Ok(delivered) => delivered,
             Err(own) => Box::pin(write::finish(client, own)).await,
@@ -300,16 +293,7 @@ async fn consulted(
         }
         Err(rejection) => Reply::Rejected(rejection),
     };
-    match reply {
-        Reply::Asked(flight) => asked(context, opened, body, (response, target), Ask::later(flight)).await,
-        Reply::Ask(ask) => asked(context, opened, body, (response, target), ask).await,
-        Reply::Collect(awaited) => Box::pin(collected(context, opened, body, (response, target), awaited)).await,
-        Reply::Wait(wait) => waited(context, opened, body, (response, target), wait).await,
-        own => match answered(&context, opened, body, &own) {
-            Ok(delivered) => delivered,
-            Err(own) => write::finish(context.client, own).await,
-        },
-    }
+    replied(context, opened, body, (response, target), reply).await
 }
 
 /// Has the body first, because it is to be looked at, and answers from there.
@@ -322,26 +306,15 @@ async fn collected(
     awaited: exchange::Awaited,
 ) -> Delivered {
     let core = &*context.client.core;
-    let own =
-        match exchange::collect(core, opened, &context.request, body, (context.parameters, context.normal), awaited)
-            .await
-        {
-            Ok((validated, content)) => {
-                let mut held = body.holding(&content);
-                let matched = (context.parameters, context.normal, &mut *target);
-                match exchange::go_on(core, opened, &context.request, &mut held, matched, validated) {
-                    Reply::Asked(flight) => {
-                        return asked(context, opened, &mut held, (response, target), Ask::later(flight)).await;
-                    }
-                    Reply::Ask(ask) => return asked(context, opened, &mut held, (response, target), ask).await,
-                    own => own,
-                }
-            }
-            Err(rejection) => Reply::Rejected(rejection),
-        };
-    match answered(&context, opened, body, &own) {
-        Ok(delivered) => delivered,
-        Err(own) => write::finish(context.client, own).await,
+    let known = (context.parameters, context.normal);
+    match exchange::collect(core, opened, &context.request, body, known, awaited).await {
+        Ok((validated, content)) => {
+            let mut held = body.holding(&content);
+            let matched = (context.parameters, context.normal, &mut *target);
+            let reply = exchange::go_on(core, opened, &context.request, &mut held, matched, validated);
+            replied(context, opened, &mut held, (response, target), reply).await
+        }
+        Err(rejection) => replied(context, opened, body, (response, target), Reply::Rejected(rejection)).await,
     }
 }
 
@@ -356,16 +329,33 @@ async fn keyed(
 ) -> Delivered {
     let core = &*context.client.core;
     let matched = (context.parameters, context.normal, &mut *target);
-    let own = match exchange::keys::have(core, opened, &context.request, body, matched, keys).await {
-        Reply::Asked(flight) => return asked(context, opened, body, (response, target), Ask::later(flight)).await,
-        Reply::Ask(ask) => return asked(context, opened, body, (response, target), ask).await,
-        Reply::Wait(wait) => return waited(context, opened, body, (response, target), wait).await,
-        Reply::Collect(awaited) => return collected(context, opened, body, (response, target), awaited).await,
-        own => own,
-    };
-    match answered(&context, opened, body, &own) {
-        Ok(delivered) => delivered,
-        Err(own) => write::finish(context.client, own).await,
+    let reply = exchange::keys::have(core, opened, &context.request, body, matched, keys).await;
+    replied(context, opened, body, (response, target), reply).await
+}
+
+/// Goes on with a request whose answer, or what decides about it, has to be waited for.
+#[cold]
+async fn replied(
+    context: write::Context<'_>,
+    opened: &mut Opened,
+    body: &mut RequestBody<'_>,
+    (response, target): (&mut ResponseHead, &mut Vec<u8>),
+    reply: Reply,
+) -> Delivered {
+    let scratch = (response, target);
+    match reply {
+        Reply::Asked(flight) => asked(context, opened, body, scratch, Ask::later(flight)).await,
+        Reply::Ask(ask) => asked(context, opened, body, scratch, ask).await,
+        Reply::Stored(hit) if hit.refresh.is_some() => refreshed(context, opened, body, scratch, hit).await,
+        Reply::Wait(wait) => waited(context, opened, body, scratch, wait).await,
+        // These come back here, each at most once: what has been had is not to be had again.
+        Reply::Consult(unasked) => Box::pin(consulted(context, opened, body, scratch, unasked)).await,
+        Reply::Keys(keys) => Box::pin(keyed(context, opened, body, scratch, keys)).await,
+        Reply::Collect(awaited) => Box::pin(collected(context, opened, body, scratch, awaited)).await,
+        own => match answered(&context, opened, body, &own) {
+            Ok(delivered) => delivered,
+            Err(own) => write::finish(context.client, own).await,
+        },
     }
 }
 

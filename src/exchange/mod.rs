@@ -67,6 +67,19 @@ pub enum Reply {
     Rejected(Rejection),
 }
 
+impl Reply {
+    /// Whether something has to be waited for: now or, where it is stale, once it is sent.
+    #[inline]
+    #[must_use]
+    pub const fn waits(&self) -> bool {
+        match self {
+            Self::Asked(_) | Self::Ask(_) | Self::Collect(_) | Self::Keys(_) | Self::Consult(_) | Self::Wait(_) => true,
+            Self::Stored(hit) => hit.refresh.is_some(),
+            Self::Local | Self::Abilities | Self::Challenge(_) | Self::Preflight | Self::Rejected(_) => false,
+        }
+    }
+}
+
 /// What is known of who sent a request whose body is to be had first.
 #[derive(Debug)]
 pub enum Awaited {
