@@ -433,10 +433,9 @@ impl<'c> Compiler<'c> {
             authorizer: access.as_ref().is_some_and(|access| access.authorizer.is_some()),
         };
         let throttle = self.limits.of_route(route, &common.limits, asks, self.sink);
-        let authorizer = access.as_ref().and_then(|access| access.authorizer.as_deref());
         let integration = |around| {
             let mut made = integration::compile(route.integration.as_ref()?, around, self)?;
-            call::copy_headers(authorizer, &mut made);
+            call::copy_headers(access.as_deref(), &mut made);
             Some(made)
         };
         let other = common

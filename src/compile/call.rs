@@ -8,7 +8,7 @@ use crate::{
     mapping::target::forbidden,
     plan::{
         Integration,
-        access::{Authorizer as Compiled, Method as Proof, Secret},
+        access::{Access, Method as Proof, Secret},
         call::{Call, Credentials, Form, Http, Lambda, Name, Service, Source, copied, is_header_name as is_token},
     },
 };
@@ -94,7 +94,8 @@ pub(super) fn compile(written: &Authorizer, around: &Around<'_>, sink: &Sink) ->
 }
 
 /// Headers of its authorizer's answers that a route sends on: in the place of the client's, also where there are none.
-pub(super) fn copy_headers(authorizer: Option<&Compiled>, integration: &mut Integration) {
+pub(super) fn copy_headers(access: Option<&Access>, integration: &mut Integration) {
+    let authorizer = access.and_then(|access| access.authorizer.as_deref());
     let Some(Proof::Call(call)) = authorizer.map(|authorizer| &authorizer.method) else { return };
     let (Service::Http(http), Integration::HttpProxy(proxy)) = (&call.service, integration) else { return };
     if http.copy.is_empty() {
