@@ -19,6 +19,7 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A gateway whose routes are guarded by functions at one port and by services at another.
+#[expect(clippy::too_many_lines, reason = "one text")]
 fn config(endpoint: u16, origin: u16) -> String {
     format!(
         r#"
@@ -162,9 +163,9 @@ const KEY_SHA256: &str = "689febd264f8b977e29c0fdb75f839eb248ba07d1561b14f2b95f4
 fn says(request: &Request) -> Answer {
     let event: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let header = |name: &str| event["headers"][name].as_str();
-    let named = header("x-user").or(header("X-User")).or(event["authorizationToken"].as_str());
-    let token = named.or(request.field("authorization")).unwrap_or_default().to_owned();
-    let arn = event["methodArn"].as_str().or(event["routeArn"].as_str()).unwrap_or_default();
+    let named = header("x-user").or_else(|| header("X-User")).or_else(|| event["authorizationToken"].as_str());
+    let token = named.or_else(|| request.field("authorization")).unwrap_or_default().to_owned();
+    let arn = event["methodArn"].as_str().or_else(|| event["routeArn"].as_str()).unwrap_or_default();
     let policy = |effect: &str, resource: &str| {
         json!({
             "principalId": "ada",

@@ -116,7 +116,7 @@ fn every_level_admits_its_burst_and_refuses_the_rest() {
         ("/agent", "User-Agent: two\r\n".to_owned(), 2, "another one"),
         ("/dry", String::new(), 6, "only counted"),
         ("/keyed", key.clone(), 4, "7.3: a key of the plan"),
-        ("/dear", key.clone(), 1, "7.3: its limit for this route, in place of the plan's"),
+        ("/dear", key, 1, "7.3: its limit for this route, in place of the plan's"),
     ] {
         let statuses = statuses(port, path, &fields, 6);
         let expect: Vec<u16> = (0..6).map(|n| if n < admitted { 204 } else { 429 }).collect();
