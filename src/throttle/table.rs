@@ -119,7 +119,7 @@ impl Table {
     /// There is no such memory.
     pub fn new(keys: usize) -> Result<Self, zerocopy::AllocError> {
         // Twice as many slots as keys: then fewer than one in ten million finds all of its eight in use.
-        let lines = (keys.max(1) * 2).div_ceil(SLOTS_PER_LINE).next_power_of_two().max(2);
+        let lines = (keys.max(1) * 2).div_ceil(SLOTS_PER_LINE as usize).next_power_of_two().max(2);
         let words = <[AtomicU64]>::new_box_zeroed_with_elems((lines + 1) * WORDS_PER_LINE)?;
         let first = match words.as_ptr().align_offset(size_of::<u64>() * WORDS_PER_LINE) {
             aligned if aligned < WORDS_PER_LINE => aligned,
@@ -250,8 +250,8 @@ impl Table {
 
     #[inline]
     fn slots(&self, line: u64) -> impl Iterator<Item = Slot> + use<> {
-        let from = u32::try_from(line).unwrap_or(0) * SLOTS_PER_LINE as u32;
-        (from..from + SLOTS_PER_LINE as u32).map(Slot)
+        let from = u32::try_from(line).unwrap_or(0) * SLOTS_PER_LINE;
+        (from..from + SLOTS_PER_LINE).map(Slot)
     }
 
     #[inline]
@@ -278,7 +278,8 @@ fn is_free(whose: &AtomicU64, edge: &AtomicU64, now: Tick) -> bool {
 
 /// The edge of a slot that changes hands.
 const FROZEN: u64 = u64::MAX;
-const SLOTS_PER_LINE: usize = 4;
-const WORDS_PER_LINE: usize = 2 * SLOTS_PER_LINE;
+const SLOTS_PER_LINE: u32 = 4;
+const WORDS_PER_LINE: usize = 2 * SLOTS_PER_LINE as usize;
 /// How long an edge has been passed until its slot is free.
-const GRACE: u64 = limits::THROTTLE_KEY_GRACE.as_millis() as u64 * 16_000_000;
+const GRACE: u64 =
+    limits::THROTTLE_KEY_GRACE.as_secs() * 16_000_000_000 + limits::THROTTLE_KEY_GRACE.subsec_nanos() as u64 * 16;
