@@ -139,11 +139,9 @@ impl<'c> Limits<'c> {
         let plan_name = &plan.name.value;
         if let Some((at, entry)) = plan.routes.iter().enumerate().find(|(_, entry)| is_route(entry)) {
             self.met.insert((index, at));
-            let (Some(method), Some(path), Some(written)) = (&entry.method, &entry.path, &entry.throttle) else {
-                return None;
-            };
+            let (method, path) = (entry.method.as_ref()?, entry.path.as_ref()?);
             let name = format!("usage_plan {plan_name} {} {} {}", of.label, method.value, path.value);
-            return self.one(name, written, Per::ApiKey, sink);
+            return self.one(name, entry.throttle.as_ref()?, Per::ApiKey, sink);
         }
         self.one(format!("usage_plan {plan_name}"), plan.throttle.as_ref()?, Per::ApiKey, sink)
     }
