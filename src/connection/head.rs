@@ -118,6 +118,7 @@ async fn one(client: &Client, input: &mut Input, work: &mut Work, length: usize,
                 Err(Unwritten::Ask(ask)) => Box::pin(asked(context(), &mut opened, &mut body, memory, ask)).await,
             }
         }
+        Reply::Collect(awaited) => Box::pin(collected(context(), &mut opened, &mut body, memory, awaited)).await,
         reply if reply.waits() => Box::pin(replied(context(), &mut opened, &mut body, memory, reply)).await,
         own => match answered(&context(), &opened, &mut body, &own) {
             Ok(delivered) => delivered,

@@ -174,7 +174,7 @@ metrics! {
     CACHE_ENTRIES: Gauge "ringgate_cache_entries" []
         "Responses that are kept.";
     CACHE_BYTES: Gauge "ringgate_cache_bytes" []
-        "Memory that they take, of the size of [cache].";
+        "Memory that they take; `size` of the table `cache` is the most.";
     RETRIES: Counter "ringgate_retries_total" []
         "Upstream attempts after the first one of their exchange.";
     RETRIES_DENIED: Counter "ringgate_retries_denied_total" []
