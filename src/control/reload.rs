@@ -66,7 +66,10 @@ impl Gateway {
         }
         let fixed = unchanged(&self.plan, &plan);
         let addresses = self.names.watch(&plan);
+        // First, as at a start: a request on the new plan may name a key that is not there.
+        self.jwks.watch(&plan);
         if let Err(error) = self.workers.install(Arc::clone(&plan), plans) {
+            self.jwks.watch(&self.plan);
             // The names of the old plan are watched again; what is known of them is kept, so nobody waits.
             let _ = self.names.watch(&self.plan);
             let _ = self.usage.prepare(&self.plan);
@@ -83,7 +86,6 @@ impl Gateway {
             let _ = writeln!(text, "warning: {what}");
         }
         self.acme.watch(&plan);
-        self.jwks.watch(&plan);
         self.usage.adopted(&plan);
         self.registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
         log(Level::Info, format_args!("reloaded, config ok, {}", summary(&plan)));

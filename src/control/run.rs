@@ -131,6 +131,15 @@ fn start(
     usage.prepare(&plan)?;
     let mut names = Names::new(events.clone());
     let addresses = names.watch(&plan);
+    let mut jwks = Jwks::new(Arc::clone(&registry));
+    // Before there are cores: the first request may already name a key that is not there.
+    std::thread::scope(|scope| {
+        let watch = || {
+            step_back();
+            jwks.watch(&plan);
+        };
+        scope.spawn(watch).join().map_err(|_| "providers' keys could not be watched".to_owned())
+    })?;
     let start =
         worker::Start { plan: Arc::clone(&plan), registry: Arc::clone(&registry), access: logs.lines(), addresses };
     let workers = worker::start(start).map_err(|error| listeners::explain(&error, hint(&source)))?;
@@ -157,8 +166,6 @@ fn start(
     let mut acme = Acme::new(events.clone(), Arc::clone(&registry));
     // Only now: an authority may ask back at once.
     acme.watch(&plan);
-    let mut jwks = Jwks::new(Arc::clone(&registry));
-    jwks.watch(&plan);
     notify.ready();
     Ok(Gateway {
         source,

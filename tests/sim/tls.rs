@@ -666,8 +666,9 @@ fn every_seed_keeps_every_promise_over_tls() {
 #[expect(clippy::disallowed_methods, reason = "certificates live by the clock on the wall")]
 fn a_session_is_not_resumed_when_its_certificate_would_not_be_taken_any_more() {
     let stage = Stage::new(1, Weather::default(), &PLAN);
-    let begun = Instant::now();
     let brief = CERTIFICATES.ca.issue_as(&["brief"], Wish { ends_in: Some(4), ..Wish::default() });
+    // Its end is a whole second, which still counts: five seconds from now it is certainly over.
+    let begun = Instant::now();
     let shown = CERTIFICATES.ca.issue_as(&["client"], Wish { serial: 5, ..Wish::default() });
     let kinds = [false, true].map(|old| kind(old, true, false, true));
     let clients = kinds.map(|kind| (kind, kind.client_with(&brief), kind.client_with(&shown)));
