@@ -124,7 +124,8 @@ pub const BULK_THRESHOLD_BYTES: u64 = 32 * 1024;
 /// Bodies of which at least so much is still to come, and nothing is to be read, go from socket to socket through a pipe. Less
 /// is copied: what a pipe saves in copies, it costs in pages that are counted and mapped one by one.
 pub const SPLICE_THRESHOLD_BYTES: u64 = 128 * 1024;
-/// Capacity of such a pipe: as a bulk buffer. With the 1 MiB that the kernel gives at most, both ends work on memory that has left their caches.
+/// Capacity of such a pipe: as a bulk buffer. With the 1 MiB that the kernel gives at most, both ends work on memory that has left
+/// their caches.
 pub const PIPE_BYTES: usize = 256 * 1024;
 /// Pipes of one core: as many bodies wait for a slow receiver without being copied. The kernel grants a user 64 MiB of them
 /// (`/proc/sys/fs/pipe-user-pages-soft`), and gives small ones or none past that.
