@@ -59,6 +59,8 @@ pub struct Api {
     pub variables: Vec<(At<String>, Vec<Text>)>,
     /// `throttle`
     pub throttle: Vec<Throttle>,
+    /// `cache`, for routes that have none of their own.
+    pub cache: Option<Cache>,
     /// `[[api.NAME.route]]`
     pub routes: Vec<Route>,
 }
@@ -101,7 +103,7 @@ pub struct Route {
     pub guard: Guard,
     /// `throttle`
     pub throttle: Vec<Throttle>,
-    /// `cache`, if it is given.
+    /// `cache`, its own or that of the API.
     pub cache: Option<Cache>,
     /// `request_validator`, if it is given.
     pub validation: Option<Validation>,
@@ -122,7 +124,7 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         let message = "`policy` and `policy_file` exclude each other";
         table.add(Diagnostic::error(Code::EXCLUSIVE, other, message).also(one, "the other one"));
     }
-    let common = validation::validation(table);
+    let (common, cache) = (validation::validation(table), cache::of_api(table));
     Api {
         name,
         hosts: table.texts("host"),
@@ -149,13 +151,14 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         canary: stages::canary(table),
         variables: table.map("variables"),
         throttle: throttle::read(table),
-        routes: table.tables("route").iter().map(|table| route(table, common.as_ref())).collect(),
+        routes: table.tables("route").iter().map(|table| route(table, common.as_ref(), cache.as_ref())).collect(),
         validation: common,
+        cache,
     }
 }
 
-/// A route; `common`: what of requests is checked where it does not say so itself.
-fn route(table: &Reader<'_>, common: Option<&Validation>) -> Route {
+/// A route; `common` and `cache`: what of requests is checked, and how answers are kept, where it does not say so itself.
+fn route(table: &Reader<'_>, common: Option<&Validation>, cache: Option<&Cache>) -> Route {
     table.must_not_be_empty("method");
     Route {
         place: table.place,
@@ -166,7 +169,7 @@ fn route(table: &Reader<'_>, common: Option<&Validation>) -> Route {
         request_body: table.optional_size("request_body"),
         guard: access::route_guard(table),
         throttle: throttle::read(table),
-        cache: cache::read(table),
+        cache: cache::of_route(table, cache),
         mapping: response::read(table),
         told: Told {
             operation_id: table.text("operation_id"),

@@ -11,6 +11,7 @@ use super::{
     Config,
     acme::Acme,
     api::{Route, Told},
+    cache::Cache,
     face::{Face, GatewayResponse},
     integration::Integration,
     json::Json,
@@ -78,8 +79,9 @@ fn document(config: &Config) -> Json {
             put_face(&mut shown, &api.face);
             access::api(&mut shown, api);
             throttle::put(&mut shown, &api.throttle);
+            cache::of(&mut shown, api.cache.as_ref());
             stages::api(&mut shown, api);
-            shown.put("route", Json::List(api.routes.iter().map(route).collect()));
+            shown.put("route", Json::List(api.routes.iter().map(|one| route(one, api.cache.as_ref())).collect()));
             (api.name.value.clone(), shown)
         });
         root.put("api", named(all.collect()));
@@ -232,7 +234,8 @@ fn upstream(upstream: &Upstream) -> Json {
     shown
 }
 
-fn route(route: &Route) -> Json {
+/// A route; `cache` is that of its API.
+fn route(route: &Route, cache: Option<&Cache>) -> Json {
     let method = match route.methods.as_slice() {
         [one] => text(one),
         all => texts(all),
@@ -244,7 +247,7 @@ fn route(route: &Route) -> Json {
         shown.put("request_body", size(limit.value));
     }
     access::route(&mut shown, route);
-    cache::route(&mut shown, route.cache.as_ref());
+    cache::route(&mut shown, route.cache.as_ref(), cache);
     validation::route(&mut shown, route);
     mapping::route(&mut shown, &route.mapping);
     if let Some(integration) = &route.integration {

@@ -23,10 +23,14 @@ pub static STORE: Table = Table {
     )],
 };
 
-/// The keys of `api.<name>.route[].cache`.
+/// What tells answers apart.
+pub(super) const CACHE_KEY: Kind =
+    Kind::List(&Kind::Text("path.NAME, query.NAME, header.NAME, claim.NAME or authorizer.NAME"));
+
+/// The keys of `api.<name>.cache` and `api.<name>.route[].cache`.
 pub static CACHE: Table = Table {
-    path: "api.<name>.route[].cache",
-    doc: "Answers to GET are kept, and answer GET and HEAD without the upstream.",
+    path: "api.<name>.cache",
+    doc: "Answers to GET are kept, and answer GET and HEAD without the upstream. A route's own has the same keys.",
     keys: &[
         key(
             "mode",
@@ -42,7 +46,7 @@ pub static CACHE: Table = Table {
         ),
         key(
             "key",
-            Kind::List(&Kind::Text("path.NAME, query.NAME, header.NAME, claim.NAME or authorizer.NAME")),
+            CACHE_KEY,
             Default::Words("the whole query"),
             "What tells answers apart besides host and path; what is not named does not.",
         ),
@@ -85,8 +89,8 @@ pub static CACHE: Table = Table {
                 word("succeed_without_response_header"),
             ]),
             Default::Text("succeed_with_response_header"),
-            "With mode api_gateway, what becomes of Cache-Control: max-age=0: a new answer for anyone, or 403, or the kept one \
-             with or without a Warning.",
+            "With mode api_gateway, what becomes of Cache-Control: max-age=0: a new answer for anyone, or only for those whom an \
+             IAM policy allows execute-api:InvalidateCache, and for others 403, or the kept one with or without a Warning.",
         ),
         key(
             "tell",

@@ -3,7 +3,7 @@
 use super::{
     Default, Kind, Table,
     access::{API_AUTHORIZER, API_KEY, API_KEYS, AUTHORIZER, CREDENTIALS, IAM_USER, NETWORKS, USAGE, USAGE_PLAN},
-    cache::{CACHE, STORE},
+    cache::{CACHE, CACHE_KEY, STORE},
     face::{CORS, GATEWAY_RESPONSE},
     integration::{INTEGRATIONS, RESPONSE},
     key, later, later_word,
@@ -443,6 +443,12 @@ pub static API: Table = Table {
             Default::Nothing,
             "A limit for all of its routes together, or several; each stage has its own.",
         ),
+        key(
+            "cache",
+            Kind::Table(&CACHE),
+            Default::Nothing,
+            "Keeps answers to GET of its routes, as far as they have an upstream; a route may have another or none.",
+        ),
         key("cors", Kind::Table(&CORS), Default::Nothing, "Cross-origin requests: answers preflights by itself."),
         key("policy_file", Kind::File, Default::Nothing, "A resource policy (JSON, as Amazon exports it)."),
         key(
@@ -582,9 +588,15 @@ pub static ROUTE: Table = Table {
         key("throttle", THROTTLES, Default::Nothing, "A limit for the route, or several."),
         key(
             "cache",
-            Kind::Table(&CACHE),
-            Default::Nothing,
-            "Keeps answers to GET in memory, and answers from there; without this table none are kept.",
+            Kind::Either(&Kind::Table(&CACHE), &Kind::Bool),
+            Default::Words("that of the API"),
+            "Keeps answers to GET in memory, and answers from there; false keeps none where the API has a `cache`.",
+        ),
+        key(
+            "cache_key",
+            CACHE_KEY,
+            Default::Words("`key` of the API's cache"),
+            "With the `cache` of the API: what tells the answers of this route apart besides host and path.",
         ),
         key(
             "request_validator",

@@ -207,6 +207,7 @@ impl<'a> Integration<'_, 'a> {
             let what = "`type` is missing in `x-amazon-apigateway-integration`";
             return self.broken(self.place, what.into(), "expected http_proxy, http, mock, aws_proxy or aws");
         };
+        route.maybe("cache_key", self.cache_key());
         match kind.value.to_ascii_lowercase().as_str() {
             word @ "http_proxy" => self.http_proxy(word, route),
             "mock" => self.mock(route),
@@ -236,6 +237,28 @@ impl<'a> Integration<'_, 'a> {
 
     fn map(&self, key: &str) -> &'a [Entry] {
         self.table.get(key).and_then(|entry| table(&entry.node)).map_or(&[], |table| table.entries.as_slice())
+    }
+
+    /// `cacheKeyParameters` (reference 1.8), as `cache_key` of routes; what that cannot say is said when a cache asks for it.
+    fn cache_key(&self) -> Option<Node> {
+        let written = self.table.get("cacheKeyParameters")?;
+        let Value::List(nodes) = &written.node.value else { return None };
+        let named = nodes.iter().filter_map(|node| match &node.value {
+            Value::Text(text) => Some((text.value.as_str(), node.place)),
+            _ => None,
+        });
+        let part = |(text, place): (&str, Place)| {
+            let (kind, name) = text.strip_prefix("method.request.").and_then(|part| part.split_once('.'))?;
+            let kind = match kind {
+                "path" => "path",
+                "querystring" | "multivaluequerystring" => "query",
+                "header" | "multivalueheader" => "header",
+                _ => return None,
+            };
+            Some(emit::text(format!("{kind}.{name}"), place))
+        };
+        let parts = named.map(|(text, place)| part((text, place)).unwrap_or_else(|| emit::text(text, place)));
+        Some(emit::list(parts.collect(), written.place)).filter(|_| !nodes.is_empty())
     }
 
     fn broken(&self, place: Place, message: String, expected: &str) -> Answer {

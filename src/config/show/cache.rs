@@ -2,8 +2,21 @@
 
 use super::super::{cache::Cache, json::Json};
 
-/// Appends that of a route.
-pub(super) fn route(shown: &mut Json, cache: Option<&Cache>) {
+/// Appends that of a route, as far as it is not that of its API, which is `common`.
+pub(super) fn route(shown: &mut Json, cache: Option<&Cache>, common: Option<&Cache>) {
+    match cache {
+        None if common.is_some() => shown.put("cache", Json::Bool(false)),
+        Some(Cache { inherited: true, own_key, key, .. }) => {
+            if let Some(key) = key.as_ref().filter(|_| *own_key) {
+                shown.put("cache_key", super::texts(key));
+            }
+        }
+        own => of(shown, own),
+    }
+}
+
+/// Appends that of an API, or of a route.
+pub(super) fn of(shown: &mut Json, cache: Option<&Cache>) {
     let Some(cache) = cache else { return };
     let mut table = Json::object([("mode", Json::text(cache.mode.value))]);
     if let Some(ttl) = &cache.ttl {
