@@ -65,7 +65,15 @@ pub const CACHE_SHELF_PLACES: usize = 4096;
 /// How often a core tells the store that it uses a response, so that it is not evicted.
 pub const CACHE_ASK_AGAIN: Duration = Duration::from_secs(1);
 /// Purges that a fetch that began before them is held against; if there were more, its response is not stored.
-pub const CACHE_PURGES_KNOWN: usize = 1024;
+pub const CACHE_PURGES_KNOWN: usize = 4096;
+/// Purges whose memory has not been had back yet; whoever adds more of them does that first.
+pub const CACHE_PURGES_UNSWEPT: u64 = 65_536;
+/// Entries that whoever purges looks through itself: they take a few milliseconds. More are for a thread that yields to cores.
+pub const CACHE_SWEEP_HERE: u64 = 10_000;
+/// How long whoever purges waits to be told how much it was about; that it is gone is so at once.
+pub const CACHE_PURGE_COUNT_WAIT: Duration = Duration::from_secs(1);
+/// Tables of fetches under way, each with a lock that misses of the same table share.
+pub const CACHE_FETCH_TABLES: usize = 64;
 /// Content of a stored response unless configured: Amazon API Gateway's (reference, section 1.8).
 pub const CACHE_OBJECT_DEFAULT: u64 = 1 << 20;
 /// What `max_object` may be set to: a response is held in one piece, and every lock has room for one.
@@ -78,6 +86,8 @@ pub const CACHE_PASSING: Duration = Duration::from_secs(2);
 pub const CACHE_HEURISTIC_SECONDS_MAX: u32 = 86_400;
 /// Names in a response's `Vary`; with more it is not stored.
 pub const CACHE_VARY_MAX: usize = 16;
+/// Lines of `Location`, and of `Content-Location`, that name what a request has changed; further ones do not count.
+pub const CACHE_LOCATIONS_MAX: usize = 2;
 /// Tags of a response (`Surrogate-Key`, `Cache-Tag`); further ones do not count.
 pub const CACHE_TAGS_MAX: usize = 64;
 /// Byte ranges of a request; with more it gets the whole (RFC 9110 §17.15).

@@ -10,17 +10,21 @@ pub mod key;
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "keys and numbers of a test are small")]
 mod naive;
+mod purges;
 pub mod shelf;
 pub mod store;
 pub mod stored;
+pub mod tally;
 pub mod terms;
 
 pub use condition::{Part, Ranges};
 pub use control::{Control, Wish};
 pub use key::Mark;
+pub use purges::Purge;
 pub use shelf::Shelf;
-pub use store::{Came, Fetched, Group, Purge, Slot, Store, Turn};
+pub use store::{Came, Fetched, Group, Slot, Store, Turn};
 pub use stored::{Draft, Labels, Stored};
+pub use tally::Tally;
 pub use terms::{Credentials, Mode, Refused, Rules, State, Terms};
 
 /// How long a client may wait for an answer that another one's request brings.

@@ -27,6 +27,8 @@ struct Place {
     slot: Slot,
     /// When the store was last asked for it: what is used is asked for again now and then, or the store would evict it.
     asked: Instant,
+    /// How many purges there were then: after each one the store is asked whether it was about that.
+    sequence: u64,
 }
 
 impl Shelf {
@@ -46,26 +48,28 @@ impl Shelf {
     #[inline]
     #[must_use]
     pub fn find(&self, mark: Mark, now: Instant) -> Option<Slot> {
+        let sequence = self.store().sequence();
         let places = self.places.borrow();
         if let Some(Some(place)) = places.get(at(mark))
             && place.mark == mark
+            && place.sequence == sequence
             && !place.slot.is_gone(now)
             && now.since(place.asked) < limits::CACHE_ASK_AGAIN
         {
             return Some(place.slot.clone());
         }
         drop(places);
-        self.ask(mark, now)
+        self.ask(mark, now, sequence)
     }
 
-    fn ask(&self, mark: Mark, now: Instant) -> Option<Slot> {
+    fn ask(&self, mark: Mark, now: Instant, sequence: u64) -> Option<Slot> {
         let slot = self.store().get(mark).filter(|slot| !slot.is_gone(now))?;
         let mut places = self.places.borrow_mut();
         if places.is_empty() {
             places.resize_with(limits::CACHE_SHELF_PLACES, || None);
         }
         if let Some(place) = places.get_mut(at(mark)) {
-            *place = Some(Place { mark, slot: slot.clone(), asked: now });
+            *place = Some(Place { mark, slot: slot.clone(), asked: now, sequence });
         }
         Some(slot)
     }

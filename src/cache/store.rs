@@ -1,28 +1,29 @@
 //! All responses that the process keeps, for all cores: tables with a lock each, one budget of bytes, and who fetches what.
 //!
 //! A core asks this room only for what its own [`super::shelf::Shelf`] does not have, and about once a second for what it has: hits
-//! take no lock and touch no memory that others write. What is purged, replaced or evicted is marked ([`Stored::end`]), so that
-//! no core sends it any more from that moment on.
+//! take no lock and touch no memory that others write. What is replaced or evicted is marked ([`Stored::end`]), so that no core sends
+//! it any more from that moment on; a purge is noted ([`super::purges`]), and what it names is let go of later.
 
 use super::{
     key::{Mark, Marker},
+    purges::{Purge, Purges},
     stored::{Labels, Stored},
+    tally::{Tallies, Tally},
 };
 use crate::base::{clock::Instant, limits};
 use ahash::AHashMap;
-use quick_cache::{Lifecycle, Weighter, unsync::Cache};
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter, sync::Cache};
 use std::{
-    cell::Cell,
-    collections::VecDeque,
     fmt,
     hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher},
     sync::{
         Arc, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        mpsc::{Receiver, Sender, channel},
     },
 };
 
-/// A lock of the store. It is held for a few lookups, by cores for one, and never across a wait.
+/// A lock of the store. It is held for a lookup or two, and never across a wait.
 #[expect(clippy::disallowed_types, reason = "a hit never takes it, a miss takes it twice, for less than a microsecond")]
 type Lock<T> = std::sync::Mutex<T>;
 
@@ -30,18 +31,22 @@ type Lock<T> = std::sync::Mutex<T>;
 pub struct Store {
     /// Makes the keys.
     pub marker: Marker,
-    shards: Box<[Lock<Shard>]>,
-    purges: Lock<Purges>,
-    /// How many purges there were.
-    sequence: AtomicU64,
+    kept: Kept,
+    /// By a part of the mark. What is put or forgotten is so within the lock of its part.
+    fetches: Box<[Lock<Fetches>]>,
+    purges: Purges,
+    /// Who wants to be told how much a purge was about: its number, and what it is.
+    curious: Lock<Vec<(u64, Purge, Sender<u64>)>>,
+    sweeping: Lock<()>,
+    /// Somebody sweeps until nothing is left to sweep.
+    is_swept: AtomicBool,
+    tallies: Tallies,
     serial: AtomicU64,
     bells: OnceLock<Vec<Box<dyn Fn() + Send + Sync>>>,
 }
 
-struct Shard {
-    kept: Cache<Mark, Slot, Bytes, BuildHasherDefault<AsItIs>, Evicted>,
-    fetched: AHashMap<u64, (Mark, Arc<Fetched>)>,
-}
+type Kept = Cache<Mark, Slot, Bytes, BuildHasherDefault<AsItIs>, Leaving>;
+type Fetches = AHashMap<u64, (Mark, Arc<Fetched>)>;
 
 /// What is found under a key.
 #[derive(Clone, Debug)]
@@ -96,37 +101,6 @@ pub enum Turn {
     Theirs(Arc<Fetched>),
 }
 
-/// What is purged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purge {
-    /// Everything.
-    All,
-    /// What came by a route of that hash.
-    Route(u64),
-    /// What has a URL of that hash.
-    Url(u64),
-    /// What has a tag of that hash.
-    Tag(u64),
-}
-
-#[derive(Default)]
-struct Purges {
-    /// The last ones, the newest behind: the one before the first has the number `before`.
-    last: VecDeque<Purge>,
-    before: u64,
-}
-
-impl Purge {
-    fn hits(self, labels: &Labels) -> bool {
-        match self {
-            Self::All => true,
-            Self::Route(route) => labels.route == route,
-            Self::Url(url) => labels.url == url,
-            Self::Tag(tag) => labels.tags.contains(&tag),
-        }
-    }
-}
-
 impl Default for Store {
     fn default() -> Self {
         Self::new(limits::CACHE_BYTES_DEFAULT)
@@ -138,16 +112,24 @@ impl Store {
     #[must_use]
     pub fn new(budget: u64) -> Self {
         let count = (budget / limits::CACHE_SHARD_BYTES).clamp(1, limits::CACHE_SHARDS_MAX).next_power_of_two();
-        let items = usize::try_from(budget / count / TYPICAL_BYTES).unwrap_or(usize::MAX);
-        let shard = || Shard {
-            kept: Cache::with(items, budget / count, Bytes, BuildHasherDefault::default(), Evicted),
-            fetched: AHashMap::new(),
+        let shards = usize::try_from(count).unwrap_or(1);
+        let items = usize::try_from(budget / TYPICAL_BYTES).unwrap_or(usize::MAX);
+        let mut options = OptionsBuilder::new();
+        let options = options.shards(shards).estimated_items_capacity(items).weight_capacity(budget).build();
+        let kept = match options {
+            Ok(options) => Cache::with_options(options, Bytes, BuildHasherDefault::default(), Leaving),
+            // Items and weight are given, so this is not reached.
+            Err(_) => Cache::with(items, budget, Bytes, BuildHasherDefault::default(), Leaving),
         };
         Self {
             marker: Marker::with_key_of_its_own(),
-            shards: (0..count).map(|_| Lock::new(shard())).collect(),
-            purges: Lock::default(),
-            sequence: AtomicU64::new(0),
+            kept,
+            fetches: (0..limits::CACHE_FETCH_TABLES).map(|_| Lock::default()).collect(),
+            purges: Purges::default(),
+            curious: Lock::default(),
+            sweeping: Lock::default(),
+            is_swept: AtomicBool::new(false),
+            tallies: Tallies::default(),
             serial: AtomicU64::new(1),
             bells: OnceLock::new(),
         }
@@ -160,9 +142,7 @@ impl Store {
 
     /// Sets another budget; what is too much is let go of.
     pub fn set_budget(&self, budget: u64) {
-        for shard in &self.shards {
-            lock(shard).kept.set_capacity(budget / self.shards.len() as u64);
-        }
+        self.kept.set_capacity(budget);
     }
 
     /// A number that it never gave before.
@@ -175,13 +155,12 @@ impl Store {
     #[inline]
     #[must_use]
     pub fn sequence(&self) -> u64 {
-        self.sequence.load(Ordering::Acquire)
+        self.purges.sequence()
     }
 
-    fn shard(&self, mark: Mark) -> &Lock<Shard> {
-        let at = usize::try_from(mark.high()).unwrap_or(usize::MAX) & (self.shards.len() - 1);
-        // The count is a power of two, and at least one.
-        self.shards.get(at).unwrap_or(&self.shards[0])
+    fn fetches(&self, mark: Mark) -> std::sync::MutexGuard<'_, Fetches> {
+        let at = usize::try_from(mark.high()).unwrap_or(usize::MAX) % limits::CACHE_FETCH_TABLES;
+        lock(self.fetches.get(at).unwrap_or(&self.fetches[0]))
     }
 
     /// What a URL is purged by.
@@ -200,21 +179,54 @@ impl Store {
         self.marker.mark(tag).map_or(0, Mark::low)
     }
 
+    /// What is counted of the route `name`, that is purged by `route`.
+    #[must_use]
+    pub fn tally(&self, route: u64, name: &str) -> Arc<Tally> {
+        self.tallies.of(route, name)
+    }
+
+    /// What is counted of all routes that have or had something here, by name.
+    #[must_use]
+    pub fn tallies(&self) -> Vec<Arc<Tally>> {
+        self.tallies.all()
+    }
+
+    /// Forgets what was counted of routes of which nothing is kept and that are not among `routes`.
+    pub fn keep_tallies(&self, routes: &dyn Fn(u64) -> bool) {
+        self.tallies.keep(routes);
+    }
+
     /// What is kept under `mark`.
     #[must_use]
     pub fn get(&self, mark: Mark) -> Option<Slot> {
-        lock(self.shard(mark)).kept.get(&mark).cloned()
+        self.kept.get(&mark).filter(|slot| self.stands(slot))
+    }
+
+    /// Whether something is kept under `mark` that is not `known`: somebody has fetched it meanwhile.
+    #[must_use]
+    pub fn has_other(&self, mark: Mark, known: Option<&Arc<Stored>>) -> bool {
+        match self.kept.peek(&mark) {
+            Some(slot @ Slot::Kept(_)) if !known.is_some_and(|known| slot.is(known)) => self.stands(&slot),
+            _ => false,
+        }
+    }
+
+    /// Whether it is neither purged nor replaced nor evicted.
+    #[must_use]
+    pub fn stands(&self, slot: &Slot) -> bool {
+        // In this order: what was swept in between is marked.
+        slot.labels().is_none_or(|labels| !self.purges.hit_kept(labels)) && !slot.is_ended()
     }
 
     /// Fetches what `mark` stands for, or tells who does.
     #[must_use]
     pub fn turn(&self, mark: Mark) -> Turn {
-        let mut shard = lock(self.shard(mark));
-        match shard.fetched.get(&mark.low()) {
+        let mut fetches = self.fetches(mark);
+        match fetches.get(&mark.low()) {
             Some((other, fetched)) if *other == mark => Turn::Theirs(Arc::clone(fetched)),
             _ => {
                 let fetched = Arc::new(Fetched::default());
-                shard.fetched.insert(mark.low(), (mark, Arc::clone(&fetched)));
+                fetches.insert(mark.low(), (mark, Arc::clone(&fetched)));
                 Turn::Ours(fetched)
             }
         }
@@ -223,9 +235,9 @@ impl Store {
     /// The fetch of what `mark` stands for has come to `came`; who waits is told. `own` is the core that this is called on.
     pub fn settle(&self, mark: Mark, fetched: &Arc<Fetched>, came: Came, own: u16) {
         {
-            let mut shard = lock(self.shard(mark));
-            if shard.fetched.get(&mark.low()).is_some_and(|(_, known)| Arc::ptr_eq(known, fetched)) {
-                shard.fetched.remove(&mark.low());
+            let mut fetches = self.fetches(mark);
+            if fetches.get(&mark.low()).is_some_and(|(_, known)| Arc::ptr_eq(known, fetched)) {
+                fetches.remove(&mark.low());
             }
         }
         fetched.state.store(came as u8, Ordering::SeqCst);
@@ -240,116 +252,172 @@ impl Store {
         }
     }
 
-    /// Keeps `stored` under `mark`, which was asked for when there had been `sequence` purges, unless one of those after that is
-    /// about it, or the fetch was called off ([`Store::forget`]).
-    pub fn put(&self, mark: Mark, fetched: Option<&Arc<Fetched>>, sequence: u64, stored: Arc<Stored>) -> bool {
-        let mut shard = lock(self.shard(mark));
-        let called_off = fetched.is_some_and(|fetched| {
-            !shard.fetched.get(&mark.low()).is_some_and(|(_, known)| Arc::ptr_eq(known, fetched))
-        });
-        // Within the lock: a purge is noted first and looks at this table afterwards.
-        if called_off || self.is_purged(sequence, &stored.labels) {
+    /// Keeps `stored` under `mark`, unless a purge since it was asked for is about it, or the fetch was called off
+    /// ([`Store::forget`]).
+    pub fn put(&self, mark: Mark, fetched: Option<&Arc<Fetched>>, stored: Arc<Stored>) -> bool {
+        let fetches = self.fetches(mark);
+        let called_off = fetched
+            .is_some_and(|fetched| !fetches.get(&mark.low()).is_some_and(|(_, known)| Arc::ptr_eq(known, fetched)));
+        // Within the lock: a purge is noted first, and who sweeps takes each lock once before looking through the table.
+        if called_off || self.purges.hit_fetched(&stored.labels) {
             return false;
         }
-        shard.insert(mark, Slot::Kept(stored));
+        self.insert(mark, Slot::Kept(stored));
         true
     }
 
-    /// Notes that there are several responses under `mark`, told apart by `vary`; gives the group.
+    /// Notes that there are several responses under `mark`, told apart by `vary`; gives the group, which may be there already.
     pub fn group(&self, mark: Mark, vary: Vec<Box<str>>, labels: Labels) -> Arc<Group> {
+        let writing = self.fetches(mark);
+        if let Some(slot) = self.kept.peek(&mark)
+            && self.stands(&slot)
+            && let Slot::Group(group) = slot
+            && group.vary == vary
+        {
+            return group;
+        }
         let group = Arc::new(Group { vary, serial: self.serial(), labels, gone: AtomicBool::new(false) });
-        lock(self.shard(mark)).insert(mark, Slot::Group(Arc::clone(&group)));
+        self.insert(mark, Slot::Group(Arc::clone(&group)));
+        drop(writing);
         group
     }
 
     /// Notes that what comes from upstream is not kept, until `until`.
     pub fn pass(&self, mark: Mark, until: Instant) {
-        let mut shard = lock(self.shard(mark));
-        if !matches!(shard.kept.peek(&mark), Some(Slot::Group(_))) {
-            shard.insert(mark, Slot::Passing(until));
+        let _writing = self.fetches(mark);
+        if !matches!(self.kept.peek(&mark), Some(Slot::Group(_))) {
+            self.insert(mark, Slot::Passing(until));
         }
     }
 
     /// Forgets what is kept under `mark` and what is being fetched for it (RFC 9111 §4.4).
     pub fn forget(&self, mark: Mark) -> bool {
-        let mut shard = lock(self.shard(mark));
-        if shard.fetched.get(&mark.low()).is_some_and(|(known, _)| *known == mark) {
-            shard.fetched.remove(&mark.low());
+        let mut fetches = self.fetches(mark);
+        if fetches.get(&mark.low()).is_some_and(|(known, _)| *known == mark) {
+            fetches.remove(&mark.low());
         }
-        match shard.kept.remove(&mark) {
-            Some((_, slot)) => {
-                slot.end();
-                true
+        let Some((_, slot)) = self.kept.remove(&mark) else { return false };
+        slot.leave();
+        true
+    }
+
+    /// Puts `slot` in the place of whatever is there, which is marked.
+    fn insert(&self, mark: Mark, slot: Slot) {
+        if let Slot::Kept(stored) = &slot {
+            stored.labels.tally.came(stored.weight());
+        }
+        self.kept.insert_with_lifecycle(mark, slot, &mut Some(mark));
+    }
+
+    /// Purges: when it returns, no core sends any of it. Takes the same short time however much that is; the memory is had back by
+    /// [`Store::sweep`], for which [`Store::needs_sweeping`] is to be asked.
+    pub fn purge(&self, purge: Purge) {
+        let _ = self.purges.note(purge);
+    }
+
+    /// The same; gives where it is told how many responses that was, once they have been let go of.
+    pub fn purge_counted(&self, purge: Purge) -> Receiver<u64> {
+        let (tell, told) = channel();
+        let mut curious = lock(&self.curious);
+        curious.push((self.purges.note(purge), purge, tell));
+        told
+    }
+
+    /// Whether so much is to be swept that whoever purges, and is no core, should wait for that.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.purges.behind() > limits::CACHE_PURGES_UNSWEPT
+    }
+
+    /// Whether there is something to sweep and nobody does: whoever is told so must call [`Store::sweep`].
+    #[must_use]
+    pub fn needs_sweeping(&self) -> bool {
+        self.purges.behind() > 0 && !self.is_swept.swap(true, Ordering::SeqCst)
+    }
+
+    /// Lets go of all that was purged. Takes a lock for one entry at a time, so that no core waits for it, but a while in all.
+    pub fn sweep(&self) {
+        loop {
+            self.sweep_once();
+            self.is_swept.store(false, Ordering::SeqCst);
+            // What was purged in between may have been left to this one.
+            if !self.needs_sweeping() {
+                return;
             }
-            None => false,
         }
     }
 
-    /// Purges. When it returns, no core sends any of it. Gives how many responses were let go of.
-    pub fn purge(&self, purge: Purge) -> u64 {
-        {
-            let mut purges = lock(&self.purges);
-            purges.last.push_back(purge);
-            if purges.last.len() > limits::CACHE_PURGES_KNOWN {
-                purges.last.pop_front();
-                purges.before += 1;
-            }
-            self.sequence.fetch_add(1, Ordering::Release);
-        }
-        let count = Cell::new(0);
-        for shard in &self.shards {
-            lock(shard).kept.retain(|_, slot| {
-                let stays = match slot {
-                    Slot::Kept(stored) => !purge.hits(&stored.labels),
-                    Slot::Group(group) => purge != Purge::All && !purge.hits(&group.labels),
-                    Slot::Passing(_) => purge != Purge::All,
-                };
-                if !stays {
-                    slot.end();
-                    count.set(count.get() + u64::from(matches!(slot, Slot::Kept(_))));
+    fn sweep_once(&self) {
+        let _alone = lock(&self.sweeping);
+        let (purges, sequence) = self.purges.unswept();
+        let mut counts: AHashMap<Purge, u64> = AHashMap::new();
+        if !purges.is_empty() {
+            // What is just being put was held against the purges before; it is in the table once its lock is free.
+            self.fetches.iter().for_each(|fetches| drop(lock(fetches)));
+            for (mark, slot) in self.kept.iter() {
+                let Some(purge) = slot.labels().and_then(|labels| purges.hit(labels)) else { continue };
+                if self.kept.remove_if(&mark, |now| now.is_same(&slot)).is_some() {
+                    slot.leave();
+                    *counts.entry(purge).or_default() += u64::from(matches!(slot, Slot::Kept(_)));
                 }
-                stays
-            });
+            }
+            self.purges.swept(sequence);
         }
-        count.get()
-    }
-
-    fn is_purged(&self, since: u64, labels: &Labels) -> bool {
-        if self.sequence() == since {
-            return false;
-        }
-        let purges = lock(&self.purges);
-        let known = usize::try_from(since.saturating_sub(purges.before)).unwrap_or(usize::MAX);
-        // Of what came before the oldest that is known nobody can say.
-        since < purges.before || purges.last.iter().skip(known).any(|purge| purge.hits(labels))
+        lock(&self.curious).retain(|(number, purge, tell)| {
+            let done = *number <= sequence;
+            if done {
+                // Whoever asked may have gone.
+                let _ = tell.send(counts.get(purge).copied().unwrap_or(0));
+            }
+            !done
+        });
     }
 
     /// How many responses there are, and how many bytes they take.
     #[must_use]
     pub fn size(&self) -> (u64, u64) {
-        self.shards
-            .iter()
-            .map(lock)
-            .fold((0, 0), |(count, bytes), shard| (count + shard.kept.len() as u64, bytes + shard.kept.weight()))
-    }
-}
-
-impl Shard {
-    fn insert(&mut self, mark: Mark, slot: Slot) {
-        if let Some((_, before)) = self.kept.remove(&mark) {
-            before.end();
-        }
-        self.kept.insert(mark, slot);
+        (self.kept.len() as u64, self.kept.weight())
     }
 }
 
 impl Slot {
-    /// It is not to be used any more, whoever still holds it.
-    fn end(&self) {
+    /// It is in the table no more: not to be used, whoever still holds it.
+    fn leave(&self) {
         match self {
-            Self::Kept(stored) => stored.end(),
+            Self::Kept(stored) => {
+                stored.end();
+                stored.labels.tally.went(stored.weight());
+            }
             Self::Group(group) => group.gone.store(true, Ordering::Release),
             Self::Passing(_) => {}
+        }
+    }
+
+    fn labels(&self) -> Option<&Labels> {
+        match self {
+            Self::Kept(stored) => Some(&stored.labels),
+            Self::Group(group) => Some(&group.labels),
+            Self::Passing(_) => None,
+        }
+    }
+
+    fn is(&self, other: &Arc<Stored>) -> bool {
+        matches!(self, Self::Kept(stored) if Arc::ptr_eq(stored, other))
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Group(group), Self::Group(other)) => Arc::ptr_eq(group, other),
+            (_, Self::Kept(other)) => self.is(other),
+            _ => false,
+        }
+    }
+
+    fn is_ended(&self) -> bool {
+        match self {
+            Self::Kept(stored) => stored.is_gone(),
+            Self::Group(group) => group.is_gone(),
+            Self::Passing(_) => false,
         }
     }
 
@@ -426,15 +494,21 @@ impl Weighter<Mark, Slot> for Bytes {
     }
 }
 
-/// Marks what is evicted.
+/// Marks what leaves a table because something else comes.
 #[derive(Clone)]
-struct Evicted;
+struct Leaving;
 
-impl Lifecycle<Mark, Slot> for Evicted {
-    type RequestState = ();
+impl Lifecycle<Mark, Slot> for Leaving {
+    /// What comes: what was there before under the same mark is replaced, all else is evicted.
+    type RequestState = Option<Mark>;
 
-    fn on_evict(&self, (): &mut (), _: Mark, slot: Slot) {
-        slot.end();
+    fn on_evict(&self, comes: &mut Option<Mark>, mark: Mark, slot: Slot) {
+        slot.leave();
+        if let Slot::Kept(stored) = &slot
+            && *comes != Some(mark)
+        {
+            stored.labels.tally.was_evicted();
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     condition::Validators,
     control::values,
+    tally::Tally,
     terms::{State, Terms},
 };
 use crate::{
@@ -14,7 +15,10 @@ use crate::{
         status::Status,
     },
 };
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// A response that is kept.
 #[derive(Debug)]
@@ -35,14 +39,16 @@ pub struct Stored {
 }
 
 /// What stored responses are purged by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Labels {
     /// A hash of the host, the path and the query.
     pub url: u64,
-    /// A hash of the route.
-    pub route: u64,
+    /// What it is counted with; that of its route.
+    pub tally: Arc<Tally>,
     /// Hashes of `Surrogate-Key` and `Cache-Tag`.
     pub tags: Box<[u64]>,
+    /// How many purges there were when it was asked for: it is none of their business.
+    pub since: u64,
 }
 
 /// A response that is being received.

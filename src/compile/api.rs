@@ -105,6 +105,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
     }
     let ping = compiler.pings(&domains);
     let (targets, mut apis) = (compiler.targets, compiler.apis);
+    cache::mark_invalidating(&mut apis.routes);
     let elsewhere = apis.apis.iter().filter(|api| !api.aside);
     let hosts = elsewhere.flat_map(|api| api.hosts.iter().map(|host| (host.clone(), api.name.clone())));
     apis.domains = domains.finish(targets, ping, &hosts.collect::<Vec<_>>(), sink);
@@ -459,9 +460,8 @@ impl<'c> Compiler<'c> {
             self.unread(route, &parameters, &integration, (access.as_deref(), validator.as_deref()));
         }
         let request_body = route.request_body.map_or(self.body_limit, |limit| limit.value);
-        let origin = route.origin.clone();
         self.apis.documentation.routes.push(told(&route.told));
-        let (api, face, canary) = (common.id, common.face.clone(), None);
+        let (api, face, canary, invalidates) = (common.id, common.face.clone(), None, false);
         let around = cache::Around {
             label: &common.label,
             methods: &names,
@@ -484,8 +484,9 @@ impl<'c> Compiler<'c> {
             throttle,
             validator,
             cache,
+            invalidates,
             canary,
-            origin,
+            origin: route.origin.clone(),
         };
         match common.canary.as_ref().zip(other) {
             None => self.apis.routes.push(one),

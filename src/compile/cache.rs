@@ -2,16 +2,17 @@
 
 use super::Sink;
 use crate::{
-    base::limits,
+    base::{ids::ApiId, limits},
     cache::{Mode, Rules, store},
     config::{Diagnostic, cache::Cache, diagnostic::Code, source::Text},
     http::list::is_token,
     plan::{
-        Access, Integration,
+        Access, Integration, Route,
         cache::{Invalidation, Policy, Source, Told},
     },
 };
 use std::{
+    collections::HashSet,
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
@@ -31,6 +32,9 @@ pub(super) struct Around<'r> {
 pub(super) fn compile(written: Option<&Cache>, around: &Around<'_>, sink: &Sink) -> Option<Box<Policy>> {
     let written = written?;
     if !matches!(around.integration, Integration::HttpProxy(_)) {
+        if written.inherited {
+            return None;
+        }
         let message = "there is nothing to keep: this route has no upstream";
         sink.add(Diagnostic::error(Code::BAD_CACHE, written.place, message).help("remove `cache`"));
         return None;
@@ -38,7 +42,8 @@ pub(super) fn compile(written: Option<&Cache>, around: &Around<'_>, sink: &Sink)
     let key = match &written.key {
         None => None,
         Some(texts) => {
-            let sources: Vec<Option<Source>> = texts.iter().map(|text| source(text, around, sink)).collect();
+            let here = texts.iter().filter(|text| !written.inherited || is_here(text, around));
+            let sources: Vec<Option<Source>> = here.map(|text| source(text, around, sink)).collect();
             Some(sources.into_iter().collect::<Option<Box<[Source]>>>()?)
         }
     };
@@ -87,6 +92,25 @@ pub(super) fn compile(written: Option<&Cache>, around: &Around<'_>, sink: &Sink)
 /// That of a canary: what it answers is nobody else's.
 pub(super) fn of_canary(policy: &Policy) -> Box<Policy> {
     Box::new(Policy { salt: !policy.salt, ..policy.clone() })
+}
+
+/// Notes which routes may change what others of their API keep by HTTP's rules (RFC 9111 §4.4).
+pub(super) fn mark_invalidating(routes: &mut [Route]) {
+    let by_http =
+        |route: &&Route| route.cache.as_ref().is_some_and(|policy| matches!(policy.rules.mode, Mode::Http { .. }));
+    let apis: HashSet<ApiId> = routes.iter().filter(by_http).map(|route| route.api).collect();
+    for route in routes {
+        route.invalidates = apis.contains(&route.api);
+    }
+}
+
+/// Whether a route has that part of requests at all, where what its API says of all is meant.
+fn is_here(text: &Text, around: &Around<'_>) -> bool {
+    match text.value.split_once('.') {
+        Some(("path", name)) => around.parameters.iter().any(|parameter| parameter == name),
+        Some(("claim" | "authorizer", name)) if !name.is_empty() => around.access.is_some(),
+        _ => true,
+    }
 }
 
 fn source(text: &Text, around: &Around<'_>, sink: &Sink) -> Option<Source> {

@@ -78,6 +78,7 @@ fn ping(id: RouteId, api: ApiId, path: &str) -> Route {
         throttle: None,
         validator: None,
         cache: None,
+        invalidates: false,
         canary: None,
         origin: "ping".to_owned(),
     }

@@ -305,6 +305,7 @@ impl Gateway {
                 Ok(Event::Renewed) => self.rotation.renewed(),
                 Ok(Event::Drained) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
                     reload::drop_aside(self.workers.sweep());
+                    purge::sweep(&self.workers.store());
                     self.names.look(&self.registry);
                     if !std::mem::replace(&mut settled, true) {
                         give_back_program();

@@ -204,6 +204,7 @@ fn route(id: u32, path: &str, integration: Integration) -> Route {
         throttle: None,
         validator: None,
         cache: None,
+        invalidates: false,
         canary: None,
         origin: String::new(),
     }

@@ -215,6 +215,8 @@ pub fn go_on(
     let Some(route) = opened.route.and_then(|id| epoch.plan.routes.get(id.index())) else {
         return Reply::Rejected(Rejection::new(Reason::Internal));
     };
-    let reply = integrate::begin(core, &epoch, route, request, body, validated, matched, opened);
+    // The cache may have had its say before its integration asked for the body.
+    let begin = if opened.is_fetched() { integrate::begin } else { cache::begin };
+    let reply = begin(core, &epoch, route, request, body, validated, matched, opened);
     reply.unwrap_or_else(Reply::Rejected)
 }

@@ -5,7 +5,7 @@ use crate::{
     auth::{
         Identity,
         address::Admission,
-        policy::Verdict,
+        policy::{Action, Verdict},
         sigv4::{self, Body, Failure, Kind, UserId, Verifier},
     },
     observe::event::Reason,
@@ -87,7 +87,7 @@ pub fn policies(
     let circumstances = circumstances(core, &epoch.plan, request, user);
     let mut desk = core.desk.borrow_mut();
     let base = base(&epoch.plan, opened);
-    let verdict = circumstances.judge(access, (matched, base), &mut desk.arn).verdict;
+    let verdict = circumstances.judge((Action::Invoke, access), (matched, base), &mut desk.arn).verdict;
     let (detail, suffix) = match verdict {
         Verdict::Allow => return Ok(()),
         Verdict::ImplicitDeny => ("policy_silent", ""),
@@ -96,6 +96,21 @@ pub fn policies(
     let message = circumstances.refusal(access, &desk.arn, suffix);
     drop(desk);
     Err(told(core, Rejection { detail, ..Rejection::new(Reason::Forbidden) }, &message, opened))
+}
+
+/// Whether policies let who has signed the request replace what is kept of its answer (reference, section 1.8); nobody else may.
+#[cold]
+#[must_use]
+pub fn may_invalidate(core: &Core, access: &Access, request: &Request<'_>, matched: &[u8], opened: &Opened) -> bool {
+    let plan = &opened.epoch_ref().plan;
+    let key = opened.who.as_deref().and_then(|who| who.get("identity.accessKey"));
+    let Some(user) = key.and_then(|key| plan.iam_users.iter().find(|user| user.access_key_id == key)) else {
+        return false;
+    };
+    let mut arn = Vec::new();
+    let circumstances = circumstances(core, plan, request, Some(user));
+    let action = (Action::InvalidateCache, access);
+    circumstances.judge(action, (matched, base(plan, opened)), &mut arn).verdict == Verdict::Allow
 }
 
 /// Whether what an authorizer says that was called, and the policy of its API, let the request pass; before it is called, whether the

@@ -10,7 +10,7 @@ use crate::{
         metrics::{CoreMetrics, Failure, LimitCounters, Registry, RouteCounters, ServerCounters, Statuses},
         names::{self, Kind, Metric},
         process::Process,
-        registry::{self, Acme, Certificate, Config, PerCore, Usage},
+        registry::{self, Acme, CachedRoute, Certificate, Config, PerCore, Usage},
         text,
         writer::LogHealth,
     },
@@ -61,8 +61,7 @@ pub fn render(registry: &Registry, moment: &Moment) -> String {
     jwks(&mut page, &registry.with(|state| state.jwks.clone()));
     decisions(&mut page, &limits);
     registry.with(|state| state.usage).into_iter().for_each(|usage| quotas(&mut page, &usage));
-    page.single(&names::CACHE_ENTRIES, Number::Whole(registry.cache_entries.get()));
-    page.single(&names::CACHE_BYTES, Number::Whole(registry.cache_bytes.get()));
+    kept(&mut page, registry);
     servers_of(&mut page, &servers);
     logs(&mut page, registry);
     configuration(&mut page, &config);
@@ -216,6 +215,37 @@ fn routes_of(page: &mut Page, cores: &[Arc<CoreMetrics>], routes: &Keyed<RouteCo
             page.sample(metric, &route.labels, Number::Whole(route.sum(read)));
         }
     }
+    page.begin(&names::CACHE);
+    for route in &sums {
+        let [api, path, methods] = route.labels;
+        for status in crate::observe::event::CacheStatus::ALL {
+            let count = route.sum(|counters| counters.cached(status));
+            if count > 0 {
+                page.sample(&names::CACHE, &[api, path, methods, status.label()], Number::Whole(count));
+            }
+        }
+    }
+}
+
+/// What is kept, in all and by route.
+fn kept(page: &mut Page, registry: &Registry) {
+    page.single(&names::CACHE_ENTRIES, Number::Whole(registry.cache_entries.get()));
+    page.single(&names::CACHE_BYTES, Number::Whole(registry.cache_bytes.get()));
+    let table: [(&Metric, Read<CachedRoute>); 3] = [
+        (&names::CACHE_ROUTE_ENTRIES, |route| route.entries),
+        (&names::CACHE_ROUTE_BYTES, |route| route.bytes),
+        (&names::CACHE_EVICTIONS, |route| route.evictions),
+    ];
+    let routes = registry.with(|state| state.cached.clone());
+    for (metric, read) in table {
+        page.begin(metric);
+        for route in &routes {
+            // `API METHODS PATH`
+            let mut parts = route.name.splitn(3, ' ');
+            let [api, methods, path] = std::array::from_fn(|_| parts.next().unwrap_or_default());
+            page.sample(metric, &[api, path, methods], Number::Whole(read(route)));
+        }
+    }
 }
 
 /// Reads one number of a set of counters.
@@ -273,10 +303,6 @@ fn over_cores(page: &mut Page, cores: &[Arc<CoreMetrics>]) {
     page.begin(&names::EXCHANGES);
     for reason in crate::observe::event::Reason::ALL {
         page.sample(&names::EXCHANGES, &[reason.label()], sum(&|core| core.exchanges(*reason)));
-    }
-    page.begin(&names::CACHE);
-    for status in crate::observe::event::CacheStatus::ALL {
-        page.sample(&names::CACHE, &[status.label()], sum(&|core| core.cached(status)));
     }
     page.begin(&names::REJECTED);
     for (rule, label) in names::RULES.iter().enumerate() {

@@ -129,7 +129,6 @@ pub struct CoreMetrics {
     pub replays: Counter,
     /// Retries that the budget did not allow.
     pub retries_denied: Counter,
-    cached: Counters<{ CacheStatus::ALL.len() + 1 }>,
     /// Open tunnels.
     pub tunnels: Gauge,
     /// Tunnels opened.
@@ -147,9 +146,6 @@ impl CoreMetrics {
     #[inline(always)]
     pub fn record(&self, route: Option<&RouteCounters>, exchange: &ExchangeRecord<'_>) {
         self.exchanges.increment(exchange.reason.index());
-        if exchange.cache != CacheStatus::None {
-            self.cached.increment(exchange.cache as usize);
-        }
         route.unwrap_or(&self.unmatched).record(exchange);
     }
 
@@ -206,12 +202,6 @@ impl CoreMetrics {
         self.tls_broken.get(why)
     }
 
-    /// Exchanges that the cache had `status` to do with.
-    #[must_use]
-    pub fn cached(&self, status: CacheStatus) -> u64 {
-        self.cached.get(status as usize)
-    }
-
     /// Exchanges that ended for `reason`.
     #[must_use]
     pub fn exchanges(&self, reason: Reason) -> u64 {
@@ -247,6 +237,7 @@ pub struct RouteCounters {
     /// From the first byte of the request to the last of the response.
     pub duration: Histogram,
     statuses: Statuses,
+    cached: Counters<{ CacheStatus::ALL.len() + 1 }>,
 }
 
 impl RouteCounters {
@@ -254,9 +245,18 @@ impl RouteCounters {
     #[inline(always)]
     pub fn record(&self, exchange: &ExchangeRecord<'_>) {
         self.statuses.count(exchange.status);
+        if exchange.cache != CacheStatus::None {
+            self.cached.increment(exchange.cache as usize);
+        }
         self.duration.record(exchange.total_ns);
         self.request_bytes.add(exchange.request_bytes);
         self.response_bytes.add(exchange.response_bytes);
+    }
+
+    /// Exchanges that the cache had `status` to do with.
+    #[must_use]
+    pub fn cached(&self, status: CacheStatus) -> u64 {
+        self.cached.get(status as usize)
     }
 
     /// Exchanges by status code.

@@ -169,12 +169,18 @@ metrics! {
         "Seconds until a certificate in use expires, negative once it has; user: the listener or upstream that shows it.";
     TLS_ROTATIONS: Counter "ringgate_tls_rotations_total" ["outcome"]
         "Times that certificate files had changed; refused: what was in them is wrong, and the old ones stay in use.";
-    CACHE: Counter "ringgate_cache_requests_total" ["status"]
+    CACHE: Counter "ringgate_cache_requests_total" ["api", "route", "method", "status"]
         "Requests to routes with a cache, by what it had to do with them.";
     CACHE_ENTRIES: Gauge "ringgate_cache_entries" []
         "Responses that are kept.";
     CACHE_BYTES: Gauge "ringgate_cache_bytes" []
         "Memory that they take; `size` of the table `cache` is the most.";
+    CACHE_ROUTE_ENTRIES: Gauge "ringgate_cache_route_entries" ["api", "route", "method"]
+        "Responses of a route that are kept.";
+    CACHE_ROUTE_BYTES: Gauge "ringgate_cache_route_bytes" ["api", "route", "method"]
+        "Memory that they take.";
+    CACHE_EVICTIONS: Counter "ringgate_cache_evictions_total" ["api", "route", "method"]
+        "Responses of a route that had to make room for others.";
     RETRIES: Counter "ringgate_retries_total" []
         "Upstream attempts after the first one of their exchange.";
     RETRIES_DENIED: Counter "ringgate_retries_denied_total" []

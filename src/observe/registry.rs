@@ -65,6 +65,20 @@ pub(crate) struct State {
     /// By authorizer: how often its issuer's keys were fetched, and could not be.
     pub(crate) jwks: BTreeMap<Box<str>, [u64; 2]>,
     pub(crate) usage: Option<Usage>,
+    pub(crate) cached: Vec<CachedRoute>,
+}
+
+/// What is kept of a route's responses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachedRoute {
+    /// `API METHODS PATH`
+    pub name: Box<str>,
+    /// Responses.
+    pub entries: u64,
+    /// Bytes that they take.
+    pub bytes: u64,
+    /// Responses that had to make room for others.
+    pub evictions: u64,
 }
 
 /// What quotas have counted.
@@ -252,6 +266,12 @@ impl Registry {
     /// Notes what has become of quotas.
     pub fn usage(&self, note: impl FnOnce(&mut Usage)) {
         self.with(|state| note(state.usage.get_or_insert_default()));
+    }
+
+    /// Notes what is kept, by route; no more of them than have series of their own.
+    pub fn cached(&self, mut routes: Vec<CachedRoute>) {
+        routes.truncate(limits::METRIC_ROUTES_MAX);
+        self.with(|state| state.cached = routes);
     }
 
     /// Notes that certificate files had changed, and whether what is in them now was taken.

@@ -269,6 +269,8 @@ pub struct Route {
     pub validator: Option<Arc<Validator>>,
     /// How its responses are kept, if they are.
     pub cache: Option<Box<cache::Policy>>,
+    /// Some route of its API keeps responses by HTTP's rules: requests that change something end what is kept of their URI.
+    pub invalidates: bool,
     /// The share of its requests that another route answers.
     pub canary: Option<Box<Canary>>,
     /// Where it was written, `file:line`: for `ringgate explain` and `routes`.

@@ -38,13 +38,18 @@ pub struct Judgement {
 }
 
 impl Circumstances<'_> {
-    /// What the policies of the user and of the API say about a request for the path `matched` of an API with this base path. Its
+    /// What the policies of the user and of the API say about doing that with the path `matched` of an API with this base path. Its
     /// ARN goes into `arn`.
-    pub fn judge(&self, access: &Access, (matched, base): (&[u8], &str), arn: &mut Vec<u8>) -> Judgement {
+    pub fn judge(
+        &self,
+        (action, access): (Action, &Access),
+        (matched, base): (&[u8], &str),
+        arn: &mut Vec<u8>,
+    ) -> Judgement {
         self.method_arn(access, matched, base, arn);
         let user = self.user.map(|user| Principal::User { arn: &user.arn, account: &user.account });
         let request = Request {
-            action: Action::Invoke,
+            action,
             arn,
             stage_at: access.rules.stage_at,
             principal: user.unwrap_or(Principal::Anonymous),
@@ -160,7 +165,7 @@ pub fn source(proxies: &[IpNet], (client, trusted): (IpAddr, bool), head: &Reque
 
 #[cfg(test)]
 mod tests {
-    use super::{Circumstances, source};
+    use super::{Action, Circumstances, source};
     use crate::{
         auth::sigv4::fuzz::request,
         plan::access::{Access, Rules},
@@ -202,7 +207,7 @@ mod tests {
             ("/", "/", "/GET/", "the root"),
         ] {
             let mut out = Vec::new();
-            about.judge(&access, (path.as_bytes(), base), &mut out);
+            about.judge((Action::Invoke, &access), (path.as_bytes(), base), &mut out);
             assert_eq!(String::from_utf8_lossy(&out), format!("{arn}{expect}"), "{why}");
         }
     }

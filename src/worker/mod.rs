@@ -21,7 +21,7 @@ use adopt::CorePlan;
 use mailbox::{Mailbox, Message, Post};
 use rustix::fd::OwnedFd;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     net::SocketAddr,
     sync::{
@@ -165,6 +165,8 @@ impl Workers {
             post.send(Message::Install { plan: plan.clone(), sockets });
         }
         self.store.set_budget(plan.cache_bytes);
+        let cached: HashSet<u64> = plan.routes.iter().filter_map(|route| Some(route.cache.as_ref()?.route)).collect();
+        self.store.keep_tallies(&|route| cached.contains(&route));
         self.listening = plan.listeners.iter().map(|l| l.address.clone()).collect();
         self.retired.push((plan, plans));
         Ok(())

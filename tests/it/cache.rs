@@ -1,5 +1,8 @@
 //! The response cache over HTTP: what is kept, for whom, for how long, and who fetches it.
 
+mod purge;
+mod rules;
+
 use crate::support::{
     client::{Client, Response, get},
     gateway::Gateway,

@@ -6,13 +6,14 @@ use super::{
 };
 use crate::{
     base::clock::monotonic_now,
+    cache::Tally,
     config::json::Json,
     control::{
         purge,
         usage::{Answer, Query, What},
     },
     http::status::Status,
-    observe::exposition,
+    observe::{exposition, registry::CachedRoute},
     plan::throttle::Limit,
 };
 use std::{
@@ -135,6 +136,13 @@ fn show(state: &AdminState, page: Page, request: &Request) -> Response {
             let (entries, bytes) = state.store.size();
             state.registry.cache_entries.set(entries);
             state.registry.cache_bytes.set(bytes);
+            let of = |tally: &Arc<Tally>| CachedRoute {
+                name: tally.name.clone(),
+                entries: tally.entries(),
+                bytes: tally.bytes(),
+                evictions: tally.evictions(),
+            };
+            state.registry.cached(state.store.tallies().iter().map(of).collect());
             ok(exposition::CONTENT_TYPE, exposition::page(&state.registry).into())
         }
         Page::Config => Response { body: Body::Shared(state.config()), ..ok(JSON, "".into()) },

@@ -1,12 +1,12 @@
 //! What is fetched for the cache: from the question to the stored response.
 
 use super::super::{Core, Opened, Rejection, Request};
-use super::{Hit, key};
+use super::{Hit, invalidate::invalidate, key};
 use crate::{
     base::{clock::Instant, limits},
     cache::{
-        Came, Credentials, Draft, Fetched, Group, Labels, Mark, Refused, Shelf, State, Store, Stored, Terms, Wish,
-        key::varying,
+        Came, Credentials, Draft, Fetched, Group, Labels, Mark, Refused, Shelf, Slot, State, Store, Stored, Terms,
+        Wish, key::varying,
     },
     http::head::{Framing, ResponseHead},
     observe::event::CacheStatus,
@@ -23,8 +23,8 @@ use std::{rc::Rc, sync::Arc};
 pub enum Fetching {
     /// It is kept, if it may be.
     Fill(Fill),
-    /// If it succeeds, what is kept under that key is not the truth any more (RFC 9111 §4.4).
-    Unsafe(Mark),
+    /// If it succeeds, something that is kept is not the truth any more (RFC 9111 §4.4).
+    Unsafe,
 }
 
 /// A fetch. Dropped before its time, it has failed.
@@ -72,7 +72,7 @@ impl Fetching {
     pub fn conditions(&self) -> Option<&[u8]> {
         match self {
             Self::Fill(fill) => Some(&fill.lines),
-            Self::Unsafe(_) => None,
+            Self::Unsafe => None,
         }
     }
 }
@@ -107,7 +107,7 @@ impl Fill {
     fn put(&mut self, mark: Mark, stored: Arc<Stored>) -> bool {
         let fetched = self.fetched.as_ref().filter(|_| mark == self.mark);
         let current = self.group.as_ref().is_none_or(|group| !group.is_gone());
-        current && self.store.put(mark, fetched, self.sequence, stored)
+        current && self.store.put(mark, fetched, stored)
     }
 }
 
@@ -138,10 +138,8 @@ fn conditions(old: &Stored) -> Vec<u8> {
 pub fn arrived(core: &Core, opened: &mut Opened, request: &Request<'_>, head: &ResponseHead, bytes: &[u8]) -> Arrived {
     let mut fill = match opened.fetching.take().map(|fetching| *fetching) {
         None => return Arrived::Passes(None),
-        Some(Fetching::Unsafe(mark)) => {
-            if (200..400).contains(&head.status.0) {
-                core.shelf.store().forget(mark);
-            }
+        Some(Fetching::Unsafe) => {
+            invalidate(core, opened, request, head, bytes);
             return Arrived::Passes(None);
         }
         Some(Fetching::Fill(fill)) => fill,
@@ -180,9 +178,10 @@ pub fn rescued(core: &Core, opened: &mut Opened, rejection: &Rejection) -> Optio
     Some(Hit { stored: old, warned: false, refresh: None })
 }
 
-fn may_stand_in(core: &Core, old: &Stored) -> bool {
+fn may_stand_in(core: &Core, old: &Arc<Stored>) -> bool {
     let state = old.state(core.net.recent(), &Wish::default());
-    !old.is_gone() && matches!(state, State::Fresh | State::IfError | State::WhileRevalidated)
+    core.shelf.store().stands(&Slot::Kept(Arc::clone(old)))
+        && matches!(state, State::Fresh | State::IfError | State::WhileRevalidated)
 }
 
 fn terms(core: &Core, policy: &Policy, fill: &Fill, head: &ResponseHead, bytes: &[u8]) -> Result<Terms, Refused> {
@@ -225,7 +224,7 @@ fn freshened(
     };
     draft.add(old.content());
     let tags = tags(&merged, &lines);
-    let stored = Arc::new(draft.finish(key::labels(core, policy, request, &tags)));
+    let stored = Arc::new(draft.finish(key::labels(core, policy, request, &tags, fill.sequence)));
     match terms {
         Ok(_) => {
             let came = if fill.put(fill.mark, Arc::clone(&stored)) { Came::Kept } else { Came::Failed };
@@ -269,7 +268,7 @@ fn record(
         refused(core, &mut fill, head, Refused::TooLarge);
         return Arrived::Passes(None);
     };
-    let labels = key::labels(core, policy, request, &tags(head, bytes));
+    let labels = key::labels(core, policy, request, &tags(head, bytes), fill.sequence);
     let Some(mark) = placed(&mut fill, (opened, policy), request, vary, &labels) else {
         return Arrived::Passes(None);
     };

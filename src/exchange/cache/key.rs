@@ -9,6 +9,20 @@ use crate::{
     plan::cache::{Policy, Source},
 };
 
+/// What is asked for.
+pub(super) struct Target<'a> {
+    pub(super) path: &'a [u8],
+    pub(super) query: Option<&'a [u8]>,
+}
+
+impl<'a> Target<'a> {
+    /// What `request` asks for.
+    pub(super) fn of(request: &Request<'a>) -> Self {
+        let (head, bytes) = (request.head, request.bytes);
+        Self { path: head.path.of(bytes), query: head.has_query.then(|| head.query.of(bytes)) }
+    }
+}
+
 /// Writes the first key into `out`: all but who asks and what the response varies by.
 ///
 /// Forwarding fields are part of it where they go along, which is so for trusted proxies only: whoever could choose them
@@ -17,6 +31,7 @@ pub(super) fn primary(
     policy: &Policy,
     opened: &Opened,
     request: &Request<'_>,
+    target: &Target<'_>,
     (parameters, normal): (&Params, &[u8]),
     out: &mut Vec<u8>,
 ) {
@@ -24,13 +39,13 @@ pub(super) fn primary(
     out.clear();
     out.extend_from_slice(&policy.salt.to_le_bytes());
     lower_part(out, head.host.of(bytes));
-    key::part(out, head.path.of(bytes));
-    match &policy.key {
-        None if head.has_query => key::part(out, head.query.of(bytes)),
-        None => {}
-        Some(sources) => {
+    key::part(out, target.path);
+    match (&policy.key, target.query) {
+        (None, Some(query)) => key::part(out, query),
+        (None, None) => {}
+        (Some(sources), _) => {
             for source in sources {
-                append(source, opened, request, (parameters, normal), out);
+                append(source, opened, request, target, (parameters, normal), out);
             }
         }
     }
@@ -54,22 +69,22 @@ fn append(
     source: &Source,
     opened: &Opened,
     request: &Request<'_>,
+    target: &Target<'_>,
     (parameters, normal): (&Params, &[u8]),
     out: &mut Vec<u8>,
 ) {
-    let (head, bytes) = (request.head, request.bytes);
     match source {
         Source::Path(index) => {
-            let path = if normal.is_empty() { head.path.of(bytes) } else { normal };
+            let path = if normal.is_empty() { target.path } else { normal };
             key::part(out, parameters.get(*index).map(|span| span.of(path)).unwrap_or_default());
         }
         Source::Query(name) => {
-            for value in query::all(head.query.of(bytes), name.as_bytes()) {
+            for value in query::all(target.query.unwrap_or_default(), name.as_bytes()) {
                 key::part(out, value);
             }
             out.extend_from_slice(&u32::MAX.to_le_bytes());
         }
-        Source::Header(name) => key::header(out, &head.fields, bytes, name),
+        Source::Header(name) => key::header(out, &request.head.fields, request.bytes, name),
         Source::Proved(name) => {
             key::part(out, opened.who.as_deref().and_then(|who| who.get(name)).unwrap_or_default().as_bytes());
         }
@@ -111,8 +126,8 @@ pub(super) fn mark(store: &Store, key: &[u8]) -> Option<Mark> {
     if key.len() > limits::CACHE_KEY_BYTES_MAX { None } else { store.marker.mark(key) }
 }
 
-/// What a response is purged by, whose tags are the values `tags`.
-pub(super) fn labels(core: &Core, policy: &Policy, request: &Request<'_>, tags: &[&[u8]]) -> Labels {
+/// What a response is purged by, whose tags are the values `tags`, and that was asked for after `since` purges.
+pub(super) fn labels(core: &Core, policy: &Policy, request: &Request<'_>, tags: &[&[u8]], since: u64) -> Labels {
     let head = request.head;
     let store = core.shelf.store();
     let host = head.host_name.of(request.bytes);
@@ -120,5 +135,6 @@ pub(super) fn labels(core: &Core, policy: &Policy, request: &Request<'_>, tags: 
     let url = store.url(host, head.path.of(request.bytes), query);
     let words = tags.iter().flat_map(|value| value.split(|&b| matches!(b, b' ' | b'\t' | b',')));
     let words = words.map(list::trim).filter(|word| !word.is_empty()).take(limits::CACHE_TAGS_MAX);
-    Labels { url, route: policy.route, tags: words.map(|word| store.tag(word)).collect() }
+    let tags = words.map(|word| store.tag(word)).collect();
+    Labels { url, tally: store.tally(policy.route, &policy.name), tags, since }
 }

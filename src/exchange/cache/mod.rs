@@ -5,11 +5,13 @@
 //! what many wait for: see [`go_on`].
 
 mod fill;
+mod invalidate;
 mod key;
 
 use super::{
     Core, Epoch, Opened, Rejection, Reply, Request,
     integrate::{self, Matched},
+    permit,
     validate::Validated,
 };
 pub use crate::cache::{Part, Ranges, Stored};
@@ -29,6 +31,7 @@ use crate::{
     upstream::body::RequestBody,
 };
 pub use fill::{Arrived, Fetching, Fill, Recording, arrived, rescued};
+use key::Target;
 use std::sync::Arc;
 
 /// A response that is kept, as the answer to a request.
@@ -67,6 +70,8 @@ struct Asked<'a> {
     authorization: bool,
     /// It asks for a range: that is answered from what is kept, but never kept.
     ranged: bool,
+    /// A policy lets its sender replace what is kept (reference, section 1.8).
+    may_invalidate: bool,
     now: Instant,
 }
 
@@ -97,11 +102,16 @@ pub fn begin(
     mut matched: Matched<'_>,
     opened: &mut Opened,
 ) -> Result<Reply, Rejection> {
-    if let Some(policy) = &route.cache {
+    if let Some(policy) = &route.cache
+        && matches!(request.head.method, Method::Get | Method::Head)
+    {
         match lookup(core, route, policy, (request, body), &mut matched, validated, opened) {
             Ok(reply) => return Ok(reply),
             Err(given_back) => validated = given_back,
         }
+    }
+    if route.invalidates && invalidate::is_unsafe(request.head.method) {
+        opened.fetching = Some(Box::new(Fetching::Unsafe));
     }
     integrate::begin(core, epoch, route, request, body, validated, matched, opened)
 }
@@ -118,16 +128,9 @@ fn lookup(
     validated: Validated,
     opened: &mut Opened,
 ) -> Result<Reply, Validated> {
-    let Some(asked) = Asked::of(core, policy, request, body) else { return Err(validated) };
+    let Some(mut asked) = Asked::of(core, policy, request, body) else { return Err(validated) };
+    asked.judge(core, route, (request, matched.1), opened);
     let Some(found) = find(core, opened, &asked, request, matched) else { return Err(validated) };
-    if !matches!(request.head.method, Method::Get | Method::Head) {
-        if !matches!(request.head.method, Method::Options | Method::Trace)
-            && matches!(policy.rules.mode, Mode::Http { .. })
-        {
-            opened.fetching = Some(Box::new(Fetching::Unsafe(found.primary)));
-        }
-        return Err(validated);
-    }
     decide(core, route, &asked, found, (request, validated), opened, None)
 }
 
@@ -152,10 +155,13 @@ pub fn go_on(
     let until = if matches!(came, Some(Came::Kept | Came::Failed)) { until } else { Instant::default() };
     let asked = Asked::of(core, policy, request, body);
     let again = match asked {
-        Some(asked) => match find(core, opened, &asked, request, &mut matched) {
-            Some(found) => decide(core, route, &asked, found, (request, validated), opened, Some(until)),
-            None => Err(validated),
-        },
+        Some(mut asked) => {
+            asked.judge(core, route, (request, matched.1), opened);
+            match find(core, opened, &asked, request, &mut matched) {
+                Some(found) => decide(core, route, &asked, found, (request, validated), opened, Some(until)),
+                None => Err(validated),
+            }
+        }
         None => Err(validated),
     };
     match again {
@@ -212,7 +218,20 @@ impl<'a> Asked<'a> {
         }
         let wish = Wish::of(&head.fields, request.bytes);
         let authorization = authorization && !policy.takes_authorization;
-        Some(Self { policy, wish, authorization, ranged, now: core.net.recent() })
+        Some(Self { policy, wish, authorization, ranged, may_invalidate: false, now: core.net.recent() })
+    }
+
+    /// Finds out whether its sender may replace what is kept, if that is what it wants and if that depends on who they are.
+    fn judge(&mut self, core: &Core, route: &Route, (request, path): (&Request<'_>, &[u8]), opened: &Opened) {
+        let fixed = matches!(self.policy.rules.mode, Mode::Fixed { .. });
+        if fixed
+            && self.policy.invalidation != Invalidation::Anyone
+            && self.wish.refuses_any()
+            && let Some(access) = &route.access
+        {
+            let matched = super::route::matched(request, path);
+            self.may_invalidate = permit::may_invalidate(core, access, request, matched, opened);
+        }
     }
 
     /// What it has shown of who sent it.
@@ -234,14 +253,14 @@ fn find(
     (parameters, path, scratch): &mut Matched<'_>,
 ) -> Option<Found> {
     let store = core.shelf.store();
-    key::primary(asked.policy, opened, request, (parameters, path), scratch);
+    key::primary(asked.policy, opened, request, &Target::of(request), (parameters, path), scratch);
     let primary = key::mark(store, scratch)?;
     let slot = core.shelf.find(primary, asked.now);
     let group = match slot {
         Some(Slot::Group(group)) => group,
         // Who asks is no part of the first key, so that a change by one of them is one for all.
         _ if asked.policy.by_principal => {
-            let labels = key::labels(core, asked.policy, request, &[]);
+            let labels = key::labels(core, asked.policy, request, &[], store.sequence());
             store.group(primary, Vec::new(), labels)
         }
         slot => return Some(Found { primary, mark: primary, group: None, slot }),
@@ -262,7 +281,7 @@ fn decide(
     until: Option<Instant>,
 ) -> Result<Reply, Validated> {
     let policy = asked.policy;
-    let (wish, warned) = match wished(policy, &asked.wish) {
+    let (wish, warned) = match wished(policy, asked) {
         Ok(wished) => wished,
         Err(rejection) => return Ok(Reply::Rejected(rejection)),
     };
@@ -305,20 +324,41 @@ fn decide(
         opened.cache_status = CacheStatus::Bypass;
         return Err(validated);
     }
-    let passing = matches!(found.slot, Some(Slot::Passing(_)));
-    let patience = until.unwrap_or_else(|| asked.now.plus(policy.wait));
-    let fetched = match () {
-        () if passing || asked.now >= patience => None,
-        () => match core.shelf.store().turn(found.mark) {
-            Turn::Ours(fetched) => Some(fetched),
-            Turn::Theirs(_) if asked.wish.refuses_any() => None,
-            Turn::Theirs(fetched) => return Ok(Reply::Wait(Box::new(Wait { fetched, until: patience, validated }))),
-        },
+    let until = until.unwrap_or_else(|| asked.now.plus(policy.wait));
+    let fetched = match turn(core, asked, &found, old.as_ref(), until) {
+        Ok(fetched) => fetched,
+        Err(fetched) => return Ok(Reply::Wait(Box::new(Wait { fetched, until, validated }))),
     };
     opened.cache_status = if old.is_some() { CacheStatus::Expired } else { CacheStatus::Miss };
     let fill = Fill::new(core, (found.primary, found.mark, found.group), fetched, old, asked.credentials(), policy);
     opened.fetching = Some(Box::new(Fetching::Fill(fill)));
     Err(validated)
+}
+
+/// Whether a request fetches what was not found, and whether others may wait for that. `Err`: the fetch that it waits for itself.
+fn turn(
+    core: &Core,
+    asked: &Asked<'_>,
+    found: &Found,
+    old: Option<&Arc<Stored>>,
+    until: Instant,
+) -> Result<Option<Arc<Fetched>>, Arc<Fetched>> {
+    if matches!(found.slot, Some(Slot::Passing(_))) || asked.now >= until {
+        return Ok(None);
+    }
+    let store = core.shelf.store();
+    let refuses = asked.wish.refuses_any();
+    match store.turn(found.mark) {
+        // Between the look and the turn another one's may have come.
+        Turn::Ours(fetched) if !refuses && store.has_other(found.mark, old) => {
+            store.settle(found.mark, &fetched, Came::Kept, core.id.0);
+            core.shelf.look();
+            Err(fetched)
+        }
+        Turn::Ours(fetched) => Ok(Some(fetched)),
+        Turn::Theirs(_) if refuses => Ok(None),
+        Turn::Theirs(fetched) => Err(fetched),
+    }
 }
 
 /// Something stale, and whoever is the first to get it fetches it anew (RFC 5861 §3).
@@ -346,15 +386,16 @@ fn while_revalidated(
 }
 
 /// What a request wishes that counts, and whether it has to be told that more did not.
-fn wished(policy: &Policy, wish: &Wish) -> Result<(Wish, bool), Rejection> {
+fn wished(policy: &Policy, asked: &Asked<'_>) -> Result<(Wish, bool), Rejection> {
     if matches!(policy.rules.mode, Mode::Http { .. }) {
-        return Ok((*wish, false));
+        return Ok((asked.wish, false));
     }
     let none = Wish::default();
-    if !wish.refuses_any() {
+    if !asked.wish.refuses_any() {
         return Ok((none, false));
     }
     match policy.invalidation {
+        _ if asked.may_invalidate => Ok((Wish { no_cache: true, ..none }, false)),
         Invalidation::Anyone => Ok((Wish { no_cache: true, ..none }, false)),
         Invalidation::Refused => Err(Rejection { detail: "invalidation", ..Rejection::new(Reason::Forbidden) }),
         Invalidation::Warned => Ok((none, true)),

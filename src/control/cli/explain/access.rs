@@ -5,7 +5,7 @@ use crate::{
     auth::{
         address::Admission,
         jwt::{self, Claims},
-        policy::{Decision, Outcome, Policy, Verdict},
+        policy::{Action, Decision, Outcome, Policy, Verdict},
         sigv4::{Body, Core, Failure, Kind, Request, UserId, Verifier, body},
     },
     base::clock::unix_now,
@@ -216,7 +216,7 @@ fn policies(plan: &Plan, route: &Route, access: &Access, about: &Circumstances<'
         return None;
     }
     let (base, mut arn) = (plan.apis.get(route.api.index()).map_or("/", |api| &api.base_path), Vec::new());
-    let judged = about.judge(access, (path, base), &mut arn);
+    let judged = about.judge((Action::Invoke, access), (path, base), &mut arn);
     let said = |of: &str, policy: Option<&Policy>, decision: Option<Decision>| {
         let decision = decision?;
         let number = decision.statement.map(|at| {
