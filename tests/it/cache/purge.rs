@@ -42,7 +42,7 @@ fn look(port: u16, objects: &Objects, seed: usize) {
     let mut number = seed;
     while !objects.over.load(Ordering::Relaxed) {
         number = (number * 5 + 3) % OBJECTS;
-        let language = if number % 3 == 0 { "de" } else { "en" };
+        let language = if number.is_multiple_of(3) { "de" } else { "en" };
         let least = objects.least[number].load(Ordering::SeqCst);
         let answer = client.ask(format!("GET /{number}/x HTTP/1.1\r\nHost: h\r\nAccept-Language: {language}\r\n\r\n"));
         let got: u64 = answer.text().parse().unwrap();
