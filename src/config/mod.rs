@@ -38,6 +38,7 @@ pub mod tree;
 pub mod unit;
 pub mod upstream;
 pub mod validation;
+mod veil;
 
 pub use diagnostic::{Diagnostic, Report, Severity};
 pub use reader::FileValue;

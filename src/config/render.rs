@@ -4,6 +4,7 @@ use super::{
     diagnostic::{Diagnostic, Report, Severity},
     json::Json,
     source::{Place, Source, Sources},
+    veil::veiled,
 };
 use std::fmt::Write;
 
@@ -50,7 +51,7 @@ fn diagnostic_json(diagnostic: &Diagnostic, sources: &Sources) -> Json {
     let mut object = Json::object([
         ("severity", Json::text(diagnostic.severity.name())),
         ("code", Json::text(diagnostic.code.to_string())),
-        ("message", Json::text(&diagnostic.message)),
+        ("message", Json::text(veiled(&diagnostic.message))),
     ]);
     place_json(&mut object, diagnostic.place, sources);
     if !diagnostic.expected.is_empty() {
@@ -82,7 +83,7 @@ fn one(out: &mut String, diagnostic: &Diagnostic, sources: &Sources, paint: Pain
         Severity::Error => paint.red(&format!("error[{}]", diagnostic.code)),
         Severity::Warning => paint.yellow(&format!("warning[{}]", diagnostic.code)),
     };
-    let _ = writeln!(out, "{head}{}", paint.bold(&format!(": {}", printable(&diagnostic.message))));
+    let _ = writeln!(out, "{head}{}", paint.bold(&format!(": {}", printable(&veiled(&diagnostic.message)))));
     let gutter = gutter(diagnostic, sources);
     let main = Excerpt { arrow: "-->", mark: '^', label: &diagnostic.expected };
     excerpt(out, diagnostic.place, sources, gutter, &main, paint);
@@ -136,6 +137,7 @@ fn excerpt(out: &mut String, place: Place, sources: &Sources, gutter: usize, how
 /// The part of the line that is shown, the columns before the mark, and the columns marked (at least one).
 fn window(source: &Source, place: Place, line: usize) -> (String, usize, usize) {
     let (text, start) = source.line(line);
+    let text = &*veiled(text);
     let from = floor(text, (place.span.start as usize).saturating_sub(start));
     let to = floor(text, (place.span.end as usize).saturating_sub(start)).max(from);
     let (before, marked, after) = (&text[..from], &text[from..to], &text[to..]);

@@ -218,6 +218,8 @@ impl Both<'_> {
                 Stopped { reason: Reason::UpstreamTruncated, detail: e.kind.label() }
             }
             PumpError::TooLarge => Stopped { reason: Reason::TooLarge, detail: "" },
+            // Nobody announces what a response is.
+            PumpError::Forged => Stopped { reason: Reason::Internal, detail: "" },
         })
     }
 
@@ -228,6 +230,7 @@ impl Both<'_> {
             Ok(step) => Ok(step),
             Err(PumpError::Sink(_)) if !self.tunnel => Ok(Step::Done),
             Err(PumpError::Sink(_)) => Err(Stopped { reason: Reason::Ok, detail: "reset" }),
+            Err(PumpError::Forged) => Err(Stopped { reason: Reason::BadSignature, detail: "body_mismatch" }),
             Err(_) => Err(Stopped { reason: Reason::ClientClosed, detail: "" }),
         }
     }

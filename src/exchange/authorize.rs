@@ -4,7 +4,7 @@ use super::{
     Core, Opened, Rejection, Request,
     admit::Admitted,
     consult::{self, Questions},
-    permit,
+    permit::{self, Signed},
 };
 use crate::{
     auth::{
@@ -16,6 +16,7 @@ use crate::{
         sigv4::{Body, UserId, body},
     },
     base::{
+        digest::Hash,
         limits,
         published::{Held, Seen},
         span::Span,
@@ -23,7 +24,7 @@ use crate::{
     http::{field::is_word, head::Framing},
     observe::event::Reason,
     plan::{
-        Access, Plan, Route,
+        Access, Integration, Plan, Route,
         access::{Authorizer, BadToken, Generation, Jwt, KeyRule, Method, Provided, ProviderKeys, Remembered},
         call::{Told, Verdicts},
     },
@@ -121,6 +122,8 @@ impl NewKeys {
 /// What the checks came to, if nothing is wrong.
 enum Passes {
     Yes,
+    /// If its body has this hash.
+    Sealed(Hash),
     BodyFirst,
     KeysFirst(Awaited),
     AskFirst,
@@ -199,14 +202,21 @@ pub fn authorize(
     core: &Core,
     route: &Route,
     request: &Request<'_>,
-    (body, matched): (&RequestBody<'_>, &[u8]),
+    (body, matched): (&mut RequestBody<'_>, &[u8]),
     opened: &mut Opened,
     (admitted, patient): (Admitted, bool),
 ) -> Result<Verdict, Rejection> {
     let Some(access) = &route.access else { return Ok(Verdict::Authorized(Authorized(admitted))) };
     Ok(match check(core, access, request, (&|| there(body), matched), None, opened, patient)? {
         Passes::Yes => Verdict::Authorized(Authorized(admitted)),
-        Passes::BodyFirst => Verdict::BodyFirst(Unproven(admitted)),
+        // It passes on its way to an upstream, up to its last byte, and is looked at there; where it is for others, here.
+        Passes::Sealed(hash)
+            if matches!((&route.integration, body.framing), (Integration::HttpProxy(_), Framing::Length(_))) =>
+        {
+            body.announced = Some(Box::new(hash));
+            Verdict::Authorized(Authorized(admitted))
+        }
+        Passes::Sealed(_) | Passes::BodyFirst => Verdict::BodyFirst(Unproven(admitted)),
         Passes::AskFirst => Verdict::AskFirst(Unasked(admitted)),
         Passes::KeysFirst(awaited) => Verdict::KeysFirst(NewKeys { admitted, awaited }),
     })
@@ -229,7 +239,9 @@ pub fn told(
     let access = route.access.as_ref().ok_or(Rejection::new(Reason::Internal))?;
     match check(core, access, request, (&|| Body::None, matched), Some(said), opened, false)? {
         Passes::Yes => Ok(Authorized(admitted)),
-        Passes::BodyFirst | Passes::KeysFirst(_) | Passes::AskFirst => Err(Rejection::new(Reason::Internal)),
+        Passes::Sealed(_) | Passes::BodyFirst | Passes::KeysFirst(_) | Passes::AskFirst => {
+            Err(Rejection::new(Reason::Internal))
+        }
     }
 }
 
@@ -250,7 +262,9 @@ pub fn settle(
     let access = route.access.as_ref().ok_or(Rejection::new(Reason::Internal))?;
     match check(core, access, request, (&body, matched), None, opened, false)? {
         Passes::Yes => Ok(Authorized(admitted)),
-        Passes::BodyFirst | Passes::KeysFirst(_) | Passes::AskFirst => Err(Rejection::new(Reason::Internal)),
+        Passes::Sealed(_) | Passes::BodyFirst | Passes::KeysFirst(_) | Passes::AskFirst => {
+            Err(Rejection::new(Reason::Internal))
+        }
     }
 }
 
@@ -289,14 +303,18 @@ fn check(
             core.failures.borrow_mut().note(client, ALLOWANCE, now);
         }
     };
-    let mut user = None;
+    let (mut user, mut sealed) = (None, None);
     match access.authorizer.as_deref() {
         None => {}
         Some(Authorizer { method: Method::Iam(verifier), .. }) => {
-            user = permit::signature(core, verifier, request, body(), opened).inspect_err(note)?;
-            if user.is_none() {
-                return Ok(Passes::BodyFirst);
-            }
+            user = match permit::signature(core, verifier, request, body(), opened).inspect_err(note)? {
+                Signed::By(user) => Some(user),
+                Signed::If(user, hash) => {
+                    sealed = Some(hash);
+                    Some(user)
+                }
+                Signed::BodyNeeded => return Ok(Passes::BodyFirst),
+            };
         }
         Some(Authorizer { method: Method::Call(call), id, .. }) => {
             let told = match said {
@@ -328,7 +346,7 @@ fn check(
     if let Some(rule) = &access.key {
         key(core, rule, request, opened).inspect_err(note)?;
     }
-    Ok(Passes::Yes)
+    Ok(sealed.map_or(Passes::Yes, Passes::Sealed))
 }
 
 /// Asks the provider for newer keys; what is to be waited for, unless too many wait already.

@@ -70,6 +70,8 @@ impl From<Fault> for Refused {
         match fault {
             Fault::ClientGone | Fault::ClientTimeout | Fault::ClientBody(_) => Self::Gone,
             Fault::TooLarge => Self::Broken("answer_too_large"),
+            // Nobody announces what is asked here.
+            Fault::Forged => Self::Failed("reset"),
             Fault::Garbage(_) | Fault::TooManyInterim => Self::Broken("answer_garbage"),
             Fault::Timeout | Fault::ConnectTimeout => Self::Failed("timeout"),
             Fault::NoServer | Fault::Unresolved | Fault::Connect(_) => Self::Failed("connect"),

@@ -6,7 +6,7 @@ use super::{
     context::Asking,
     local,
     map::{self, Made},
-    respond,
+    permit, respond,
     throttle::Throttled,
     validate::Validated,
 };
@@ -17,7 +17,8 @@ use crate::{
     plan::{Access, HttpProxy, Integration, Mapped, PathTemplate, Piece, Route},
     route::Params,
     upstream::{
-        Answer, Arrived, Begun, Call, Flight, Start, Upstream, body::RequestBody, manners::Polite, request::Outgoing,
+        Answer, Arrived, Begun, Call, Fault, Flight, Start, Upstream, body::RequestBody, manners::Polite,
+        request::Outgoing,
     },
 };
 
@@ -159,7 +160,10 @@ pub async fn ask(
         }
         Err(failure) => {
             opened.notes = failure.notes;
-            let rejection = Rejection::from(failure.fault);
+            let rejection = match failure.fault {
+                Fault::Forged => permit::forged(core, opened).closing(),
+                fault => Rejection::from(fault),
+            };
             if rejection.reason == Reason::BadRequest {
                 core.metrics.reject(rejection.detail);
             }

@@ -33,7 +33,7 @@ pub async fn have(
     let until = core.net.now().plus(limits::JWKS_WAIT);
     let authorized = loop {
         let over = wait(core, request, &keys, until).await;
-        let known = (&*body, matched(request, path));
+        let known = (&mut *body, matched(request, path));
         match authorize::authorize(core, route, request, known, opened, (keys.admitted(), !over)) {
             Ok(Verdict::Authorized(authorized)) => break authorized,
             Ok(Verdict::KeysFirst(again)) => keys = again,

@@ -141,7 +141,7 @@ pub fn run(
         Ok(admitted) => admitted,
         Err(rejection) => return (opened, Reply::Rejected(rejection)),
     };
-    let known = (&*body, route::matched(request, work.path));
+    let known = (&mut *body, route::matched(request, work.path));
     let authorized = match authorize::authorize(core, route, request, known, &mut opened, (admitted, true)) {
         Ok(authorize::Verdict::Authorized(authorized)) => authorized,
         Ok(authorize::Verdict::BodyFirst(unproven)) => {

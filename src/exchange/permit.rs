@@ -8,6 +8,7 @@ use crate::{
         policy::{Action, Verdict},
         sigv4::{self, Body, Failure, Kind, UserId, Verifier},
     },
+    base::digest::Hash,
     observe::event::Reason,
     plan::{
         Access, ApiKind, Plan,
@@ -41,6 +42,16 @@ pub fn addresses(plan: &Plan, access: &Access, request: &Request<'_>) -> Result<
     Err(Rejection { detail, ..Rejection::new(Reason::Forbidden) })
 }
 
+/// What a signature came to, if nothing is wrong with it.
+pub enum Signed {
+    /// It is this user's.
+    By(UserId),
+    /// It is this user's if the body has this hash, which they have signed.
+    If(UserId, Hash),
+    /// It can be computed with the body only.
+    BodyNeeded,
+}
+
 /// Who has signed the request; `None` if its body has to be had first.
 ///
 /// # Errors
@@ -51,20 +62,25 @@ pub fn signature(
     request: &Request<'_>,
     body: Body,
     opened: &mut Opened,
-) -> Result<Option<UserId>, Rejection> {
+) -> Result<Signed, Rejection> {
     let now = core.net.clock.unix(request.started);
     let asked = sigv4::Request { head: request.head, bytes: request.bytes };
     let verdict = verifier.verify(asked, body, now, &mut core.desk.borrow_mut().signatures);
     match verdict {
-        // A hash that was only announced proves nothing about the body that comes.
-        Ok(verified) if verified.body.is_some() => Ok(None),
-        Err(Failure::BodyNeeded) => Ok(None),
+        Err(Failure::BodyNeeded) => Ok(Signed::BodyNeeded),
         Ok(verified) => {
             opened.who = opened.epoch_ref().doorkeeper.user(verified.user);
-            Ok(Some(verified.user))
+            // A hash that was only announced proves nothing about the body that comes.
+            Ok(verified.body.map_or(Signed::By(verified.user), |hash| Signed::If(verified.user, hash)))
         }
         Err(failure) => Err(unsigned(core, &failure, opened)),
     }
+}
+
+/// That a body is not the one that its signature is of.
+#[cold]
+pub fn forged(core: &Core, opened: &mut Opened) -> Rejection {
+    unsigned(core, &Failure::BodyMismatch, opened)
 }
 
 /// Whether policies let the request pass: that of its user, if it has one, and that of its API.

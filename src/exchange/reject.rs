@@ -278,6 +278,7 @@ impl From<Fault> for Rejection {
             Fault::ClientTimeout => Self::new(Reason::ClientTimeoutBody).closing(),
             Fault::ClientBody(kind) => Self::malformed(kind.status(), kind.label()),
             Fault::TooLarge => Self::new(Reason::TooLarge).closing(),
+            Fault::Forged => with(Reason::BadSignature, "body_mismatch").closing(),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Phase 4: whether the request is what its route describes: parameters, then the body (reference, sections 0 and 7.8).
 
 use super::{
-    Awaited, Core, Opened, Rejection, Request, authorize, respond,
+    Awaited, Core, Opened, Rejection, Request, authorize, permit, respond,
     route::matched,
     throttle::{self, Throttled},
 };
 use crate::{
-    base::limits,
+    base::{digest::hash, limits},
     http::head::Framing,
     observe::event::Reason,
     plan::{Integration, Route, Validator},
@@ -149,6 +149,9 @@ pub async fn collect(
         }
         if request.alarm.is_cut() { rejection.cut() } else { rejection }
     })?;
+    if body.announced.take().is_some_and(|announced| hash(&content) != *announced) {
+        return Err(permit::forged(core, opened));
+    }
     let validator = route.and_then(|route| route.validator.as_ref());
     let throttled = match (awaited, route) {
         (Awaited::Proven(throttled), _) => throttled,

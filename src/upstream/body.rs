@@ -6,7 +6,7 @@ use super::{
     transcode::{Fed, Sink, Transcoder},
 };
 use crate::{
-    base::limits,
+    base::{digest::Hash, limits},
     http::head::{Framing, RequestHead},
     io::{Alarm, Net},
     tls::Stream,
@@ -42,6 +42,8 @@ pub struct RequestBody<'a> {
     pub is_held: bool,
     /// Content bytes of a body that was all in `prefix`.
     pub small: u64,
+    /// Its SHA-256, if that was announced and what announced it is proven. Whoever reads the body has to see that it is so.
+    pub announced: Option<Box<Hash>>,
 }
 
 impl<'a> RequestBody<'a> {
@@ -69,6 +71,7 @@ impl<'a> RequestBody<'a> {
             untouched: head.framing != Framing::None,
             is_held: false,
             small: 0,
+            announced: None,
         }
     }
 
@@ -93,6 +96,7 @@ impl<'a> RequestBody<'a> {
             untouched: framing != Framing::None,
             is_held: true,
             small: 0,
+            announced: None,
         }
     }
 

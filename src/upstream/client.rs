@@ -118,6 +118,8 @@ pub enum Fault {
     ClientBody(ErrorKind),
     /// The client's body is larger than the route takes.
     TooLarge,
+    /// The client's body is not the one that its signature is of.
+    Forged,
 }
 
 /// A connection to a server, while an exchange has it. Dropping it closes it.
@@ -367,9 +369,12 @@ impl Call<'_> {
             Fault::Timeout => Failed::Timeout,
             Fault::Closed | Fault::Broken(_) => Failed::Reset,
             Fault::Garbage(_) | Fault::TooManyInterim => Failed::Garbage,
-            Fault::NoServer | Fault::ClientGone | Fault::ClientTimeout | Fault::ClientBody(_) | Fault::TooLarge => {
-                return;
-            }
+            Fault::NoServer
+            | Fault::ClientGone
+            | Fault::ClientTimeout
+            | Fault::ClientBody(_)
+            | Fault::TooLarge
+            | Fault::Forged => return,
         };
         server.counters.fail(failed);
         if server.health.failed(self.net.now()) {
@@ -654,7 +659,11 @@ fn first_bytes<'a>(body: &mut RequestBody<'a>) -> Result<std::borrow::Cow<'a, [u
     if transcoder.is_done() {
         body.small = transcoder.content();
     } else {
-        body.pump = Some(Box::new(Pump::new(transcoder, body.limit)));
+        let mut pump = Box::new(Pump::new(transcoder, body.limit));
+        if let Some(announced) = &body.announced {
+            pump.seal(**announced, &bytes);
+        }
+        body.pump = Some(pump);
     }
     Ok(bytes)
 }
@@ -666,6 +675,7 @@ impl From<PumpError> for Fault {
             PumpError::Framing(e) => Self::ClientBody(e.kind),
             PumpError::Sink(_) => Self::Closed,
             PumpError::TooLarge => Self::TooLarge,
+            PumpError::Forged => Self::Forged,
         }
     }
 }

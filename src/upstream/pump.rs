@@ -2,7 +2,10 @@
 
 use super::transcode::Transcoder;
 use crate::{
-    base::limits,
+    base::{
+        digest::{BodyHash, Hash},
+        limits,
+    },
     h1::error::ParseError,
     io::{
         buf::Buffers,
@@ -26,6 +29,15 @@ pub struct Pump {
     busy: bool,
     /// Keeps what is received, if somebody wants it.
     pub tee: Option<Box<Tee>>,
+    /// What it has to be, if somebody has said so.
+    seal: Option<Box<Seal>>,
+}
+
+/// What a body of a known length was announced to be, which its last byte is not sent before.
+#[derive(Debug)]
+struct Seal {
+    passed: BodyHash,
+    announced: Hash,
 }
 
 /// Keeps the content of a body that passes.
@@ -115,13 +127,23 @@ pub enum PumpError {
     Sink(io::Error),
     /// More content than is allowed.
     TooLarge,
+    /// It is not the body that was announced. Its last byte was not sent.
+    Forged,
 }
 
 impl Pump {
     /// A pump for `body`, of which at most `limit` content bytes may pass.
     #[must_use]
     pub fn new(body: Transcoder, limit: u64) -> Self {
-        Self { body, held: Held::Nothing, sent: 0, limit, over: Vec::new(), busy: false, tee: None }
+        Self { body, held: Held::Nothing, sent: 0, limit, over: Vec::new(), busy: false, tee: None, seal: None }
+    }
+
+    /// Lets the body's end pass only if all of it, of which `passed` went already, has this SHA-256. Its content has to be as it is
+    /// received: nothing is decoded for it.
+    pub fn seal(&mut self, announced: Hash, passed: &[u8]) {
+        let mut seal = Box::new(Seal { passed: BodyHash::new(), announced });
+        seal.passed.update(passed);
+        self.seal = Some(seal);
     }
 
     /// One that has nothing to do any more: `body` was read to its end, and `over` behind it.
@@ -240,7 +262,7 @@ impl Pump {
     /// not copied. Returns as [`Pump::receive`].
     fn pipe(&mut self, from: &Stream, to: &Stream, pipes: &Pipes) -> Option<Result<(usize, usize), PumpError>> {
         let left = self.body.verbatim_left();
-        if left < pipes.threshold() || self.tee.is_some() {
+        if left < pipes.threshold() || self.tee.is_some() || self.seal.is_some() {
             return None;
         }
         let (from, _) = from.plain().zip(to.plain())?;
@@ -293,6 +315,15 @@ impl Pump {
         }
         let fed = self.body.feed(input).map_err(PumpError::Framing)?;
         self.over.extend_from_slice(input.get(fed.used..).unwrap_or_default());
+        if let Some(seal) = &mut self.seal {
+            seal.passed.update(&fed.bytes);
+        }
+        if self.body.is_done()
+            && let Some(seal) = self.seal.take()
+            && !seal.passed.is(&seal.announced)
+        {
+            return Err(PumpError::Forged);
+        }
         match fed.bytes {
             Cow::Borrowed(same) => Ok(Some(same.len())),
             Cow::Owned(bytes) => {

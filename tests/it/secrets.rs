@@ -19,8 +19,11 @@ const WRONG: &str = "wr0ng-S3cret-wr0ng-S3cret-wr0ng";
 const IAM_SECRET: &str = "IamS3cret/IamS3cret+IamS3cretIamS3cret01";
 const IAM_FILE: &str = "IamFileS3cret/IamFileS3cret+IamFileS3c02";
 const SESSION: &str = "SessionT0ken//SessionT0ken==";
+const GATEWAY: &str = "Gat3wayS3cret/Gat3wayS3cret+Gat3wayS3cret";
+const PASSWORD: &str = "urlPassw0rd";
 const ADMIN: &str = "adm1n-S3cret-adm1n-S3cret";
 
+#[expect(clippy::too_many_lines, reason = "one text")]
 fn config(issuer: &str, upstream: u16, digest: &str) -> String {
     let tls = free_port();
     format!(
@@ -70,6 +73,17 @@ session_token = "{SESSION}"
 access_key_id = "AKIDGUEST"
 secret_access_key_file = "guest.secret"
 
+[credentials.own]
+access_key_id = "AKIDOWN"
+secret_access_key = "{GATEWAY}"
+session_token = "{SESSION}"
+
+[authorizer.asked]
+type = "lambda_token"
+function = "arn:aws:lambda:eu-west-1:123456789012:function:token"
+endpoint = "http://127.0.0.1:{upstream}"
+credentials = "own"
+
 [[api_key]]
 name = "good"
 value_sha256 = "{digest}"
@@ -93,6 +107,12 @@ integration = {{ type = "http_proxy", upstream = "u" }}
 method = "ANY"
 path = "/query"
 authorizer = "by-query"
+integration = {{ type = "http_proxy", upstream = "u" }}
+
+[[api.a.route]]
+method = "ANY"
+path = "/asked"
+authorizer = "asked"
 integration = {{ type = "http_proxy", upstream = "u" }}
 
 [[api.a.route]]
@@ -143,6 +163,8 @@ fn no_secret_is_ever_seen() {
     ask("/signed", &token, 403);
     ask(&format!("/signed?X-Amz-Signature={signature}&X-Amz-Security-Token={WRONG}"), "", 403);
     ask("/signed", &format!("Authorization: Basic {WRONG}\r\n"), 403);
+    // What answers there is no function: its caller may know that, and no more.
+    ask("/asked", &format!("Authorization: {WRONG}\r\n"), 500);
     // Nor to those who may ask for everything.
     for path in ["/metrics", "/config", "/healthz", "/readyz", "/version"] {
         for token in [WRONG, ADMIN] {
@@ -157,8 +179,10 @@ fn no_secret_is_ever_seen() {
     gateway.signal(Signal::TERM);
     seen += &gateway.stop_and_tell().1;
     let lines = |text: &str| text.lines().filter(|line| line.len() > 40).map(str::to_owned).collect::<Vec<_>>();
-    let mut secrets =
-        vec![API_KEY, WRONG, IAM_SECRET, IAM_FILE, SESSION, ADMIN].into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let mut secrets = vec![API_KEY, WRONG, IAM_SECRET, IAM_FILE, SESSION, GATEWAY, PASSWORD, ADMIN]
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
     secrets.extend(lines(&issued.key));
     secrets.extend([&good, &forged].map(|token| token.rsplit('.').next().unwrap().to_owned()));
     secrets.push(signature);
@@ -196,7 +220,19 @@ fn said_by_commands(config: &str, files: &[(&str, &str)], token: &str) -> String
     }
     assert!(said.contains("AKIDROBOT") && said.contains("good: a token for ada"), "{said}");
     // A value that cannot be what it should: what is said names its place.
-    let broken = folder.write("broken.toml", config.replace(&format!("\"{IAM_SECRET}\""), "7"));
-    let output = Command::new(env!("CARGO_BIN_EXE_ringgate")).arg("check").arg(&broken).output().unwrap();
-    said + &String::from_utf8_lossy(&output.stderr)
+    for (from, to) in [
+        (format!("\"{IAM_SECRET}\""), "7".to_owned()),
+        // The line that is shown has a secret in it that is not what is wrong.
+        (format!("\"{IAM_SECRET}\""), format!("\"{IAM_SECRET}\", typo = 1")),
+        ("http://".to_owned(), format!("http://somebody:{PASSWORD}@")),
+    ] {
+        let broken = folder.write("broken.toml", config.replace(&from, &to));
+        for format in ["human", "json"] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_ringgate"));
+            let output = command.args(["check", "--format", format]).arg(&broken).output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "{to}");
+            said += &format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        }
+    }
+    said
 }

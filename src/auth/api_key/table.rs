@@ -1,16 +1,24 @@
-//! All keys that are known, found by what is shown: one hash, one look into a table, one comparison.
+//! All keys that are known, found by what is shown: one hash, one bucket, one comparison.
+//!
+//! Entries lie in the order of a keyed hash of their digests, and a bucket is where those with the same upper bits of it begin. So a
+//! look-up is one place in a small array, which stays in the processor's cache, and one in the large one. The hash is keyed, so
+//! that nobody can choose keys that lie in one bucket.
 
 use super::Key;
 use ahash::{AHashMap, RandomState};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use hashbrown::HashTable;
 use std::sync::OnceLock;
 
-/// Keys by their SHA-256. Some 90 bytes for each, names included.
+/// Keys by their SHA-256. Some 80 bytes for each, names included.
 #[derive(Debug, Default)]
 pub struct Table {
-    entries: Vec<Entry>,
-    /// Indices into `entries`, more than twice as many places; [`FREE`] where there is none.
-    slots: Box<[u32]>,
+    /// By the hash of their digests.
+    entries: Box<[Entry]>,
+    /// Where each bucket begins in `entries`, and one more.
+    buckets: Box<[u32]>,
+    /// What people know of them, in the order in which they were added.
+    labels: Vec<Label>,
     /// Names and what is shown of keys, one behind the other.
     text: String,
     /// Which usage plans go together: numbers of plans, as [`Builder::add`] was given them.
@@ -22,18 +30,26 @@ pub struct Table {
     marks: OnceLock<Box<[u32]>>,
 }
 
+/// All that a check needs.
 #[derive(Debug)]
 struct Entry {
     digest: [u8; 32],
     /// Seconds since 1970; `u32::MAX` if never.
     expires: u32,
+    /// Which of the labels is its own.
+    index: u32,
+    set: u16,
+    enabled: bool,
+}
+
+#[derive(Debug)]
+struct Label {
     text: u32,
     /// Which of the memberships is its first.
     first: u32,
     name: u16,
     shown: u16,
     set: u16,
-    enabled: bool,
 }
 
 /// Why a key that was shown is no good.
@@ -65,13 +81,18 @@ impl Refused {
 /// Bytes that a key may have: Amazon's have 20 to 128 characters.
 pub const KEY_BYTES_MAX: usize = 256;
 
-const FREE: u32 = u32::MAX;
+/// Entries per bucket, on average.
+const BUCKET_ENTRIES: usize = 4;
 
 /// Makes a [`Table`].
 #[derive(Debug, Default)]
 pub struct Builder {
     table: Table,
-    names: AHashMap<Box<str>, u32>,
+    entries: Vec<Entry>,
+    /// Indices of labels, by name.
+    names: HashTable<u32>,
+    /// Indices of entries, by digest.
+    values: HashTable<u32>,
     sets: AHashMap<Box<[u16]>, u16>,
 }
 
@@ -92,24 +113,26 @@ impl Builder {
     /// # Errors
     /// It cannot be told from another one; nothing is added then.
     pub fn add(&mut self, key: &Key, plans: &[u16]) -> Result<(), AddError> {
-        if self.names.contains_key(key.name.as_str()) {
+        let (table, entries) = (&mut self.table, &mut self.entries);
+        let by_name = table.hash.hash_one(key.name.as_str());
+        if self.names.find(by_name, |other| table.name(*other) == key.name).is_some() {
             return Err(AddError::Name);
         }
-        let table = &mut self.table;
-        if (table.entries.len() + 1) * 2 > table.slots.len() {
-            table.grow();
+        let by_value = table.hash.hash_one(key.digest);
+        let digest = |index: &u32| entries.get(*index as usize).map_or([0; 32], |entry| entry.digest);
+        if let Some(other) = self.values.find(by_value, |other| digest(other) == key.digest) {
+            return Err(AddError::Value(*other));
         }
-        let index = u32::try_from(table.entries.len()).ok().filter(|index| *index < FREE).ok_or(AddError::TooMany)?;
+        let index = u32::try_from(entries.len()).map_err(|_| AddError::TooMany)?;
         let small = |length: usize| u16::try_from(length).map_err(|_| AddError::TooMany);
         let (name, shown) = (small(key.name.len())?, small(key.shown.len())?);
         let text = u32::try_from(table.text.len()).map_err(|_| AddError::TooMany)?;
-        let slot = match table.find(&key.digest) {
-            Ok(other) => return Err(AddError::Value(other)),
-            Err(slot) => slot,
-        };
         let mut plans: Vec<u16> = plans.to_vec();
         plans.sort_unstable();
         plans.dedup();
+        let first = table.memberships;
+        let memberships = u32::try_from(plans.len()).ok().and_then(|plans| first.checked_add(plans));
+        let memberships = memberships.ok_or(AddError::TooMany)?;
         let set = match self.sets.get(plans.as_slice()) {
             Some(set) => *set,
             None => {
@@ -119,28 +142,46 @@ impl Builder {
                 set
             }
         };
-        let expires = key.expires.map_or(u32::MAX, |at| u32::try_from(at).unwrap_or(u32::MAX));
-        let (first, plans) = (table.memberships, table.sets.get(usize::from(set)).map_or(0, |plans| plans.len()));
-        let memberships = u32::try_from(plans).ok().and_then(|plans| first.checked_add(plans));
-        table.memberships = memberships.ok_or(AddError::TooMany)?;
+        self.values.insert_unique(by_value, index, |index| table.hash.hash_one(digest(index)));
+        table.memberships = memberships;
         table.text.push_str(&key.name);
         table.text.push_str(&key.shown);
-        table.entries.push(Entry { digest: key.digest, expires, text, first, name, shown, set, enabled: key.enabled });
-        if let Some(place) = table.slots.get_mut(slot) {
-            *place = index;
-        }
-        self.names.insert(key.name.as_str().into(), index);
+        table.labels.push(Label { text, first, name, shown, set });
+        self.names.insert_unique(by_name, index, |index| table.hash.hash_one(table.name(*index)));
+        let expires = key.expires.map_or(u32::MAX, |at| u32::try_from(at).unwrap_or(u32::MAX));
+        entries.push(Entry { digest: key.digest, expires, index, set, enabled: key.enabled });
         Ok(())
     }
 
     /// The table.
     #[must_use]
     pub fn build(self) -> Table {
-        let mut table = self.table;
-        table.entries.shrink_to_fit();
+        let Self { mut table, mut entries, names, values, .. } = self;
+        drop((names, values));
+        table.labels.shrink_to_fit();
         table.text.shrink_to_fit();
+        let count = entries.len().div_ceil(BUCKET_ENTRIES);
+        let bucket = |entry: &Entry| bucket(table.hash.hash_one(entry.digest), count);
+        entries.sort_by_cached_key(bucket);
+        let mut buckets = Vec::with_capacity(count + 1);
+        for (at, entry) in (0_u32..).zip(&entries) {
+            // Those up to this entry's begin here, if they have not begun.
+            buckets.resize(buckets.len().max(bucket(entry) + 1), at);
+        }
+        buckets.resize(count + 1, u32::try_from(entries.len()).unwrap_or(u32::MAX));
+        table.buckets = buckets.into();
+        table.entries = entries.into();
         table
     }
+}
+
+/// Which of `count` buckets a hash belongs to: its upper bits say.
+#[inline]
+const fn bucket(hash: u64, count: usize) -> usize {
+    // Less than `count`, which is a `usize`.
+    #[expect(clippy::cast_possible_truncation, reason = "the product's upper half is less than count")]
+    let bucket = ((hash as u128 * count as u128) >> 64) as usize;
+    bucket
 }
 
 impl Table {
@@ -150,11 +191,10 @@ impl Table {
     /// # Errors
     /// It is no good.
     pub fn check(&self, value: &[u8], now: u64, allowed: &[bool]) -> Result<u32, Refused> {
-        if value.len() > KEY_BYTES_MAX || self.slots.is_empty() {
+        if value.len() > KEY_BYTES_MAX {
             return Err(Refused::Unknown);
         }
-        let index = self.find(&super::digest(value)).map_err(|_| Refused::Unknown)?;
-        let entry = self.entries.get(index as usize).ok_or(Refused::Unknown)?;
+        let entry = self.find(&super::digest(value)).ok_or(Refused::Unknown)?;
         if !entry.enabled {
             return Err(Refused::Disabled);
         }
@@ -163,17 +203,17 @@ impl Table {
         }
         let plans = self.sets.get(usize::from(entry.set)).map_or(&[][..], |set| set);
         let fits = allowed.is_empty() || plans.iter().any(|plan| allowed.get(usize::from(*plan)) == Some(&true));
-        if fits { Ok(index) } else { Err(Refused::Elsewhere) }
+        if fits { Ok(entry.index) } else { Err(Refused::Elsewhere) }
     }
 
     /// Each key's membership in each of its usage plans, in their order: the key's name, and the plan's number.
     pub fn memberships(&self) -> impl Iterator<Item = (&str, u16)> {
-        let of = |(index, entry): (usize, &Entry)| {
-            let plans = self.sets.get(usize::from(entry.set)).map_or(&[][..], |set| set);
-            let name = self.name(u32::try_from(index).unwrap_or(u32::MAX));
+        let of = |(index, label): (u32, &Label)| {
+            let plans = self.sets.get(usize::from(label.set)).map_or(&[][..], |set| set);
+            let name = self.name(index);
             plans.iter().map(move |plan| (name, *plan)).collect::<Vec<_>>()
         };
-        self.entries.iter().enumerate().flat_map(of)
+        (0..).zip(&self.labels).flat_map(of)
     }
 
     /// Gives each of [`Self::memberships`] a number, once and for all.
@@ -187,8 +227,8 @@ impl Table {
     #[must_use]
     pub fn membership(&self, index: u32, allowed: &[bool]) -> Option<(u16, u32)> {
         let (rank, plan) = self.plan(index, allowed)?;
-        let entry = self.entries.get(index as usize)?;
-        let mark = self.marks.get()?.get(entry.first as usize + rank)?;
+        let label = self.labels.get(index as usize)?;
+        let mark = self.marks.get()?.get(label.first as usize + rank)?;
         Some((plan, *mark))
     }
 
@@ -196,7 +236,7 @@ impl Table {
     #[inline]
     #[must_use]
     pub fn plan(&self, index: u32, allowed: &[bool]) -> Option<(usize, u16)> {
-        let plans = self.sets.get(usize::from(self.entries.get(index as usize)?.set))?;
+        let plans = self.sets.get(usize::from(self.labels.get(index as usize)?.set))?;
         let mut ranked = plans.iter().copied().enumerate();
         ranked.find(|(_, plan)| allowed.get(usize::from(*plan)) == Some(&true))
     }
@@ -204,19 +244,19 @@ impl Table {
     /// The name of a key.
     #[must_use]
     pub fn name(&self, index: u32) -> &str {
-        self.text_of(index, |entry| (0, usize::from(entry.name)))
+        self.text_of(index, |label| (0, usize::from(label.name)))
     }
 
     /// What people may see of a key.
     #[must_use]
     pub fn shown(&self, index: u32) -> &str {
-        self.text_of(index, |entry| (usize::from(entry.name), usize::from(entry.shown)))
+        self.text_of(index, |label| (usize::from(label.name), usize::from(label.shown)))
     }
 
     /// Whether a key is in the usage plan of that number.
     #[must_use]
     pub fn is_in(&self, index: u32, plan: u16) -> bool {
-        let set = self.entries.get(index as usize).and_then(|entry| self.sets.get(usize::from(entry.set)));
+        let set = self.labels.get(index as usize).and_then(|label| self.sets.get(usize::from(label.set)));
         set.is_some_and(|set| set.binary_search(&plan).is_ok())
     }
 
@@ -232,38 +272,21 @@ impl Table {
         self.entries.is_empty()
     }
 
-    fn text_of(&self, index: u32, part: impl Fn(&Entry) -> (usize, usize)) -> &str {
-        let Some(entry) = self.entries.get(index as usize) else { return "" };
-        let (from, length) = part(entry);
-        let from = entry.text as usize + from;
+    fn text_of(&self, index: u32, part: impl Fn(&Label) -> (usize, usize)) -> &str {
+        let Some(label) = self.labels.get(index as usize) else { return "" };
+        let (from, length) = part(label);
+        let from = label.text as usize + from;
         self.text.get(from..from + length).unwrap_or_default()
     }
 
-    /// The key of that digest; the free place that it would have, if there is none.
-    fn find(&self, digest: &[u8; 32]) -> Result<u32, usize> {
-        let mask = self.slots.len().wrapping_sub(1);
-        let mut at = usize::try_from(self.hash.hash_one(digest) & mask as u64).unwrap_or(0);
-        loop {
-            let Some(index) = self.slots.get(at).copied().filter(|index| *index != FREE) else { return Err(at) };
-            // What is compared is a digest, which tells nothing about the key; in constant time all the same.
-            if self.entries.get(index as usize).is_some_and(|e| verify_slices_are_equal(&e.digest, digest).is_ok()) {
-                return Ok(index);
-            }
-            at = (at + 1) & mask;
-        }
-    }
-
-    fn grow(&mut self) {
-        let size = (self.slots.len() * 2).max(16);
-        self.slots = vec![FREE; size].into_boxed_slice();
-        for index in 0..self.entries.len() {
-            let Some(digest) = self.entries.get(index).map(|entry| entry.digest) else { continue };
-            if let (Err(slot), Ok(index)) = (self.find(&digest), u32::try_from(index))
-                && let Some(place) = self.slots.get_mut(slot)
-            {
-                *place = index;
-            }
-        }
+    /// The key of that digest.
+    #[inline]
+    fn find(&self, digest: &[u8; 32]) -> Option<&Entry> {
+        let bucket = bucket(self.hash.hash_one(digest), self.buckets.len().saturating_sub(1));
+        let (from, to) = (*self.buckets.get(bucket)?, *self.buckets.get(bucket + 1)?);
+        let entries = self.entries.get(from as usize..to as usize)?;
+        // What is compared is a digest, which tells nothing about the key; in constant time all the same.
+        entries.iter().find(|entry| verify_slices_are_equal(&entry.digest, digest).is_ok())
     }
 }
 

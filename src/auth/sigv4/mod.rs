@@ -20,7 +20,6 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use body::BodyHash;
 pub use failure::{Failure, Kind};
 pub use keys::{KeyCache, Secret, User, UserId, Users};
 pub use sign::{Outgoing, Signed, Signer};
