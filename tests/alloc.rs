@@ -135,6 +135,19 @@ fn a_hit_allocates_nothing() {
 }
 
 #[test]
+fn places_of_requests_under_way_allocate_nothing() {
+    let limited = |limit: u32| {
+        format!(
+            "[server]\nworkers = 2\nconcurrency = {{ limit = 1000, queue = {{ length = 9 }} }}\n[upstream.u]\nservers = [\"http://10.0.0.1:80\"]\n\
+             concurrency = {{ limit = {limit}, queue = {{ length = 9 }} }}\n[api.a]\nconcurrency = {{ limit = 9, dry_run = true }}\n[[api.a.route]]\n\
+             method = \"ANY\"\npath = \"/{{proxy+}}\"\nintegration = {{ type = \"http_proxy\", upstream = \"u\" }}\nconcurrency = {{ limit = 1 }}\n"
+        )
+    };
+    check_with(&limited(1), "every place counts", WRK, SMALL, "200", 0);
+    check_with(&limited(10_000), "some are in hand", WRK, SMALL, "200", 0);
+}
+
+#[test]
 fn a_warm_mapped_exchange_allocates_nothing() {
     check("mapped", b"GET /mapped/7?q=a%20b&q=c HTTP/1.1\r\nHost: h\r\nX-Q: 1\r\n\r\n", SMALL, "200", 0);
     check("not to be mapped", b"GET /mapped/7 HTTP/1.1\r\nHost: h\r\n\r\n", b"", "400", 0);

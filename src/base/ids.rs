@@ -40,6 +40,10 @@ id!(
     LimitId(u32)
 );
 id!(
+    /// A limit of the plan on requests under way: `plan.limits.crowds[id]`.
+    CrowdId(u32)
+);
+id!(
     /// A listener of the plan: `plan.listeners[id]`.
     ListenerId(u16)
 );

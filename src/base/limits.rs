@@ -26,6 +26,20 @@ pub const THROTTLE_KEY_GRACE: Duration = Duration::from_millis(100);
 pub const THROTTLE_TRIES: u32 = 64;
 /// Keys whose leases one core holds: 32 bytes each. Those of others are taken token by token.
 pub const THROTTLE_NEAR_KEYS: usize = 4096;
+/// Requests under way that a limit may allow, at most: more than any machine has.
+pub const CONCURRENCY_MAX: u32 = 1_000_000;
+/// Requests that may wait for a place of one limit, at most: each keeps its connection's buffer.
+pub const QUEUE_LENGTH_MAX: u32 = 65_536;
+/// How long a request waits for a place unless configured (`queue.timeout`): a wait that people still take for a slow answer.
+pub const QUEUE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
+/// How long it may be configured to wait.
+pub const QUEUE_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// How often a request that waits for a place looks whether its client is still there.
+pub const QUEUE_LOOK: Duration = Duration::from_millis(100);
+/// All cores together have one place in so many of a limit in hand, at most.
+pub const PLACES_HELD_PART: u32 = 32;
+/// Limits on requests under way that one request has to pass, at most: its route's, its API's, the server's and its upstream's.
+pub const CROWDS_MAX: usize = 4;
 /// What a client is told to wait where a limit that machines share has nothing left, and nobody knows until when.
 pub const THROTTLE_GRANT_WAIT: Duration = Duration::from_secs(1);
 /// Bytes of the name of an API key.

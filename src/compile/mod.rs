@@ -9,6 +9,7 @@ mod cache;
 mod call;
 mod change;
 mod cors;
+mod crowd;
 mod domain;
 mod face;
 pub mod fuzz;

@@ -1,6 +1,6 @@
 //! Limits, checked and named, and which of them each route has.
 
-use super::Sink;
+use super::{Sink, crowd::Crowds};
 use crate::{
     base::{ids::LimitId, limits},
     config::{
@@ -13,7 +13,10 @@ use crate::{
         throttle::{PlanRoute, Throttle as Written},
     },
     http::list::is_token,
-    plan::throttle::{BadTerms, Ledger, Limit, Limits as Compiled, Per, Rate, Terms, Throttle, Variable, variable},
+    plan::{
+        crowd::CrowdId,
+        throttle::{BadTerms, Ledger, Limit, Limits as Compiled, Per, Rate, Terms, Throttle, Variable, variable},
+    },
 };
 use ahash::{AHashMap, AHashSet};
 use std::sync::Arc;
@@ -26,6 +29,10 @@ pub(super) struct Limits<'c> {
     cores: usize,
     /// Those of the server, which every route has.
     server: Vec<LimitId>,
+    crowds: Crowds,
+    /// That of the server on requests under way.
+    crowd: Option<CrowdId>,
+    upstreams: Vec<Option<CrowdId>>,
     plans: &'c [UsagePlan],
     /// Entries of usage plans, by plan and in order, that are some route's.
     met: AHashSet<(usize, usize)>,
@@ -37,6 +44,7 @@ pub(super) struct OfApi<'c> {
     stage: String,
     label: String,
     own: Vec<LimitId>,
+    crowd: Option<CrowdId>,
     /// The usage plans that have it.
     plans: Vec<usize>,
 }
@@ -48,12 +56,17 @@ impl<'c> Limits<'c> {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
         };
+        let ledger = Ledger::new(limits::THROTTLE_KEYS_MAX);
+        let mut crowds = Crowds::new(&ledger);
         let mut all = Self {
             all: Vec::new(),
             by_name: AHashMap::new(),
-            ledger: Ledger::new(limits::THROTTLE_KEYS_MAX),
             cores,
             server: Vec::new(),
+            crowd: crowds.one("server".to_owned(), config.server.concurrency.as_ref(), sink),
+            upstreams: crowds.of_upstreams(&config.upstreams, sink),
+            crowds,
+            ledger,
             plans: &config.access.plans,
             met: AHashSet::new(),
         };
@@ -73,10 +86,12 @@ impl<'c> Limits<'c> {
     pub(super) fn of_api(&mut self, api: &'c Api, (stage, label): (&str, &str), sink: &Sink) -> OfApi<'c> {
         let of_stage = api.stages.iter().find(|one| one.name.value == stage).and_then(|one| one.throttle.as_deref());
         let own = self.list(&format!("api {label}"), of_stage.unwrap_or(&api.throttle), sink);
+        let of_stage = api.stages.iter().find(|one| one.name.value == stage).and_then(|one| one.concurrency.as_ref());
+        let crowd = self.crowds.one(format!("api {label}"), of_stage.or(api.concurrency.as_ref()), sink);
         let plans = self.plans.iter().enumerate();
         let plans = plans.filter(|(_, plan)| plan.apis.iter().any(|text| is_of(text, &api.name.value, stage)));
         let plans = plans.map(|(index, _)| index).collect();
-        OfApi { api, stage: stage.to_owned(), label: label.to_owned(), own, plans }
+        OfApi { api, stage: stage.to_owned(), label: label.to_owned(), own, crowd, plans }
     }
 
     /// The limits of a route; nothing if it has none.
@@ -85,6 +100,8 @@ impl<'c> Limits<'c> {
         let methods: Vec<&str> = route.methods.iter().map(|method| method.value.as_str()).collect();
         let name = format!("route {} {} {}", of.label, methods.join(","), path.value);
         let own = self.list(&name, &route.throttle, sink);
+        let crowd = self.crowds.one(name, route.concurrency.as_ref(), sink);
+        let crowds: Vec<CrowdId> = [crowd, of.crowd, self.crowd].into_iter().flatten().collect();
         for written in &route.throttle {
             asks.warn(written, sink);
         }
@@ -107,8 +124,9 @@ impl<'c> Limits<'c> {
             let expected = format!("expected at most {}, that of a usage plan included", limits::THROTTLE_LEVELS_MAX);
             sink.add(Diagnostic::error(Code::TOO_MANY, route.place, message).expected(expected));
         }
-        let is_some = !early.is_empty() || !late.is_empty() || !plans.is_empty();
-        let throttle = Throttle { early: early.into(), late: late.into(), plans: plans.into(), headers };
+        let is_some = !early.is_empty() || !late.is_empty() || !plans.is_empty() || !crowds.is_empty();
+        let (early, late, plans) = (early.into(), late.into(), plans.into());
+        let throttle = Throttle { early, late, plans, crowds: crowds.into(), headers };
         is_some.then(|| Arc::new(throttle))
     }
 
@@ -121,7 +139,8 @@ impl<'c> Limits<'c> {
                 }
             }
         }
-        let limits = Compiled { all: self.all, ledger: self.ledger };
+        let (crowds, upstreams) = (self.crowds.finish(), self.upstreams);
+        let limits = Compiled { all: self.all, crowds, upstreams, ledger: self.ledger };
         limits.prepare();
         limits
     }

@@ -11,7 +11,7 @@ use super::{
     response::{self, Mapping},
     source::{At, Place, Text},
     stages::{self, Canary, Stage},
-    throttle::{self, Throttle},
+    throttle::{self, Concurrency, Throttle},
     tree::Value,
     validation::{self, MediaModel, Model, Parameter, Validation},
 };
@@ -61,6 +61,8 @@ pub struct Api {
     pub throttle: Vec<Throttle>,
     /// `cache`, for routes that have none of their own.
     pub cache: Option<Cache>,
+    /// `concurrency`
+    pub concurrency: Option<Concurrency>,
     /// `[[api.NAME.route]]`
     pub routes: Vec<Route>,
 }
@@ -103,6 +105,8 @@ pub struct Route {
     pub guard: Guard,
     /// `throttle`
     pub throttle: Vec<Throttle>,
+    /// `concurrency`
+    pub concurrency: Option<Concurrency>,
     /// `cache`, its own or that of the API.
     pub cache: Option<Cache>,
     /// `request_validator`, if it is given.
@@ -152,6 +156,7 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         variables: table.map("variables"),
         throttle: throttle::read(table),
         routes: table.tables("route").iter().map(|table| route(table, common.as_ref(), cache.as_ref())).collect(),
+        concurrency: throttle::concurrency(table),
         validation: common,
         cache,
     }
@@ -170,6 +175,7 @@ fn route(table: &Reader<'_>, common: Option<&Validation>, cache: Option<&Cache>)
         guard: access::route_guard(table),
         throttle: throttle::read(table),
         cache: cache::of_route(table, cache),
+        concurrency: throttle::concurrency(table),
         mapping: response::read(table),
         told: Told {
             operation_id: table.text("operation_id"),

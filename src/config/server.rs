@@ -4,7 +4,7 @@ use super::{
     keys,
     reader::Reader,
     source::{At, Text},
-    throttle::{self, Throttle},
+    throttle::{self, Concurrency, Throttle},
     tls,
     tree::Table,
 };
@@ -33,6 +33,8 @@ pub struct Server {
     pub tls: Vec<tls::Listener>,
     /// `throttle`
     pub throttle: Vec<Throttle>,
+    /// `concurrency`
+    pub concurrency: Option<Concurrency>,
 }
 
 /// `[server.limits]`
@@ -76,5 +78,6 @@ pub(super) fn read(table: &Reader<'_>, empty: &Table) -> Server {
         },
         tls,
         throttle: throttle::read(table),
+        concurrency: throttle::concurrency(table),
     }
 }

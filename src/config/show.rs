@@ -80,6 +80,7 @@ fn document(config: &Config) -> Json {
             access::api(&mut shown, api);
             throttle::put(&mut shown, &api.throttle);
             cache::of(&mut shown, api.cache.as_ref());
+            throttle::put_concurrency(&mut shown, api.concurrency.as_ref());
             stages::api(&mut shown, api);
             shown.put("route", Json::List(api.routes.iter().map(|one| route(one, api.cache.as_ref())).collect()));
             (api.name.value.clone(), shown)
@@ -133,6 +134,7 @@ fn server(config: &Config) -> Json {
         ),
     ]);
     throttle::put(&mut shown, &server.throttle);
+    throttle::put_concurrency(&mut shown, server.concurrency.as_ref());
     if !server.tls.is_empty() {
         shown.put("tls", Json::List(server.tls.iter().map(tls_listener).collect()));
         if server.listen.is_empty()
@@ -222,6 +224,7 @@ fn upstream(upstream: &Upstream) -> Json {
             ]),
         ),
     ]);
+    throttle::put_concurrency(&mut shown, upstream.concurrency.as_ref());
     if let Some(tls) = &upstream.tls {
         let mut inner = Json::object([]);
         put_file(&mut inner, "ca", tls.ca.as_ref());

@@ -3,7 +3,7 @@
 use super::{
     reader::Reader,
     source::{At, Place, Text},
-    throttle::{self, Throttle},
+    throttle::{self, Concurrency, Throttle},
 };
 
 /// Names and values, not yet checked.
@@ -24,6 +24,8 @@ pub struct Stage {
     pub canary: Option<Canary>,
     /// `throttle`; `None` = that of the API.
     pub throttle: Option<Vec<Throttle>>,
+    /// `concurrency`; `None` = that of the API.
+    pub concurrency: Option<Concurrency>,
 }
 
 /// `canary`
@@ -82,6 +84,7 @@ pub(super) fn stages(api: &Reader<'_>) -> Vec<Stage> {
             variables: table.map("variables"),
             canary: canary(table),
             throttle: table.key_place("throttle").map(|_| throttle::read(table)),
+            concurrency: throttle::concurrency(table),
         }
     };
     api.named("stages").iter().map(one).collect()

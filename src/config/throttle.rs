@@ -1,4 +1,4 @@
-//! `throttle` as written: on the server, on APIs, stages and routes, and in usage plans.
+//! `throttle` and `concurrency` as written: on the server, on APIs, stages and routes, in usage plans and on upstreams.
 
 use super::{
     keys,
@@ -6,6 +6,7 @@ use super::{
     source::{At, Place, Text},
     tree::Value,
 };
+use std::time::Duration;
 
 /// One `throttle` table.
 #[derive(Clone, Debug)]
@@ -37,6 +38,54 @@ pub struct PlanRoute {
     pub path: Option<Text>,
     /// `throttle`; `None` if it could not be read.
     pub throttle: Option<Throttle>,
+}
+
+/// `concurrency`
+#[derive(Clone, Debug)]
+pub struct Concurrency {
+    /// `file:line` of it.
+    pub origin: String,
+    /// `limit`; `None` if it could not be read.
+    pub limit: Option<At<u32>>,
+    /// `queue`
+    pub queue: Option<Queue>,
+    /// `dry_run`
+    pub dry_run: At<bool>,
+}
+
+/// `concurrency.queue`
+#[derive(Clone, Debug)]
+pub struct Queue {
+    /// Where it stands.
+    pub place: Place,
+    /// `length`; `None` if it could not be read.
+    pub length: Option<At<u32>>,
+    /// `timeout`
+    pub timeout: At<Duration>,
+}
+
+/// `concurrency`, if it is there.
+pub(super) fn concurrency(table: &Reader<'_>) -> Option<Concurrency> {
+    let inner = table.table("concurrency")?;
+    let queue = |table: Reader<'_>| Queue {
+        place: table.place,
+        length: number(&table, "length"),
+        timeout: table.duration("timeout"),
+    };
+    Some(Concurrency {
+        origin: inner.context.sources.origin(inner.place),
+        limit: number(&inner, "limit"),
+        queue: inner.table("queue").map(queue),
+        dry_run: inner.bool("dry_run"),
+    })
+}
+
+/// A number above zero that has to be there.
+fn number(table: &Reader<'_>, key: &'static str) -> Option<At<u32>> {
+    if table.entry(key).is_none() {
+        return table.missing(key);
+    }
+    Some(table.integer(key)).filter(|number| number.value > 0)
 }
 
 /// All of them under `throttle`: one table, or a list of them.

@@ -4,6 +4,7 @@ use super::{
     keys,
     reader::Reader,
     source::{At, Text},
+    throttle::{self, Concurrency},
     tls,
     tree::{Node, Table, Value},
 };
@@ -30,6 +31,8 @@ pub struct Upstream {
     pub retry_on: Vec<Text>,
     /// `retry.budget`
     pub budget: At<f64>,
+    /// `concurrency`
+    pub concurrency: Option<Concurrency>,
     /// `tls`
     pub tls: Option<tls::Upstream>,
 }
@@ -69,6 +72,7 @@ fn one(name: At<String>, table: &Reader<'_>, empty: &Table) -> Upstream {
         attempts: retry.integer("attempts"),
         retry_on: retry.texts("on"),
         budget: retry.float("budget"),
+        concurrency: throttle::concurrency(table),
         tls: tls::read_upstream(table),
     }
 }

@@ -159,7 +159,13 @@ fn answered(
         Reply::Preflight => write::preflight(context, opened, body),
         Reply::Stored(hit) => stored::stored(context, opened, body, hit),
         Reply::Rejected(rejection) => write::rejection(context, opened, body, rejection),
-        Reply::Asked(_) | Reply::Ask(_) | Reply::Collect(_) | Reply::Keys(_) | Reply::Wait(_) | Reply::Consult(_) => {
+        Reply::Asked(_)
+        | Reply::Ask(_)
+        | Reply::Collect(_)
+        | Reply::Keys(_)
+        | Reply::Wait(_)
+        | Reply::Consult(_)
+        | Reply::Queue(_) => {
             bug::noticed("an upstream's answer is not ours to write");
             write::rejection(context, opened, body, &Rejection::new(Reason::Internal))
         }
@@ -268,6 +274,9 @@ async fn waited(
             Reply::Wait(again) => wait = again,
             Reply::Asked(flight) => return asked(context, opened, body, (response, target), Ask::later(flight)).await,
             Reply::Ask(ask) => return asked(context, opened, body, (response, target), ask).await,
+            reply @ Reply::Queue(_) => {
+                return Box::pin(replied(context, opened, body, (response, target), reply)).await;
+            }
             own => break own,
         }
     };
@@ -334,6 +343,21 @@ async fn keyed(
     replied(context, opened, body, (response, target), reply).await
 }
 
+/// Has a place for the request first, under a limit on requests under way, and answers from there.
+#[cold]
+async fn queued(
+    context: write::Context<'_>,
+    opened: &mut Opened,
+    body: &mut RequestBody<'_>,
+    (response, target): (&mut ResponseHead, &mut Vec<u8>),
+    queued: Box<exchange::crowd::Queued>,
+) -> Delivered {
+    let core = &*context.client.core;
+    let matched = (context.parameters, context.normal, &mut *target);
+    let reply = exchange::crowd::have(core, opened, &context.request, body, matched, queued).await;
+    replied(context, opened, body, (response, target), reply).await
+}
+
 /// Goes on with a request whose answer, or what decides about it, has to be waited for.
 #[cold]
 async fn replied(
@@ -349,8 +373,9 @@ async fn replied(
         Reply::Ask(ask) => asked(context, opened, body, scratch, ask).await,
         Reply::Stored(hit) if hit.refresh.is_some() => refreshed(context, opened, body, scratch, hit).await,
         Reply::Wait(wait) => waited(context, opened, body, scratch, wait).await,
-        // These come back here, each at most once: what has been had is not to be had again.
+        // These come back here, each at most once (and once for each place): what has been had is not to be had again.
         Reply::Consult(unasked) => Box::pin(consulted(context, opened, body, scratch, unasked)).await,
+        Reply::Queue(line) => Box::pin(queued(context, opened, body, scratch, line)).await,
         Reply::Keys(keys) => Box::pin(keyed(context, opened, body, scratch, keys)).await,
         Reply::Collect(awaited) => Box::pin(collected(context, opened, body, scratch, awaited)).await,
         own => match answered(&context, opened, body, &own) {

@@ -23,7 +23,7 @@ pub fn admit(
     if request.head.content_length.is_some_and(|length| length > route.request_body) {
         return Err(Rejection::new(Reason::TooLarge));
     }
-    if let Some(throttle) = &route.throttle {
+    if let Some(throttle) = route.throttle.as_ref().filter(|throttle| !throttle.early.is_empty()) {
         throttle::early(core, throttle, request, opened)?;
     }
     Ok(Admitted(()))

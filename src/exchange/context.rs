@@ -16,9 +16,13 @@ use crate::{
     },
     observe::{
         access_log::Lines,
-        metrics::{CoreMetrics, LimitCounters, RouteCounters},
+        metrics::{CoreMetrics, CrowdCounters, LimitCounters, RouteCounters},
     },
-    plan::{Plan, usage::Leases},
+    plan::{
+        Plan,
+        crowd::{Gate, Gates},
+        usage::Leases,
+    },
     throttle::{Purse, Tick},
     upstream::{Net, Upstream},
 };
@@ -89,6 +93,12 @@ pub struct Epoch {
     pub routes: Arc<[Arc<RouteCounters>]>,
     /// The plan's limits' counters, by id.
     pub limits: Arc<[Arc<LimitCounters>]>,
+    /// The core's gates, which stay from plan to plan.
+    pub gates: Rc<Gates>,
+    /// Those of the plan's limits on requests under way, by id.
+    pub crowds: Box<[Rc<Gate>]>,
+    /// These limits' counters, by id.
+    pub crowd_counters: Arc<[Arc<CrowdCounters>]>,
     /// What credentials are known by.
     pub doorkeeper: Doorkeeper,
 }
@@ -296,6 +306,12 @@ impl Core {
     /// Gives back the tokens that it holds: what it does not need, others may.
     fn give_back(&self) {
         let (epoch, mut purse) = (self.epoch(), self.purse.borrow_mut());
+        epoch.gates.trim();
+        for (gate, counters) in epoch.crowds.iter().zip(&*epoch.crowd_counters) {
+            let (inside, waiting) = gate.crowd();
+            counters.under_way.set(u64::from(inside));
+            counters.waiting.set(waiting as u64);
+        }
         let (limits, now) = (&epoch.plan.limits, Tick::of(self.net.now()));
         for limit in &limits.all {
             purse.give_back(limit.account.number, &limit.account.bucket, now);

@@ -1,11 +1,11 @@
 //! The last phase: what the exchange came to is counted and logged, after its last byte.
 
-use super::{Core, Epoch, Rejection, Request, authorize::ApiKey, cache::Fetching};
+use super::{Core, Epoch, Rejection, Request, authorize::ApiKey, cache::Fetching, crowd::Pass};
 use crate::{
     auth::Identity,
     base::{
         clock::Instant,
-        ids::{ApiId, LimitId, RequestId, RouteId, UpstreamId},
+        ids::{ApiId, CrowdId, LimitId, RequestId, RouteId, UpstreamId},
         span::Span,
     },
     http::{
@@ -44,6 +44,12 @@ pub struct Opened {
     pub(super) key: Option<ApiKey>,
     /// The limit that it was refused by.
     pub(super) limit: Option<LimitId>,
+    /// The limit on requests under way that it was refused by.
+    pub(super) crowd: Option<CrowdId>,
+    /// The places that it has.
+    pub(super) pass: Pass,
+    /// It has waited for something since it was admitted.
+    pub(super) waited: bool,
     /// How it was asked.
     pub notes: Notes,
     /// The API whose face the client sees, if it has one.
@@ -87,6 +93,9 @@ impl Opened {
             who: None,
             key: None,
             limit: None,
+            crowd: None,
+            pass: Pass::default(),
+            waited: false,
             notes: Notes::default(),
             faced: Cell::new(None),
             fetching: None,
@@ -273,7 +282,9 @@ pub(super) fn full_record<'a>(
         _ => IdForm::Uuid,
     };
     let value = |span: Option<Span>| span.map(|s| s.of(bytes)).unwrap_or_default();
-    let limit = opened.limit.and_then(|id| plan.limits.all.get(id.index())).map_or("", |limit| limit.name.as_str());
+    let limit = opened.limit.and_then(|id| plan.limits.all.get(id.index())).map(|limit| limit.name.as_str());
+    let crowd = || opened.crowd.and_then(|id| plan.limits.crowds.get(id.index())).map(|crowd| crowd.name.as_str());
+    let limit = limit.or_else(crowd).unwrap_or_default();
     ExchangeRecord {
         started: opened.started,
         unix: core.net.clock.unix(opened.started),

@@ -11,6 +11,7 @@ use crate::{
         Api, Balance, Canary, Driver, ErrorLog, Fixed, HttpProxy, Integration, Level, Limits, Mapped, Plan, Retry,
         Route, Rules, Server, ServerTarget, Upstream as Settings, UpstreamServer, Validator,
         canary::Sticky,
+        crowd::Gates,
         mapped::{self, Changes, Custom},
         respond::{self, Content, Edit, Passthrough, Requests, Response, Responses},
         throttle,
@@ -31,6 +32,9 @@ pub fn core(net: Rc<Net>, server: SocketAddr) -> Core {
     let upstreams = plan.upstreams.iter().map(|u| Rc::new(Upstream::adopt(u, None, |_| Arc::default())));
     let epoch = Epoch {
         limits: Arc::default(),
+        gates: Rc::new(Gates::new(0, 1)),
+        crowds: Box::default(),
+        crowd_counters: Arc::default(),
         upstreams: upstreams.collect(),
         routes: Arc::new([]),
         doorkeeper: Doorkeeper::new(&plan),

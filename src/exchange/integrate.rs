@@ -4,6 +4,7 @@ use super::{
     Awaited, Core, Epoch, Opened, Rejection, Reply, Request,
     cache::Fetching,
     context::Asking,
+    crowd::{self, Next, Queued},
     local,
     map::{self, Made},
     permit, respond,
@@ -46,7 +47,6 @@ pub fn begin(
     (parameters, path, target): Matched<'_>,
     opened: &mut Opened,
 ) -> Result<Reply, Rejection> {
-    let throttled: Throttled = validated.throttled();
     let Integration::HttpProxy(proxy) = &route.integration else { return local::ready(route, request) };
     let Some(upstream) = epoch.upstreams.get(proxy.upstream.index()) else { return Err(nobody()) };
     opened.upstream = Some(proxy.upstream);
@@ -61,11 +61,17 @@ pub fn begin(
             body.interim &= !mapped.rules.bare;
             if respond::body(mapped, request)?.is_some() && body.held().is_none() {
                 body.limit = body.limit.min(limits::REPLACED_BODY_BYTES_MAX);
+                let throttled: Throttled = validated.throttled();
                 return Ok(Reply::Collect(Awaited::Proven(throttled)));
             }
             map::make(core, opened, (proxy, mapped), request, parameters, path, target)?
         }
     };
+    if !epoch.plan.limits.upstreams.is_empty()
+        && let Some(line) = crowd::ask(core, epoch, proxy.upstream, opened)?
+    {
+        return Ok(Reply::Queue(Queued::new(line, Next::Asked(validated))));
+    }
     let signed = route.access.as_deref().is_some_and(Access::takes_authorization);
     let special = (polite(core, opened, route, request), body.held(), signed);
     let fetching = opened.fetching.take();

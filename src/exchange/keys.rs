@@ -48,7 +48,9 @@ pub async fn have(
             }
         }
     };
-    let reply = authorized_on(core, &epoch, route, request, body, authorized, (parameters, path, target), opened);
+    opened.waited = true;
+    let matched = (parameters, path, target);
+    let reply = authorized_on(core, &epoch, route, request, body, (authorized, false), matched, opened);
     reply.unwrap_or_else(Reply::Rejected)
 }
 

@@ -9,6 +9,7 @@ pub mod canary;
 pub mod consult;
 pub mod context;
 pub mod cors;
+pub mod crowd;
 pub mod face;
 pub mod finish;
 pub mod fuzz;
@@ -53,6 +54,8 @@ pub enum Reply {
     Consult(authorize::Unasked),
     /// What follows from its token, once its provider was asked for newer keys: see [`keys::have`].
     Keys(authorize::NewKeys),
+    /// What follows once others have ended: see [`crowd::have`].
+    Queue(Box<crowd::Queued>),
     /// What a browser asks before it asks another origin.
     Preflight,
     /// What is kept from before.
@@ -74,6 +77,7 @@ impl Reply {
     pub const fn waits(&self) -> bool {
         match self {
             Self::Asked(_) | Self::Ask(_) | Self::Collect(_) | Self::Keys(_) | Self::Consult(_) | Self::Wait(_) => true,
+            Self::Queue(_) => true,
             Self::Stored(hit) => hit.refresh.is_some(),
             Self::Local | Self::Abilities | Self::Challenge(_) | Self::Preflight | Self::Rejected(_) => false,
         }
@@ -154,11 +158,11 @@ pub fn run(
     };
     let context::Scratch { parameters, path, target } = work;
     let matched = (&*parameters, path.as_slice(), target);
-    let reply = authorized_on(core, &epoch, route, request, body, authorized, matched, &mut opened);
+    let reply = authorized_on(core, &epoch, route, request, body, (authorized, false), matched, &mut opened);
     (opened, reply.unwrap_or_else(Reply::Rejected))
 }
 
-/// The phases of a request that may do what it asks for.
+/// The phases of a request that may do what it asks for. With `authorized` comes whether it has waited for a place already.
 ///
 /// # Errors
 /// Why it is refused nevertheless.
@@ -170,11 +174,14 @@ fn authorized_on(
     route: &Route,
     request: &Request<'_>,
     body: &mut RequestBody<'_>,
-    authorized: authorize::Authorized,
+    authorized: (authorize::Authorized, bool),
     (parameters, path, target): integrate::Matched<'_>,
     opened: &mut Opened,
 ) -> Result<Reply, Rejection> {
-    let throttled = throttle::late(core, route, request, opened, authorized)?;
+    let throttled = match throttle::late(core, route, request, opened, authorized)? {
+        throttle::Passed::Throttled(throttled) => throttled,
+        throttle::Passed::Queue(queued) => return Ok(Reply::Queue(queued)),
+    };
     match validate::validate(core, route, request, body, (parameters, path), throttled, opened)? {
         validate::Verdict::Valid(validated) => {
             cache::begin(core, epoch, route, request, body, validated, (parameters, path, target), opened)
@@ -197,7 +204,8 @@ pub fn proceed(
     let Some(route) = opened.route.and_then(|id| epoch.plan.routes.get(id.index())) else {
         return Reply::Rejected(Rejection::new(Reason::Internal));
     };
-    let reply = authorized_on(core, &epoch, route, request, body, authorized, matched, opened);
+    opened.waited = true;
+    let reply = authorized_on(core, &epoch, route, request, body, (authorized, false), matched, opened);
     reply.unwrap_or_else(Reply::Rejected)
 }
 

@@ -4,7 +4,11 @@
 //! rest. A request that is refused takes nothing, of either.
 
 use super::{
-    Core, Epoch, Opened, Outcome, Rejection, Request, authorize::Authorized, finish::full_record, permit, quota,
+    Core, Epoch, Opened, Outcome, Rejection, Request,
+    authorize::Authorized,
+    crowd::{self, Next, Queued},
+    finish::full_record,
+    permit, quota,
 };
 use crate::{
     auth::Identity,
@@ -30,6 +34,15 @@ impl Throttled {
     }
 }
 
+/// What the limits of a request came to, if none refuses it.
+#[derive(Debug)]
+pub enum Passed {
+    /// It may go on.
+    Throttled(Throttled),
+    /// It has to wait until others have ended: see [`crowd::have`].
+    Queue(Box<Queued>),
+}
+
 /// Takes a token of every limit of the route that is about everybody, clients or headers.
 ///
 /// # Errors
@@ -43,35 +56,49 @@ pub fn early(core: &Core, throttle: &Throttle, request: &Request<'_>, opened: &m
     asked.count(verdict, throttle.early.iter().copied()).map_err(|(id, wait)| refused(id, wait, opened))
 }
 
-/// Takes a token of every other limit of the route, and of the usage plan of the API key. A route that has none costs one branch.
+/// Takes a token of every other limit of the route, and of the usage plan of the API key, and a place of those on requests under
+/// way. A route that has none costs one branch. `seated`: it has done so, and has waited for a place.
+///
+/// The tokens come first: who asks too much is not to wait in the way of others.
 ///
 /// # Errors
-/// 429: one of them has none.
+/// 429: one of them has none. 503: as many requests are under way as may be.
 #[inline]
 pub fn late(
     core: &Core,
     route: &Route,
     request: &Request<'_>,
     opened: &mut Opened,
-    authorized: Authorized,
-) -> Result<Throttled, Rejection> {
-    if let Some(throttle) = route.throttle.as_ref().filter(|throttle| throttle.has_late()) {
-        ask(core, throttle, request, opened)?;
+    (authorized, seated): (Authorized, bool),
+) -> Result<Passed, Rejection> {
+    if let Some(throttle) = &route.throttle {
+        if throttle.has_late() && !seated {
+            ask(core, throttle, request, opened)?;
+        }
+        if !throttle.crowds.is_empty() {
+            let epoch = opened.epoch();
+            let entered = crowd::enter(core, &epoch, &throttle.crowds, opened);
+            if let Some(line) = entered.inspect_err(|_| give_back(core, route, request, opened, seated))? {
+                return Ok(Passed::Queue(Queued::new(line, Next::Throttled(authorized))));
+            }
+        }
     }
     if let Some(access) = &route.access {
-        quota::count(core, access, opened).inspect_err(|_| give_back(core, route, request, opened))?;
+        quota::count(core, access, opened).inspect_err(|_| give_back(core, route, request, opened, seated))?;
     }
-    Ok(Throttled(authorized))
+    Ok(Passed::Throttled(Throttled(authorized)))
 }
 
-/// Gives back what was taken of all limits: the request is refused for another reason.
+/// Gives back what was taken of all limits: the request is refused for another reason. What was taken before it had to wait is
+/// spent: the core may have other tokens in hand by now.
 #[cold]
-fn give_back(core: &Core, route: &Route, request: &Request<'_>, opened: &Opened) {
-    let Some(throttle) = &route.throttle else { return };
+fn give_back(core: &Core, route: &Route, request: &Request<'_>, opened: &Opened, seated: bool) {
+    let Some(throttle) = route.throttle.as_ref().filter(|_| !seated) else { return };
     let epoch = opened.epoch();
     let asked = Asked { core, epoch: &epoch, request, now: Tick::of(core.net.recent()) };
     let of_plan = opened.key.as_ref().and_then(|key| throttle.of_plan(|plan| key.is_in(plan)));
-    let ids = throttle.early.iter().chain(&throttle.late).copied().chain(of_plan);
+    let early = throttle.early.iter().filter(|_| !opened.waited);
+    let ids = early.chain(&throttle.late).copied().chain(of_plan);
     core.purse.borrow_mut().undo(asked.now, ids.filter_map(|id| asked.level(id, opened)));
 }
 
@@ -84,7 +111,7 @@ fn ask(core: &Core, throttle: &Throttle, request: &Request<'_>, opened: &mut Ope
     let mut purse = core.purse.borrow_mut();
     let levels = ids.clone().filter_map(|id| asked.level(id, opened));
     let verdict = purse.take(asked.now, levels);
-    if matches!(verdict, Verdict::Refuse { .. }) {
+    if matches!(verdict, Verdict::Refuse { .. }) && !opened.waited {
         purse.undo(asked.now, throttle.early.iter().filter_map(|id| asked.level(*id, opened)));
     }
     drop(purse);

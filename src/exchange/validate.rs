@@ -1,9 +1,7 @@
 //! Phase 4: whether the request is what its route describes: parameters, then the body (reference, sections 0 and 7.8).
 
 use super::{
-    Awaited, Core, Opened, Rejection, Request, authorize, permit, respond,
-    route::matched,
-    throttle::{self, Throttled},
+    Awaited, Core, Opened, Rejection, Request, authorize, crowd, permit, respond, route::matched, throttle::Throttled,
 };
 use crate::{
     base::{digest::hash, limits},
@@ -159,7 +157,8 @@ pub async fn collect(
         (Awaited::Unproven(unproven), Some(route)) => {
             let known = (content.as_slice(), matched(request, normal));
             let authorized = authorize::settle(core, route, request, known, opened, unproven)?;
-            let throttled = throttle::late(core, route, request, opened, authorized)?;
+            opened.waited = true;
+            let throttled = crowd::throttled(core, route, opened, request, body, authorized).await?;
             // Nothing of it has been looked at so far.
             if let Some(validator) = validator {
                 check_parameters(core, validator, request, (parameters, normal), opened)?;

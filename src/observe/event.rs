@@ -342,6 +342,10 @@ reasons! {
     TooManyFailures = "too_many_failures", Some(Side::Client), 429;
     /// The key's quota is used up.
     QuotaExceeded = "quota_exceeded", Some(Side::Client), 429;
+    /// As many requests are under way as a limit allows, and nobody else may wait; the log names it.
+    TooManyUnderWay = "too_many_under_way", Some(Side::Gateway), 503;
+    /// The request has waited in a limit's queue for as long as it may; the log names the limit.
+    QueueTimeout = "queue_timeout", Some(Side::Gateway), 503;
     /// What an authorizer needs is not there: keys of a provider, or the authorizer itself.
     AuthorizerUnavailable = "authorizer_unavailable", Some(Side::Gateway), 503;
     /// An authorizer could not be asked, or took too long.

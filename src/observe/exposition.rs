@@ -7,7 +7,9 @@ use crate::{
     },
     observe::{
         histogram::{BOUND_LABELS, Histogram, Total},
-        metrics::{CoreMetrics, Failure, LimitCounters, Registry, RouteCounters, ServerCounters, Statuses},
+        metrics::{
+            CoreMetrics, CrowdCounters, Failure, LimitCounters, Registry, RouteCounters, ServerCounters, Statuses,
+        },
         names::{self, Kind, Metric},
         process::Process,
         registry::{self, Acme, CachedRoute, Certificate, Config, PerCore, Usage},
@@ -50,7 +52,7 @@ pub fn render(registry: &Registry, moment: &Moment) -> String {
         let (routes, servers) = (state.routes.all(), state.servers.all());
         (state.cores.clone(), routes, servers, state.config.clone(), state.backend, state.acme.clone())
     });
-    let limits = registry.with(|state| state.limits.all());
+    let (limits, crowds) = registry.with(|state| (state.limits.all(), state.crowds.all()));
     let tls = registry.with(|state| (state.certificates.clone(), state.rotations));
     let mut page = Page { text: Vec::with_capacity(16 * 1024) };
     routes_of(&mut page, &cores, &routes);
@@ -60,6 +62,7 @@ pub fn render(registry: &Registry, moment: &Moment) -> String {
     obtained(&mut page, &acme);
     jwks(&mut page, &registry.with(|state| state.jwks.clone()));
     decisions(&mut page, &limits);
+    under_way(&mut page, &crowds);
     registry.with(|state| state.usage).into_iter().for_each(|usage| quotas(&mut page, &usage));
     kept(&mut page, registry);
     servers_of(&mut page, &servers);
@@ -339,6 +342,37 @@ fn decisions(page: &mut Page, all: &Keyed<LimitCounters>) {
             if count > 0 {
                 page.sample(&names::DECISIONS, &[limit.labels[0], outcome], Number::Whole(count));
             }
+        }
+    }
+}
+
+fn under_way(page: &mut Page, all: &Keyed<CrowdCounters>) {
+    let table: [(&str, Read<CrowdCounters>); 6] = [
+        ("admitted", |crowd| crowd.admitted.get()),
+        ("waited", |crowd| crowd.waited.get()),
+        ("refused", |crowd| crowd.refused.get()),
+        ("timed_out", |crowd| crowd.timed_out.get()),
+        ("left", |crowd| crowd.left.get()),
+        ("dry_run", |crowd| crowd.dry_run.get()),
+    ];
+    let sums: Vec<Sums<'_, 1, CrowdCounters>> = Sums::of(all);
+    page.begin(&names::CROWD_DECISIONS);
+    for crowd in &sums {
+        for (outcome, read) in table {
+            let count = crowd.sum(read);
+            if count > 0 {
+                page.sample(&names::CROWD_DECISIONS, &[crowd.labels[0], outcome], Number::Whole(count));
+            }
+        }
+    }
+    let gauges: [(&Metric, Read<CrowdCounters>); 2] = [
+        (&names::CROWD_UNDER_WAY, |crowd| crowd.under_way.get()),
+        (&names::CROWD_WAITING, |crowd| crowd.waiting.get()),
+    ];
+    for (metric, read) in gauges {
+        page.begin(metric);
+        for crowd in &sums {
+            page.sample(metric, &[crowd.labels[0]], Number::Whole(crowd.sum(read)));
         }
     }
 }

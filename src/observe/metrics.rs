@@ -278,6 +278,28 @@ pub struct LimitCounters {
     pub dry_run: Counter,
 }
 
+/// What one core counts of one limit on requests under way.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct CrowdCounters {
+    /// Requests that got a place.
+    pub admitted: Counter,
+    /// Of them, those that had to wait for it.
+    pub waited: Counter,
+    /// Requests that were refused at once.
+    pub refused: Counter,
+    /// Requests that were refused after they had waited.
+    pub timed_out: Counter,
+    /// Requests whose clients left while they waited.
+    pub left: Counter,
+    /// Requests that would have been refused.
+    pub dry_run: Counter,
+    /// Requests of this core that are under way, as of the last second.
+    pub under_way: Gauge,
+    /// Requests of this core that wait, as of the last second.
+    pub waiting: Gauge,
+}
+
 /// Why an upstream attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]

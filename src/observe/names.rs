@@ -159,6 +159,12 @@ metrics! {
         "Times that the keys of an authorizer's issuer were fetched; failed: the ones that are there are used on.";
     DECISIONS: Counter "ringgate_ratelimit_decisions_total" ["limit", "outcome"]
         "Requests that a limit was asked about: admitted, refused, or dry_run (would have been refused); limit other: past the cap on limits.";
+    CROWD_DECISIONS: Counter "ringgate_concurrency_decisions_total" ["limit", "outcome"]
+        "Requests that came to a limit on requests under way: admitted, waited (of these), refused, timed_out, left, or dry_run (would have been refused).";
+    CROWD_UNDER_WAY: Gauge "ringgate_concurrency_requests_in_flight" ["limit"]
+        "Requests under way that a limit counts.";
+    CROWD_WAITING: Gauge "ringgate_concurrency_requests_queued" ["limit"]
+        "Requests that wait until such a limit has a place for them.";
     QUOTA_REQUESTS: Counter "ringgate_quota_requests_total" ["outcome"]
         "Requests with keys that have a quota; counted: with what cores have in hand; refused: nothing was left.";
     QUOTA_ACCOUNTS: Gauge "ringgate_quota_accounts" []

@@ -8,7 +8,7 @@ use crate::{
         limits,
     },
     observe::{
-        metrics::{CoreMetrics, Failure, Gauge, LimitCounters, RouteCounters, ServerCounters},
+        metrics::{CoreMetrics, CrowdCounters, Failure, Gauge, LimitCounters, RouteCounters, ServerCounters},
         writer::LogHealth,
     },
 };
@@ -57,6 +57,7 @@ pub(crate) struct State {
     pub(crate) routes: Series<RouteCounters>,
     pub(crate) servers: Series<ServerCounters>,
     pub(crate) limits: Series<LimitCounters>,
+    pub(crate) crowds: Series<CrowdCounters>,
     pub(crate) config: Config,
     pub(crate) backend: Option<&'static str>,
     pub(crate) acme: BTreeMap<Box<str>, Acme>,
@@ -191,6 +192,15 @@ impl Registry {
         self.with(|state| {
             state.limits.make_room(names.len(), limits::METRIC_LIMITS_MAX);
             names.map(|name| state.limits.get(name, core, limits::METRIC_LIMITS_MAX)).collect()
+        })
+    }
+
+    /// The same for limits on requests under way.
+    #[must_use]
+    pub fn crowds<'n>(&self, core: usize, names: impl ExactSizeIterator<Item = &'n str>) -> Arc<[Arc<CrowdCounters>]> {
+        self.with(|state| {
+            state.crowds.make_room(names.len(), limits::METRIC_LIMITS_MAX);
+            names.map(|name| state.crowds.get(name, core, limits::METRIC_LIMITS_MAX)).collect()
         })
     }
 

@@ -7,6 +7,7 @@ pub mod cache;
 pub mod call;
 pub mod canary;
 pub mod cors;
+pub mod crowd;
 pub mod documentation;
 pub mod domain;
 pub mod face;

@@ -1,5 +1,6 @@
 //! Limits, compiled: what may be asked how often, and which limits a route has.
 
+use super::crowd::{Crowd, CrowdId};
 use crate::{base::clock::Instant, throttle::Tick};
 pub use crate::{
     base::ids::LimitId,
@@ -13,6 +14,10 @@ use std::{fmt::Write as _, net::IpAddr, sync::Arc};
 pub struct Limits {
     /// By their ids.
     pub all: Vec<Limit>,
+    /// Those on requests under way, by their ids.
+    pub crowds: Vec<Crowd>,
+    /// Which of these an upstream has, by its id; empty if none has any.
+    pub upstreams: Vec<Option<CrowdId>>,
     /// What is shared by all cores.
     pub ledger: Arc<Ledger>,
 }
@@ -62,6 +67,8 @@ pub struct Throttle {
     pub late: Box<[LimitId]>,
     /// Those of usage plans, by the plan's number, in order.
     pub plans: Box<[(u16, LimitId)]>,
+    /// Those on requests under way, the narrowest first: who waits for a place of one shall keep none that others want.
+    pub crowds: Box<[CrowdId]>,
     /// Some of them tell what is left.
     pub headers: bool,
 }
@@ -69,7 +76,7 @@ pub struct Throttle {
 impl Default for Limits {
     /// None, of nothing.
     fn default() -> Self {
-        Self { all: Vec::new(), ledger: Ledger::new(0) }
+        Self { all: Vec::new(), crowds: Vec::new(), upstreams: Vec::new(), ledger: Ledger::new(0) }
     }
 }
 
@@ -117,10 +124,15 @@ impl Limits {
     /// Goes on from where the limits of `old` are.
     pub fn adopt(&mut self, old: &Self) {
         let before: ahash::AHashMap<&str, &Limit> = old.all.iter().map(|limit| (limit.name.as_str(), limit)).collect();
+        let places: ahash::AHashMap<&str, &Crowd> = old.crowds.iter().map(|one| (one.name.as_str(), one)).collect();
         self.ledger = Arc::clone(&old.ledger);
         for limit in &mut self.all {
             let same = before.get(limit.name.as_str()).filter(|other| other.per == limit.per);
             limit.account = same.map_or_else(|| old.ledger.open(), |other| Arc::clone(&other.account));
+        }
+        for crowd in &mut self.crowds {
+            let same = places.get(crowd.name.as_str());
+            crowd.places = same.map_or_else(|| old.ledger.open_places(), |other| Arc::clone(&other.places));
         }
         self.prepare();
     }
@@ -184,8 +196,9 @@ impl Limit {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ledger, Limit, Limits, Per, Rate, Terms};
-    use std::sync::Arc;
+    use super::{Crowd, Ledger, Limit, Limits, Per, Rate, Terms};
+    use crate::plan::crowd::Bounds;
+    use std::{sync::Arc, time::Duration};
 
     fn limits(ledger: &Arc<Ledger>, names: &[(&str, Per)]) -> Limits {
         let limit = |(name, per): &(&str, Per)| Limit {
@@ -197,7 +210,16 @@ mod tests {
             origin: String::new(),
             account: ledger.open(),
         };
-        Limits { all: names.iter().map(limit).collect(), ledger: Arc::clone(ledger) }
+        let crowd = |name: &str| Crowd {
+            name: name.to_owned(),
+            bounds: Bounds { most: 3, length: 0, dry_run: false },
+            patience: Duration::ZERO,
+            origin: String::new(),
+            places: ledger.open_places(),
+        };
+        let crowds = names.iter().map(|(name, _)| crowd(name)).collect();
+        let all = names.iter().map(limit).collect();
+        Limits { all, crowds, upstreams: Vec::new(), ledger: Arc::clone(ledger) }
     }
 
     #[test]
@@ -211,6 +233,9 @@ mod tests {
         assert!(!Arc::ptr_eq(&new.all[1].account, &old.all[1].account), "it counts something else");
         let numbers: Vec<u32> = new.all.iter().map(|limit| limit.account.number).collect();
         assert_eq!(numbers, [2, 3, 4]);
+        assert!(Arc::ptr_eq(&new.crowds[0].places, &old.crowds[2].places));
+        assert!(Arc::ptr_eq(&new.crowds[1].places, &old.crowds[1].places), "requests are counted whatever they are");
+        assert_eq!(new.crowds[2].places.number, 3);
         assert!(ledger.table().is_some(), "one of them has keys");
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     bucket::Bucket,
+    places::{Bells, Places},
     table::{Keys, Table},
 };
 use std::sync::{
@@ -24,6 +25,8 @@ pub struct Ledger {
     keys: Keys,
     table: OnceLock<Option<Table>>,
     next: AtomicU32,
+    next_places: AtomicU32,
+    bells: Bells,
     room: usize,
 }
 
@@ -31,13 +34,34 @@ impl Ledger {
     /// An empty one, with room for so many keys when it comes to that.
     #[must_use]
     pub fn new(room: usize) -> Arc<Self> {
-        Arc::new(Self { keys: Keys::by_chance(), table: OnceLock::new(), next: AtomicU32::new(0), room })
+        let (next, next_places) = (AtomicU32::new(0), AtomicU32::new(0));
+        Arc::new(Self {
+            keys: Keys::by_chance(),
+            table: OnceLock::new(),
+            next,
+            next_places,
+            bells: Bells::default(),
+            room,
+        })
     }
 
     /// A place for a limit that is new.
     #[must_use]
     pub fn open(&self) -> Arc<Account> {
         Arc::new(Account { number: self.next.fetch_add(1, Ordering::Relaxed), bucket: Bucket::default() })
+    }
+
+    /// Places for a limit on requests under way that is new.
+    #[must_use]
+    pub fn open_places(&self) -> Arc<Places> {
+        Arc::new(Places::new(self.next_places.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// How cores tell one another about places.
+    #[inline]
+    #[must_use]
+    pub const fn bells(&self) -> &Bells {
+        &self.bells
     }
 
     /// Makes the table of keys: to be called where plans are made, not on a core.

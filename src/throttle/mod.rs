@@ -19,13 +19,16 @@
 //! * [`Ledger`]: what the process has of all limits, which outlives plans.
 //! * [`Stock`]: tokens that come from elsewhere (a limit that several machines share), in place of a bucket.
 //! * [`Purse`]: what one core holds of all of them, and the decision: [`Purse::take`] passes all levels or takes nothing.
+//! * [`Places`]: how many requests may be under way at once, and [`gate`]: who waits on a core until there is one.
 //! * [`quota`]: how many requests a key may send in a day, a week or a month, which is counted and not a rate.
 //!
 //! Invariant: pure. Time is an argument; nothing here waits, locks, or allocates while it decides.
 
 pub mod bucket;
+pub mod gate;
 pub mod ledger;
 mod near;
+pub mod places;
 pub mod purse;
 pub mod quota;
 pub mod stock;
@@ -33,11 +36,15 @@ pub mod table;
 pub mod terms;
 
 pub use bucket::{Bucket, Lease, Refused};
+pub use gate::{Bounds, Entered, Gate, Gates, Place, Ticket};
 pub use ledger::{Account, Ledger};
+pub use places::{Errand, Places};
 pub use purse::{Level, Purse, Source, Verdict};
 pub use stock::Stock;
 pub use table::{Key, Keys, Table};
 pub use terms::{BadTerms, Rate, Terms, Tick};
 
+#[cfg(test)]
+mod crowds;
 #[cfg(test)]
 mod tests;

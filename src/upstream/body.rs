@@ -8,7 +8,7 @@ use super::{
 use crate::{
     base::{digest::Hash, limits},
     http::head::{Framing, RequestHead},
-    io::{Alarm, Net},
+    io::{Alarm, Net, stream::Peek},
     tls::Stream,
 };
 use std::{io, time::Duration};
@@ -47,6 +47,12 @@ pub struct RequestBody<'a> {
 }
 
 impl<'a> RequestBody<'a> {
+    /// Whether the client has closed its connection, its sending side at least, and waits for nothing any more.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        matches!(self.client.peek(), Peek::Ended | Peek::Broken)
+    }
+
     /// Whether there is one.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -2,8 +2,11 @@
 
 use crate::{
     exchange::{Epoch, authorize::Doorkeeper},
-    observe::metrics::{LimitCounters, Registry, RouteCounters, RouteKey, ServerCounters},
-    plan::{Plan, ServerTarget},
+    observe::metrics::{CrowdCounters, LimitCounters, Registry, RouteCounters, RouteKey, ServerCounters},
+    plan::{
+        Plan, ServerTarget,
+        crowd::{Crowd, Gate, Gates},
+    },
     upstream::Upstream,
 };
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
@@ -17,6 +20,10 @@ pub struct CorePlan {
     pub routes: Arc<[Arc<RouteCounters>]>,
     /// This core's counters of its limits, by id.
     pub limits: Arc<[Arc<LimitCounters>]>,
+    /// This core's counters of its limits on requests under way, by id.
+    pub crowds: Arc<[Arc<CrowdCounters>]>,
+    /// Which core this is, and of how many.
+    pub place: (usize, usize),
     /// This core's counters of its upstreams' servers, by id and in order.
     pub servers: Arc<[Vec<Arc<ServerCounters>>]>,
 }
@@ -39,8 +46,9 @@ impl CorePlan {
                 upstream.servers.iter().map(|server| registry.server(core, &upstream.name, &server.name)).collect()
             });
             let limits = registry.limits(core, plan.limits.all.iter().map(|limit| limit.name.as_str()));
+            let crowds = registry.crowds(core, plan.limits.crowds.iter().map(|crowd| crowd.name.as_str()));
             let (routes, servers) = (registry.routes(core, &keys), servers.collect());
-            Self { plan: Arc::clone(plan), routes, limits, servers }
+            Self { plan: Arc::clone(plan), routes, limits, crowds, place: (core, count), servers }
         };
         (0..count).map(for_core).collect()
     }
@@ -66,11 +74,19 @@ impl CorePlan {
             Rc::new(upstream)
         });
         let doorkeeper = Doorkeeper::new(&self.plan);
+        let gates = old.map_or_else(|| Rc::new(Gates::new(self.place.0, self.place.1)), |old| Rc::clone(&old.gates));
+        let limits = &self.plan.limits;
+        let gate = |crowd: &Crowd| gates.of(&crowd.places, &limits.ledger, crowd.bounds);
+        let crowds: Box<[Rc<Gate>]> = limits.crowds.iter().map(gate).collect();
+        gates.keep_only(&crowds);
         Epoch {
             upstreams: upstreams.collect(),
             plan: Arc::clone(&self.plan),
             routes: self.routes,
             limits: self.limits,
+            gates,
+            crowds,
+            crowd_counters: self.crowds,
             doorkeeper,
         }
     }

@@ -190,6 +190,7 @@ impl Running {
             Message::Access(lines) => *self.core.access.borrow_mut() = lines,
             Message::Serve(handed) => accept::serve(self, handed.accepted, &handed.listener, staff),
             Message::Fetched => self.core.shelf.look(),
+            Message::Crowd(number, errand) => self.core.epoch().gates.told(number, errand),
             Message::Drain(grace) => return Some(grace),
             #[cfg(test)]
             Message::Break => panic!("the panic of a test"),

@@ -1,7 +1,11 @@
 //! How the outside reaches a core: a queue, and a bell that wakes the core to look into it.
 
 use super::{accept::Handed, adopt::CorePlan};
-use crate::{io::bell::Rope, observe::access_log::Lines, plan::ListenAddress};
+use crate::{
+    io::bell::Rope,
+    observe::access_log::Lines,
+    plan::{ListenAddress, crowd::Errand},
+};
 use rustix::fd::OwnedFd;
 use std::{
     io,
@@ -34,6 +38,8 @@ pub enum Message {
     Access(Option<Lines>),
     /// Something that is waited for on this core has been fetched.
     Fetched,
+    /// Something about a limit on requests under way, by the number of its places.
+    Crowd(u32, Errand),
     /// Serve this connection, which another core accepted but is too busy for.
     Serve(Handed),
     /// Stop after that time at the latest.

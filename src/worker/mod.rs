@@ -124,6 +124,12 @@ pub fn start(start: Start) -> Result<Workers, StartError> {
     let addresses = Arc::new(start.addresses);
     let store = Arc::new(Store::new(start.plan.cache_bytes));
     store.set_bells(posts.iter().map(bell).collect());
+    let others = posts.clone();
+    start.plan.limits.ledger.bells().hang(Box::new(move |core, number, errand| {
+        if let Some(post) = others.get(core) {
+            post.send(Message::Crowd(number, errand));
+        }
+    }));
     let mut threads = Vec::new();
     for (index, (mailbox, plan)) in boxes.into_iter().zip(&plans).enumerate() {
         let seed = core::Seed {

@@ -22,6 +22,7 @@ mod called;
 mod certificates;
 mod cli;
 mod config;
+mod crowd;
 mod fuzz;
 mod json_schema_suite;
 mod kinds;

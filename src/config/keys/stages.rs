@@ -30,6 +30,12 @@ pub static STAGE: Table = Table {
             Default::Words("that of the API"),
             "A limit for all of the stage's routes together, or several.",
         ),
+        key(
+            "concurrency",
+            throttle::CROWD,
+            Default::Words("that of the API"),
+            "How many requests may be under way at once, of all of the stage's routes together.",
+        ),
     ],
 };
 

@@ -8,7 +8,7 @@ use super::{
     integration::{INTEGRATIONS, RESPONSE},
     key, later, later_word,
     stages::{CANARY, DOMAIN, STAGE, VARIABLES},
-    throttle::LIMITS as THROTTLES,
+    throttle::{CROWD, LIMITS as THROTTLES},
     tls::TLS,
     validation::{API_MODEL, MODEL, PARAMETER, REQUEST_VALIDATOR},
     word,
@@ -120,6 +120,12 @@ pub static SERVER: Table = Table {
             Default::Nothing,
             "A limit for all APIs together, or several; per route (all together), client or header.NAME.",
         ),
+        key(
+            "concurrency",
+            CROWD,
+            Default::Nothing,
+            "How many requests may be under way at once, of all APIs together.",
+        ),
         key("tls", Kind::Tables(&TLS), Default::Nothing, "Listeners that speak HTTPS, and their certificates."),
     ],
 };
@@ -221,6 +227,12 @@ pub static UPSTREAM: Table = Table {
             "Idle connections that are kept for later requests.",
         ),
         key("retry", Kind::Table(&RETRY), Default::Nothing, "When a request is sent to another server."),
+        key(
+            "concurrency",
+            CROWD,
+            Default::Nothing,
+            "How many requests may be under way at once, to all of its servers together.",
+        ),
         later("health", "active health checks", "Probes that take a server out and bring it back."),
         later("circuit_breaker", "circuit breakers", "When an upstream is given a rest."),
         key("tls", Kind::Table(&UPSTREAM_TLS), Default::Nothing, "How `https://` servers are verified."),
@@ -449,6 +461,12 @@ pub static API: Table = Table {
             Default::Nothing,
             "Keeps answers to GET of its routes, as far as they have an upstream; a route may have another or none.",
         ),
+        key(
+            "concurrency",
+            CROWD,
+            Default::Nothing,
+            "How many requests may be under way at once, of all of its routes together; each stage has its own number.",
+        ),
         key("cors", Kind::Table(&CORS), Default::Nothing, "Cross-origin requests: answers preflights by itself."),
         key("policy_file", Kind::File, Default::Nothing, "A resource policy (JSON, as Amazon exports it)."),
         key(
@@ -586,6 +604,7 @@ pub static ROUTE: Table = Table {
         ),
         key("deny_from", NETWORKS, Default::Words("that of the API"), "Who may not, whatever allow_from says."),
         key("throttle", THROTTLES, Default::Nothing, "A limit for the route, or several."),
+        key("concurrency", CROWD, Default::Nothing, "How many of its requests may be under way at once."),
         key(
             "cache",
             Kind::Either(&Kind::Table(&CACHE), &Kind::Bool),

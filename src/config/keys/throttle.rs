@@ -1,7 +1,10 @@
 //! The tables of limits.
 
-use super::{Default, Key, Kind, Table, key};
+use super::{Default, Key, Kind, Table, key, table::MILLISECOND};
 use crate::base::limits;
+
+/// A limit on requests under way.
+pub(super) const CROWD: Kind = Kind::Table(&CONCURRENCY);
 
 /// A limit, or several.
 pub(super) const LIMITS: Kind = Kind::OneOrMore(&Kind::Table(&THROTTLE));
@@ -48,6 +51,48 @@ pub static THROTTLE: Table = Table {
         ),
         HEADERS,
         DRY_RUN,
+    ],
+};
+
+/// The keys of `concurrency`.
+pub static CONCURRENCY: Table = Table {
+    path: "concurrency",
+    doc: "A limit on requests under way at once, for the whole process: past it, and past the queue if there is one, 503. A request is \
+          under way from when it is known to be allowed until its answer is sent; for an upstream, from when that is asked.",
+    keys: &[
+        key(
+            "limit",
+            Kind::Integer { min: 1, max: limits::CONCURRENCY_MAX as i64 },
+            Default::Required,
+            "Requests under way at once.",
+        ),
+        key(
+            "queue",
+            Kind::Table(&QUEUE),
+            Default::Nothing,
+            "Lets requests wait until others have ended, instead of 503.",
+        ),
+        DRY_RUN,
+    ],
+};
+
+/// The keys of `concurrency.queue`.
+pub static QUEUE: Table = Table {
+    path: "concurrency.queue",
+    doc: "Requests that wait for a place, in the order in which they came. A client that closes gives its place in it up.",
+    keys: &[
+        key(
+            "length",
+            Kind::Integer { min: 1, max: limits::QUEUE_LENGTH_MAX as i64 },
+            Default::Required,
+            "Requests that may wait; past it, 503 at once.",
+        ),
+        key(
+            "timeout",
+            Kind::Duration { min: MILLISECOND, max: limits::QUEUE_TIMEOUT_MAX },
+            Default::Duration(limits::QUEUE_TIMEOUT_DEFAULT),
+            "How long they may; then 503.",
+        ),
     ],
 };
 

@@ -80,6 +80,7 @@ pub(super) fn api(shown: &mut Json, api: &Api) {
 pub(super) fn route(shown: &mut Json, route: &Route) {
     guard(shown, &route.guard);
     throttle::put(shown, &route.throttle);
+    throttle::put_concurrency(shown, route.concurrency.as_ref());
 }
 
 fn guard(shown: &mut Json, guard: &Guard) {

@@ -34,6 +34,7 @@ fn stage(stage: &Stage) -> Json {
         Some([]) => shown.put("throttle", Json::List(Vec::new())),
         Some(all) => throttle::put(&mut shown, all),
     }
+    throttle::put_concurrency(&mut shown, stage.concurrency.as_ref());
     shown
 }
 

@@ -1,10 +1,10 @@
 //! Limits, as they are shown.
 
-use super::put_text;
+use super::{duration, put_text};
 use crate::config::{
     access::UsagePlan,
     json::Json,
-    throttle::{PlanRoute, Throttle},
+    throttle::{Concurrency, PlanRoute, Throttle},
 };
 
 /// One as a table, several as a list of them.
@@ -14,6 +14,21 @@ pub(super) fn put(shown: &mut Json, all: &[Throttle]) {
         [one] => shown.put("throttle", throttle(one)),
         all => shown.put("throttle", Json::List(all.iter().map(throttle).collect())),
     }
+}
+
+/// A limit on requests under way, if there is one.
+pub(super) fn put_concurrency(shown: &mut Json, one: Option<&Concurrency>) {
+    let Some(one) = one else { return };
+    let mut inner = Json::object([]);
+    if let Some(limit) = one.limit {
+        inner.put("limit", Json::number(limit.value));
+    }
+    if let Some(queue) = &one.queue {
+        let length = queue.length.map_or(Json::Null, |length| Json::number(length.value));
+        inner.put("queue", Json::object([("length", length), ("timeout", duration(&queue.timeout))]));
+    }
+    inner.put("dry_run", Json::Bool(one.dry_run.value));
+    shown.put("concurrency", inner);
 }
 
 /// Those of a usage plan.

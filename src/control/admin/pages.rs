@@ -14,7 +14,7 @@ use crate::{
     },
     http::status::Status,
     observe::{exposition, registry::CachedRoute},
-    plan::throttle::Limit,
+    plan::{crowd::Crowd, throttle::Limit},
 };
 use std::{
     borrow::Cow,
@@ -163,7 +163,7 @@ fn usage(state: &AdminState, what: What, query: &str) -> Response {
     }
 }
 
-/// What limits have left.
+/// What limits have left. Of those on requests under way, places that cores have in hand count as taken.
 fn limits(state: &AdminState, query: &str) -> Response {
     let client = match query.split('&').find_map(|pair| pair.strip_prefix("client=")).map(str::parse::<IpAddr>) {
         Some(Err(_)) => return error(400, "client is not an address"),
@@ -182,7 +182,20 @@ fn limits(state: &AdminState, query: &str) -> Response {
             ("left", left.map_or(Json::Null, Json::number)),
         ])
     };
-    let all = Json::object([("limits", Json::List(limits.all.iter().map(one).collect()))]);
+    let crowd = |crowd: &Crowd| {
+        Json::object([
+            ("name", Json::text(crowd.name.as_str())),
+            ("limit", Json::number(crowd.bounds.most)),
+            ("in_flight", Json::number(crowd.places.taken())),
+            ("queued", Json::number(crowd.places.waiting())),
+            ("queue_length", Json::number(crowd.bounds.length)),
+            ("dry_run", Json::Bool(crowd.bounds.dry_run)),
+        ])
+    };
+    let all = Json::object([
+        ("limits", Json::List(limits.all.iter().map(one).collect())),
+        ("concurrency", Json::List(limits.crowds.iter().map(crowd).collect())),
+    ]);
     ok(JSON, (all.compact() + "\n").into())
 }
 

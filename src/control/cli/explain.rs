@@ -179,7 +179,7 @@ enum Verdict<'p> {
         /// Whether the sender may.
         access: Vec<Check>,
         /// How much may be asked.
-        limits: Vec<limits::Passed<'p>>,
+        limits: limits::Passed<'p>,
         answer: Answer<'p>,
         /// What becomes of an answer on its way back.
         changes: Vec<Change>,

@@ -3,8 +3,8 @@
 use super::Asked;
 use crate::{
     base::limits,
-    config::json::Json,
-    plan::{Admin, Plan, Route, throttle::Limit},
+    config::{json::Json, unit},
+    plan::{Admin, Integration, Plan, Route, crowd::Crowd, throttle::Limit},
 };
 use serde_json::Value;
 use std::{
@@ -13,25 +13,52 @@ use std::{
     net::TcpStream,
 };
 
-/// One of them.
+/// All of them.
+#[derive(Default)]
 pub(super) struct Passed<'p> {
-    pub(super) limit: &'p Limit,
-    /// What is left of it, if a gateway told.
-    pub(super) left: Option<u64>,
+    limits: Vec<(&'p Limit, Option<u64>)>,
+    crowds: Vec<(&'p Crowd, Option<Crowded>)>,
 }
 
-/// All of them, those of usage plans included: which of these counts depends on the key.
-pub(super) fn of<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked) -> Vec<Passed<'p>> {
-    let Some(throttle) = &route.throttle else { return Vec::new() };
-    let of_plans = throttle.plans.iter().map(|(_, id)| id);
-    let ids = throttle.early.iter().chain(of_plans).chain(&throttle.late);
+/// How many requests are under way, and how many wait.
+type Crowded = (u64, u64);
+
+/// What a gateway has told of its limits, by their names.
+#[derive(Default)]
+struct Known {
+    left: HashMap<String, u64>,
+    crowded: HashMap<String, Crowded>,
+}
+
+/// All that a request for `route` has to pass, those of usage plans included: which of these counts depends on the key.
+pub(super) fn of<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked) -> Passed<'p> {
+    let upstream = match &route.integration {
+        Integration::HttpProxy(proxy) => plan.limits.upstreams.get(proxy.upstream.index()).copied().flatten(),
+        _ => None,
+    };
+    let (limits, crowds): (Vec<_>, Vec<_>) = match &route.throttle {
+        None => (Vec::new(), Vec::new()),
+        Some(throttle) => {
+            let of_plans = throttle.plans.iter().map(|(_, id)| *id);
+            let ids = throttle.early.iter().copied().chain(of_plans).chain(throttle.late.iter().copied());
+            (ids.collect(), throttle.crowds.to_vec())
+        }
+    };
+    let crowds: Vec<_> = crowds.into_iter().chain(upstream).collect();
+    if limits.is_empty() && crowds.is_empty() {
+        return Passed::default();
+    }
     let known = plan.admin.as_ref().and_then(|admin| ask(admin, asked)).unwrap_or_default();
-    let one = |limit: &'p Limit| Passed { limit, left: known.get(&limit.name).copied() };
-    ids.filter_map(|id| plan.limits.all.get(id.index())).map(one).collect()
+    let limit = |limit: &'p Limit| (limit, known.left.get(&limit.name).copied());
+    let crowd = |crowd: &'p Crowd| (crowd, known.crowded.get(&crowd.name).copied());
+    Passed {
+        limits: limits.into_iter().filter_map(|id| plan.limits.all.get(id.index())).map(limit).collect(),
+        crowds: crowds.into_iter().filter_map(|id| plan.limits.crowds.get(id.index())).map(crowd).collect(),
+    }
 }
 
 /// Asks the gateway that runs with this configuration, if one does.
-fn ask(admin: &Admin, asked: &Asked) -> Option<HashMap<String, u64>> {
+fn ask(admin: &Admin, asked: &Asked) -> Option<Known> {
     let mut stream = TcpStream::connect_timeout(&admin.listen, limits::EXPLAIN_ADMIN_TIMEOUT).ok()?;
     stream.set_read_timeout(Some(limits::EXPLAIN_ADMIN_TIMEOUT)).ok()?;
     let token = admin.token.as_ref().map(|token| format!("Authorization: Bearer {}\r\n", token.0)).unwrap_or_default();
@@ -43,29 +70,76 @@ fn ask(admin: &Admin, asked: &Asked) -> Option<HashMap<String, u64>> {
     let answer = String::from_utf8(answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let all: Value = head.starts_with("HTTP/1.1 200").then(|| serde_json::from_str(body).ok())??;
-    let one = |limit: &Value| Some((limit.get("name")?.as_str()?.to_owned(), limit.get("left")?.as_u64()?));
-    Some(all.get("limits")?.as_array()?.iter().filter_map(one).collect())
+    let list = |name: &str| all.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let name = |limit: &Value| Some(limit.get("name")?.as_str()?.to_owned());
+    let left = |limit: &Value| Some((name(limit)?, limit.get("left")?.as_u64()?));
+    let crowded =
+        |limit: &Value| Some((name(limit)?, (limit.get("in_flight")?.as_u64()?, limit.get("queued")?.as_u64()?)));
+    Some(Known {
+        left: list("limits").iter().filter_map(left).collect(),
+        crowded: list("concurrency").iter().filter_map(crowded).collect(),
+    })
 }
 
 impl Passed<'_> {
-    /// For tools.
-    pub(super) fn json(&self) -> Json {
-        let Self { limit, left } = self;
-        Json::object([
-            ("name", Json::text(limit.name.as_str())),
-            ("rate", Json::Text(limit.terms.rate.to_string())),
-            ("burst", Json::number(limit.terms.burst)),
-            ("per", Json::Text(limit.per.to_string())),
-            ("dry_run", Json::Bool(limit.dry_run)),
-            ("left", left.map_or(Json::Null, Json::number)),
-        ])
+    /// For tools: limits on how often, and on how many at once; each only if there are any.
+    pub(super) fn put(&self, object: &mut Json) {
+        if !self.limits.is_empty() {
+            object
+                .put("limits", Json::List(self.limits.iter().map(|(limit, left)| limit_json(limit, *left)).collect()));
+        }
+        if !self.crowds.is_empty() {
+            let all = self.crowds.iter().map(|(crowd, crowded)| crowd_json(crowd, *crowded));
+            object.put("concurrency", Json::List(all.collect()));
+        }
     }
 
-    /// In words.
-    pub(super) fn words(&self) -> String {
-        let Self { limit, left } = self;
-        let dry = if limit.dry_run { ", only counted" } else { "" };
-        let left = left.map(|left| format!("; {left} left")).unwrap_or_default();
-        format!("{}: {} a second, bursts of {}{dry}{left}", limit.name, limit.terms.rate, limit.terms.burst)
+    /// In words, one line for each.
+    pub(super) fn words(&self) -> impl Iterator<Item = String> {
+        let limits = self.limits.iter().map(|(limit, left)| limit_words(limit, *left));
+        limits.chain(self.crowds.iter().map(|(crowd, crowded)| crowd_words(crowd, *crowded)))
     }
+}
+
+fn limit_json(limit: &Limit, left: Option<u64>) -> Json {
+    Json::object([
+        ("name", Json::text(limit.name.as_str())),
+        ("rate", Json::Text(limit.terms.rate.to_string())),
+        ("burst", Json::number(limit.terms.burst)),
+        ("per", Json::Text(limit.per.to_string())),
+        ("dry_run", Json::Bool(limit.dry_run)),
+        ("left", left.map_or(Json::Null, Json::number)),
+    ])
+}
+
+fn crowd_json(crowd: &Crowd, crowded: Option<Crowded>) -> Json {
+    Json::object([
+        ("name", Json::text(crowd.name.as_str())),
+        ("limit", Json::number(crowd.bounds.most)),
+        ("queue_length", Json::number(crowd.bounds.length)),
+        ("queue_timeout", Json::Text(unit::show_duration(crowd.patience))),
+        ("dry_run", Json::Bool(crowd.bounds.dry_run)),
+        ("in_flight", crowded.map_or(Json::Null, |(inside, _)| Json::number(inside))),
+        ("queued", crowded.map_or(Json::Null, |(_, queued)| Json::number(queued))),
+    ])
+}
+
+fn limit_words(limit: &Limit, left: Option<u64>) -> String {
+    let dry = if limit.dry_run { ", only counted" } else { "" };
+    let left = left.map(|left| format!("; {left} left")).unwrap_or_default();
+    format!("{}: {} a second, bursts of {}{dry}{left}", limit.name, limit.terms.rate, limit.terms.burst)
+}
+
+fn crowd_words(crowd: &Crowd, crowded: Option<Crowded>) -> String {
+    let dry = if crowd.bounds.dry_run { ", only counted" } else { "" };
+    let queue = match crowd.bounds.length {
+        0 => String::new(),
+        length => format!(", {length} more may wait for {}", unit::show_duration(crowd.patience)),
+    };
+    let now = match crowded {
+        None => String::new(),
+        Some((inside, 0)) => format!("; {inside} now"),
+        Some((inside, queued)) => format!("; {inside} now, and {queued} wait"),
+    };
+    format!("{}: {} at once{queue}{dry}{now}", crowd.name, crowd.bounds.most)
 }

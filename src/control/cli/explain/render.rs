@@ -48,7 +48,7 @@ pub(super) fn human(plan: &Plan, asked: &Asked, explained: &Explained<'_>, out: 
     }
     rows.extend(canary(plan, routed));
     if let Verdict::Found { answer, route, access, limits, changes, .. } = &routed.verdict {
-        rows.extend(limits.iter().map(|one| row("limit", one.words())));
+        rows.extend(limits.words().map(|words| row("limit", words)));
         rows.extend(answered(plan, access, answer, route));
         rows.extend(changes.iter().map(|change| row("answer", format!("{}: {}", change.of, change.what.join("; ")))));
     }
@@ -309,9 +309,7 @@ pub(super) fn json(plan: &Plan, asked: &Asked, explained: &Explained<'_>) -> Jso
                 Json::object([("check", Json::text(&check.what)), ("verdict", Json::text(&check.verdict))])
             };
             object.put("access", Json::List(access.iter().map(told).collect()));
-            if !limits.is_empty() {
-                object.put("limits", Json::List(limits.iter().map(super::limits::Passed::json).collect()));
-            }
+            limits.put(&mut object);
             object.put("route", route_json(plan, route));
             let parameters = parameters.iter().map(|(name, value)| (name.clone(), Json::text(value)));
             object.put("parameters", Json::Object(parameters.collect()));
