@@ -42,6 +42,35 @@ pub const PLACES_HELD_PART: u32 = 32;
 pub const CROWDS_MAX: usize = 4;
 /// What a client is told to wait where a limit that machines share has nothing left, and nobody knows until when.
 pub const THROTTLE_GRANT_WAIT: Duration = Duration::from_secs(1);
+/// How often a gateway of a cluster says what it has spent of shared limits, and reserves more, while there are requests: more than is
+/// admitted of any limit is at most what its rate gives in this time, and the way to the Redis and back.
+pub const CLUSTER_TICK: Duration = Duration::from_millis(25);
+/// The same while there are none.
+pub const CLUSTER_TICK_IDLE: Duration = Duration::from_millis(100);
+/// For how long ahead tokens are reserved: two ticks, and some for the way.
+pub const CLUSTER_AHEAD: Duration = Duration::from_millis(60);
+/// A shared bucket holds what its rate gives in this time, at least: with less in it, what is reserved for the next tick would not fit.
+pub const CLUSTER_BURST_MIN: Duration = Duration::from_millis(100);
+/// How long what was reserved may be spent after the Redis was heard from last.
+pub const CLUSTER_HOLD: Duration = Duration::from_secs(1);
+/// After this without a word from a gateway, what it had reserved is given to others.
+pub const CLUSTER_LIFE: Duration = Duration::from_secs(2);
+/// A Redis that takes longer to answer counts as gone.
+pub const CLUSTER_ANSWER: Duration = Duration::from_millis(400);
+/// How long connecting may take, in which nobody waits.
+pub const CLUSTER_CONNECT: Duration = Duration::from_secs(1);
+/// Until the next attempt to connect: between this ...
+pub const CLUSTER_RETRY_MIN: Duration = Duration::from_millis(100);
+/// ... and this, by chance, so that the gateways of a cluster do not all come at once.
+pub const CLUSTER_RETRY_MAX: Duration = Duration::from_millis(400);
+/// Limits that one script looks at: some 10 µs each for all who use the Redis, in which it does nothing else.
+pub const CLUSTER_LIMITS_AT_ONCE: usize = 128;
+/// How long a start, or a reload with new limits, waits until something is reserved.
+pub const CLUSTER_START_WAIT: Duration = Duration::from_millis(500);
+const _: () = assert!(CLUSTER_HOLD.as_millis() < CLUSTER_LIFE.as_millis(), "nobody spends what others may have");
+const _: () = assert!(CLUSTER_TICK.as_millis() * 2 < CLUSTER_AHEAD.as_millis());
+const _: () = assert!(CLUSTER_AHEAD.as_millis() < CLUSTER_BURST_MIN.as_millis());
+const _: () = assert!(CLUSTER_ANSWER.as_millis() + CLUSTER_TICK_IDLE.as_millis() < CLUSTER_HOLD.as_millis());
 /// Bytes of the name of an API key.
 pub const KEY_NAME_BYTES_MAX: usize = 128;
 /// Bytes of an API key that are kept for people to know it by.

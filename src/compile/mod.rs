@@ -8,6 +8,7 @@ mod api;
 mod cache;
 mod call;
 mod change;
+mod cluster;
 mod cors;
 mod crowd;
 mod domain;
@@ -72,6 +73,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
     upstreams.append(&mut apis.upstreams);
     let keys = access::table(config, &sink);
     let usage = usage::usage(config, &sink);
+    let cluster = cluster::cluster(config.cluster.as_ref(), &sink);
     let access_log = log::access(config.access_log.as_ref(), &sink);
     if sink.errors() == 0 {
         upstream::warn_unused(&config.upstreams, (&apis.routes, &apis.authorizers), &sink);
@@ -94,6 +96,7 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         iam_users: apis.iam_users,
         keys: Arc::new(Published::new(keys)),
         usage,
+        cluster,
         owners: api::owners(&apis.apis),
         guarded: api::guarded(&apis.apis),
         cache_bytes: config.cache_size.map_or(limits::CACHE_BYTES_DEFAULT, |size| size.value),

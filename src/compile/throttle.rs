@@ -27,6 +27,8 @@ pub(super) struct Limits<'c> {
     by_name: AHashMap<String, LimitId>,
     ledger: Arc<Ledger>,
     cores: usize,
+    /// There is a cluster.
+    shared: bool,
     /// Those of the server, which every route has.
     server: Vec<LimitId>,
     crowds: Crowds,
@@ -62,6 +64,7 @@ impl<'c> Limits<'c> {
             all: Vec::new(),
             by_name: AHashMap::new(),
             cores,
+            shared: config.cluster.is_some(),
             server: Vec::new(),
             crowd: crowds.one("server".to_owned(), config.server.concurrency.as_ref(), sink),
             upstreams: crowds.of_upstreams(&config.upstreams, sink),
@@ -207,6 +210,13 @@ impl<'c> Limits<'c> {
             };
             sink.add(Diagnostic::error(Code::BAD_THROTTLE, written.place, message).expected(expected));
         });
+        let wanted = self.shared && written.shared.value;
+        let shared = wanted && per == Per::All;
+        if wanted && !shared {
+            let message = format!("the limit `{name}` holds for each gateway of the cluster by itself");
+            let help = "limits per client, key or value are not shared; say so: `shared = false`";
+            sink.add(Diagnostic::warning(Code::NOT_SHARED, written.place, message).help(help));
+        }
         let id = LimitId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         self.all.push(Limit {
             name: name.clone(),
@@ -216,6 +226,7 @@ impl<'c> Limits<'c> {
             dry_run: written.dry_run.value,
             origin: written.origin.clone(),
             account: self.ledger.open(),
+            shared,
         });
         self.by_name.insert(name, id);
         Some(id)

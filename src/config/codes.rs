@@ -349,6 +349,13 @@ codes! {
         "`rate` is requests per second, above 0; `burst` how many at once, 1 or more. An empty bucket has to be full again within a \
          year. `per` is route, client, api_key, claim.NAME, header.NAME or context.NAME; what is written on the server knows \
          clients and headers only.";
+    BAD_CLUSTER = 560, "A cluster makes no sense",
+        "`redis` is redis://HOST:PORT, rediss://HOST:PORT with TLS, or unix:/path of a socket. Several addresses are nodes of a Redis \
+         Cluster; with `sentinel`, the name of a master, they are its Sentinels.";
+    NOT_SHARED = 561, "A limit is not shared by the cluster",
+        "Limits of the server, of APIs, stages and routes are one number for all gateways of a `[cluster]`. Those per client, \
+         API key, claim, header or `$context` value, and those of usage plans, hold for each gateway by itself: a client that reaches \
+         three of them has the limit three times. `shared = false` says that this is meant.";
     BAD_CACHE = 570, "A cache makes no sense",
         "`cache` keeps answers of upstreams: routes with integrations of type http_proxy and http can have one. `key` names what \
          tells answers apart besides host and path: path.NAME, a parameter of the route's path; query.NAME; header.NAME; claim.NAME \

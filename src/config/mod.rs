@@ -9,6 +9,7 @@ pub mod admin;
 pub mod api;
 pub mod cache;
 pub mod call;
+pub mod cluster;
 pub mod codes;
 pub mod diagnostic;
 pub mod document;
@@ -67,6 +68,8 @@ pub struct Config {
     pub models: Vec<validation::Model>,
     /// `size` of `[cache]`, if that is there.
     pub cache_size: Option<source::At<u64>>,
+    /// `[cluster]`, if it is there.
+    pub cluster: Option<cluster::Cluster>,
     /// Who may call.
     pub access: access::Access,
     /// `[log.access]`, if it is there.
@@ -197,6 +200,7 @@ fn understand(tree: &load::Tree, context: &Context<'_>) -> Config {
         domains: stages::domains(&root),
         models: validation::models(&root),
         cache_size: cache::size(&root),
+        cluster: root.table("cluster").map(|table| cluster::read(&table)),
         access: access::read(&root),
         access_log: log.table("access").and_then(|table| log::read_access(&table)),
         error_log: log::read_error(&error_log),
@@ -257,6 +261,7 @@ fn hash(config: &Config, tree: &load::Tree) -> u64 {
     for file in policies.chain(config.apis.iter().map(|api| &api.policy_file)).flatten() {
         add(&file.bytes);
     }
+    config.cluster.iter().flat_map(cluster::Cluster::contents).for_each(&mut add);
     if let Some(token) = config.admin.as_ref().and_then(|admin| admin.token_file.as_ref()) {
         add(&token.bytes);
     }

@@ -2,6 +2,7 @@
 
 mod access;
 mod cache;
+mod cluster;
 mod mapping;
 mod stages;
 mod throttle;
@@ -59,6 +60,9 @@ fn document(config: &Config) -> Json {
     }
     if let Some(bytes) = &config.cache_size {
         root.put("cache", Json::object([("size", size(bytes.value))]));
+    }
+    if let Some(cluster) = &config.cluster {
+        root.put("cluster", cluster::cluster(cluster));
     }
     let named = |all: Vec<(String, Json)>| Json::Object(all);
     if !config.upstreams.is_empty() {

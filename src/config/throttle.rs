@@ -25,6 +25,8 @@ pub struct Throttle {
     pub headers: At<bool>,
     /// `dry_run`
     pub dry_run: At<bool>,
+    /// `shared`
+    pub shared: At<bool>,
 }
 
 /// `[[usage_plan.NAME.route]]`
@@ -130,5 +132,6 @@ fn one(table: &Reader<'_>, keyed: bool) -> Throttle {
         per: keyed.then(|| table.text("per")).flatten(),
         headers: table.bool("headers"),
         dry_run: table.bool("dry_run"),
+        shared: table.bool("shared"),
     }
 }

@@ -7,6 +7,7 @@
 mod acme;
 pub mod admin;
 pub mod cli;
+mod cluster;
 mod demo;
 mod jwks;
 mod listeners;

@@ -64,12 +64,14 @@ impl Gateway {
             let _ = self.usage.prepare(&self.plan);
             return self.fail(&why);
         }
+        self.cluster.watch(&plan);
         let fixed = unchanged(&self.plan, &plan);
         let addresses = self.names.watch(&plan);
         // First, as at a start: a request on the new plan may name a key that is not there.
         self.jwks.watch(&plan);
         if let Err(error) = self.workers.install(Arc::clone(&plan), plans) {
             self.jwks.watch(&self.plan);
+            self.cluster.watch(&self.plan);
             // The names of the old plan are watched again; what is known of them is kept, so nobody waits.
             let _ = self.names.watch(&self.plan);
             let _ = self.usage.prepare(&self.plan);

@@ -3,6 +3,7 @@
 use super::{
     acme::Acme,
     cli::{Exit, Terminal, kernel, summary},
+    cluster::Cluster,
     demo,
     jwks::Jwks,
     listeners,
@@ -71,6 +72,7 @@ pub(super) struct Gateway {
     pub(super) acme: Acme,
     pub(super) jwks: Jwks,
     pub(super) usage: Arc<Keeper>,
+    pub(super) cluster: Cluster,
     /// Writes down what quotas have counted; ends last.
     writer: usage::Writer,
     pub(super) rotation: Rotation,
@@ -129,6 +131,9 @@ fn start(
     Jwks::prepare(&plan)?;
     let usage = Keeper::new(&registry);
     usage.prepare(&plan)?;
+    // By a thread that has not stepped back: what it is late with is refused.
+    let mut cluster = Cluster::new(Arc::clone(&registry));
+    cluster.watch(&plan);
     let mut names = Names::new(events.clone());
     let addresses = names.watch(&plan);
     let mut jwks = Jwks::new(Arc::clone(&registry));
@@ -177,6 +182,7 @@ fn start(
         acme,
         jwks,
         usage,
+        cluster,
         writer,
         logs,
         admin,
@@ -356,6 +362,7 @@ impl Gateway {
         }
         // After the cores, which have given back what they did not use.
         drop(self.writer);
+        drop(self.cluster);
         log(Level::Info, format_args!("stopped"));
         self.logs.stop(LOG_STOP_GRACE);
         exit
@@ -371,7 +378,7 @@ impl Gateway {
 
 #[cfg(test)]
 mod tests {
-    use super::{Admin, Asked, Event, Exit, Gateway, Logs, Names, Notify, Registry, Source, worker};
+    use super::{Admin, Asked, Cluster, Event, Exit, Gateway, Logs, Names, Notify, Registry, Source, worker};
     use crate::base::clock::monotonic_now;
     use std::{
         net::TcpListener,
@@ -418,6 +425,7 @@ mod tests {
             admin: Admin::start(&plan, "{}", &registry, (Arc::default(), &usage)).unwrap(),
             writer: super::usage::Writer::start(&usage).unwrap(),
             usage,
+            cluster: Cluster::new(Arc::clone(&registry)),
             notify: Notify::default(),
             served: None,
             plan,

@@ -98,6 +98,7 @@ fn plan(server: SocketAddr) -> Plan {
         iam_users: Arc::default(),
         authorizers: Vec::new(),
         usage: None,
+        cluster: None,
         keys: Arc::default(),
         admin: None,
         access_log: None,

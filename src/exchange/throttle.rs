@@ -174,6 +174,7 @@ impl Asked<'_> {
         let limit = self.limit(id)?;
         let (number, bucket, ledger) = (limit.account.number, &limit.account.bucket, &self.epoch.plan.limits.ledger);
         let source = match (&limit.per, ledger.table()) {
+            (Per::All, _) if limit.shared => Source::Granted(&limit.account.stock),
             (Per::All, _) | (_, None) => Source::One(bucket),
             (Per::Client, Some(table)) => {
                 let client = permit::source(&self.epoch.plan, self.request);

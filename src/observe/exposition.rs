@@ -12,7 +12,7 @@ use crate::{
         },
         names::{self, Kind, Metric},
         process::Process,
-        registry::{self, Acme, CachedRoute, Certificate, Config, PerCore, Usage},
+        registry::{self, Acme, CachedRoute, Certificate, Cluster, Config, PerCore, Usage},
         text,
         writer::LogHealth,
     },
@@ -64,6 +64,7 @@ pub fn render(registry: &Registry, moment: &Moment) -> String {
     decisions(&mut page, &limits);
     under_way(&mut page, &crowds);
     registry.with(|state| state.usage).into_iter().for_each(|usage| quotas(&mut page, &usage));
+    registry.cluster(|all| all.clone()).into_iter().for_each(|all| cluster(&mut page, &all));
     kept(&mut page, registry);
     servers_of(&mut page, &servers);
     logs(&mut page, registry);
@@ -395,6 +396,21 @@ fn quotas(page: &mut Page, usage: &Usage) {
     page.begin(&names::QUOTA_WRITES);
     for (outcome, count) in ["ok", "failed"].into_iter().zip(usage.writes) {
         page.sample(&names::QUOTA_WRITES, &[outcome], Number::Whole(count));
+    }
+}
+
+fn cluster(page: &mut Page, all: &Cluster) {
+    let outages = u128::from(all.outage_millis + all.outage_now_millis) * 1_000_000;
+    for (metric, value) in [
+        (&names::CLUSTER_CONNECTED, Number::Whole(all.connected.into())),
+        (&names::CLUSTER_GATEWAYS, Number::Whole(all.gateways)),
+        (&names::CLUSTER_LIMITS, Number::Whole(all.limits)),
+        (&names::CLUSTER_RESERVED, Number::Whole(all.held)),
+        (&names::CLUSTER_OUTAGES, Number::Whole(all.outages)),
+        (&names::CLUSTER_OUTAGE_SECONDS, Number::Nanoseconds(outages)),
+        (&names::CLUSTER_FAILURES, Number::Whole(all.failures)),
+    ] {
+        page.single(metric, value);
     }
 }
 

@@ -171,6 +171,20 @@ metrics! {
         "Keys that are counted, once for each usage plan with a quota.";
     QUOTA_WRITES: Counter "ringgate_quota_writes_total" ["outcome"]
         "Times that what was counted was written down; failed: it is lost if the process dies.";
+    CLUSTER_CONNECTED: Gauge "ringgate_cluster_connected" []
+        "1 while the Redis of the cluster answers, else 0.";
+    CLUSTER_GATEWAYS: Gauge "ringgate_cluster_gateways" []
+        "Gateways that share limits and quotas, as it was heard last.";
+    CLUSTER_LIMITS: Gauge "ringgate_cluster_limits" []
+        "Limits that are shared.";
+    CLUSTER_RESERVED: Gauge "ringgate_cluster_tokens_reserved" []
+        "Tokens of shared limits that this gateway has reserved and not spent.";
+    CLUSTER_OUTAGES: Counter "ringgate_cluster_outages_total" []
+        "Times that the Redis was lost.";
+    CLUSTER_OUTAGE_SECONDS: Counter "ringgate_cluster_outage_seconds_total" []
+        "Seconds without the Redis, since it was there for the first time.";
+    CLUSTER_FAILURES: Counter "ringgate_cluster_failures_total" []
+        "Attempts to use the Redis that failed.";
     TLS_EXPIRY: Gauge "ringgate_tls_certificate_expiry_seconds" ["user", "name", "file"]
         "Seconds until a certificate in use expires, negative once it has; user: the listener or upstream that shows it.";
     TLS_ROTATIONS: Counter "ringgate_tls_rotations_total" ["outcome"]

@@ -67,6 +67,7 @@ pub(crate) struct State {
     pub(crate) jwks: BTreeMap<Box<str>, [u64; 2]>,
     pub(crate) usage: Option<Usage>,
     pub(crate) cached: Vec<CachedRoute>,
+    pub(crate) cluster: Option<Cluster>,
 }
 
 /// What is kept of a route's responses.
@@ -80,6 +81,29 @@ pub struct CachedRoute {
     pub bytes: u64,
     /// Responses that had to make room for others.
     pub evictions: u64,
+}
+
+/// How a gateway stands with the others of its cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// The Redis answers.
+    pub connected: bool,
+    /// Why it could not be used the last time; empty while it can.
+    pub error: String,
+    /// Gateways that share limits, this one included.
+    pub gateways: u64,
+    /// Limits that are shared.
+    pub limits: u64,
+    /// Tokens that this gateway has reserved and not spent.
+    pub held: u64,
+    /// How often the Redis was lost.
+    pub outages: u64,
+    /// Attempts to use it that failed.
+    pub failures: u64,
+    /// Milliseconds that all outages took that are over.
+    pub outage_millis: u64,
+    /// Milliseconds that the present one has taken.
+    pub outage_now_millis: u64,
 }
 
 /// What quotas have counted.
@@ -282,6 +306,11 @@ impl Registry {
     pub fn cached(&self, mut routes: Vec<CachedRoute>) {
         routes.truncate(limits::METRIC_ROUTES_MAX);
         self.with(|state| state.cached = routes);
+    }
+
+    /// Notes how things are with the cluster.
+    pub fn cluster<T>(&self, note: impl FnOnce(&mut Option<Cluster>) -> T) -> T {
+        self.with(|state| note(&mut state.cluster))
     }
 
     /// Notes that certificate files had changed, and whether what is in them now was taken.

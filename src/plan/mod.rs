@@ -6,6 +6,7 @@ pub mod access;
 pub mod cache;
 pub mod call;
 pub mod canary;
+pub mod cluster;
 pub mod cors;
 pub mod crowd;
 pub mod documentation;
@@ -78,6 +79,8 @@ pub struct Plan {
     pub keys: Arc<access::Keys>,
     /// What keys may use, where that is counted.
     pub usage: Option<Box<usage::Usage>>,
+    /// Whom limits and quotas are shared with.
+    pub cluster: Option<Arc<cluster::Cluster>>,
     /// Bytes of stored responses, of the whole process.
     pub cache_bytes: u64,
     /// `[admin]`

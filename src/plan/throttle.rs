@@ -39,6 +39,8 @@ pub struct Limit {
     pub origin: String,
     /// Its place in the process.
     pub account: Arc<Account>,
+    /// It is one number for all gateways of the cluster: its tokens are in the account's stock.
+    pub shared: bool,
 }
 
 /// What has a bucket of its own.
@@ -137,11 +139,14 @@ impl Limits {
         self.prepare();
     }
 
-    /// How many tokens of a limit nobody has taken, if it has one bucket, or is per client and that is `client`. What cores hold and
+    /// How many tokens of a limit nobody has taken, in the whole cluster if it is shared, if it has one bucket, or is per client and that is `client`. What cores hold and
     /// have not spent counts as taken.
     #[must_use]
     pub fn left(&self, limit: &Limit, client: Option<IpAddr>, now: Instant) -> Option<u64> {
         let (now, account) = (Tick::of(now), &limit.account);
+        if limit.shared {
+            return Some(account.stock.left());
+        }
         match (&limit.per, client, self.ledger.table()) {
             (Per::All, ..) => Some(account.bucket.left(&limit.terms, now)),
             (Per::Client, Some(client), Some(table)) => {
@@ -209,6 +214,7 @@ mod tests {
             dry_run: false,
             origin: String::new(),
             account: ledger.open(),
+            shared: false,
         };
         let crowd = |name: &str| Crowd {
             name: name.to_owned(),

@@ -3,6 +3,7 @@
 use super::{
     bucket::Bucket,
     places::{Bells, Places},
+    stock::Stock,
     table::{Keys, Table},
 };
 use std::sync::{
@@ -17,6 +18,8 @@ pub struct Account {
     pub number: u32,
     /// Its one bucket; of a limit per key, that of all keys that find no place of their own.
     pub bucket: Bucket,
+    /// What was granted to this process, if it is one that shares the limit with others.
+    pub stock: Stock,
 }
 
 /// The shared side of all limits, for as long as the process lives.
@@ -48,7 +51,8 @@ impl Ledger {
     /// A place for a limit that is new.
     #[must_use]
     pub fn open(&self) -> Arc<Account> {
-        Arc::new(Account { number: self.next.fetch_add(1, Ordering::Relaxed), bucket: Bucket::default() })
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Account { number, bucket: Bucket::default(), stock: Stock::default() })
     }
 
     /// Places for a limit on requests under way that is new.

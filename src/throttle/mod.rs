@@ -18,6 +18,7 @@
 //! * [`Table`]: the edges of a limit's clients, claims, keys: bounded, shared, without locks.
 //! * [`Ledger`]: what the process has of all limits, which outlives plans.
 //! * [`Stock`]: tokens that come from elsewhere (a limit that several machines share), in place of a bucket.
+//! * [`share`]: the bucket that several machines share, as arithmetic.
 //! * [`Purse`]: what one core holds of all of them, and the decision: [`Purse::take`] passes all levels or takes nothing.
 //! * [`Places`]: how many requests may be under way at once, and [`gate`]: who waits on a core until there is one.
 //! * [`quota`]: how many requests a key may send in a day, a week or a month, which is counted and not a rate.
@@ -31,6 +32,7 @@ mod near;
 pub mod places;
 pub mod purse;
 pub mod quota;
+pub mod share;
 pub mod stock;
 pub mod table;
 pub mod terms;

@@ -129,7 +129,8 @@ impl Purse {
         let (terms, pocket) = (level.terms, self.pockets.get(level.number as usize).copied().unwrap_or_default());
         let (shared, held) = match level.source {
             Source::One(bucket) => (bucket.left(terms, now), pocket.lease.left(terms.step, now)),
-            Source::Granted(stock) => (stock.left(), pocket.lease.left(stock::STEP, now)),
+            // What this core holds is in it.
+            Source::Granted(stock) => (stock.left(), 0),
             Source::Keyed(table, key, _) => {
                 let entry = self.near.find(key).and_then(|at| self.near.get_mut(at));
                 (table.left(key, terms, now), entry.map_or(0, |entry| entry.lease.left(terms.step, now)))
@@ -161,8 +162,7 @@ impl Purse {
             Source::Granted(stock) => {
                 let pocket = self.pocket(level.number);
                 if !pocket.lease.take(stock::STEP, now) {
-                    let more = |want| stock.lease(now, want).ok_or(Refused { wait: limits::THROTTLE_GRANT_WAIT });
-                    pocket.refill((terms, stock::STEP), now, more)?;
+                    pocket.restock(terms, stock, now)?;
                 }
                 Ok(Taken::Pocket)
             }
@@ -257,6 +257,19 @@ impl Pocket {
         self.want = next_want((self.lease, want), lease, (terms, step), now);
         self.lease = lease;
         self.lease.take(step, now);
+        Ok(())
+    }
+
+    /// Gets a new lease of what was granted and takes a token of it. What is not spent in time is lost to everybody: as many as were
+    /// used of the last one are taken, and twice as many if that was all.
+    #[inline(never)]
+    fn restock(&mut self, terms: &Terms, stock: &Stock, now: Tick) -> Result<(), Refused> {
+        let want = self.want.max(1);
+        let lease = stock.lease(now, want).ok_or(Refused { wait: limits::THROTTLE_GRANT_WAIT })?;
+        let unspent = self.lease.end.saturating_sub(self.lease.next) / stock::STEP;
+        self.want = if unspent > 0 { (want / 2).max(1) } else { want.saturating_mul(2).min(terms.lease) };
+        self.lease = lease;
+        self.lease.take(stock::STEP, now);
         Ok(())
     }
 }

@@ -21,6 +21,7 @@ mod called;
 #[path = "../certificates/mod.rs"]
 mod certificates;
 mod cli;
+mod cluster;
 mod config;
 mod crowd;
 mod fuzz;

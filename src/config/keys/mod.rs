@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod cache;
+pub mod cluster;
 pub mod face;
 pub mod integration;
 pub mod reference;

@@ -34,6 +34,13 @@ const DRY_RUN: Key = key(
     "Only count, in metrics, what would be refused, and refuse nothing.",
 );
 
+const SHARED: Key = key(
+    "shared",
+    Kind::Bool,
+    Default::Bool(true),
+    "With a `[cluster]`: whether it is one number for all gateways; false: each has its own. Limits per something have theirs anyway.",
+);
+
 /// The keys of `throttle`.
 pub static THROTTLE: Table = Table {
     path: "throttle",
@@ -51,6 +58,7 @@ pub static THROTTLE: Table = Table {
         ),
         HEADERS,
         DRY_RUN,
+        SHARED,
     ],
 };
 
@@ -100,7 +108,7 @@ pub static QUEUE: Table = Table {
 pub static PLAN_THROTTLE: Table = Table {
     path: "usage_plan.<name>.throttle",
     doc: "The limit of each API key of the plan.",
-    keys: &[RATE, BURST, HEADERS, DRY_RUN],
+    keys: &[RATE, BURST, HEADERS, DRY_RUN, SHARED],
 };
 
 /// The keys of `usage_plan.<name>.route[]`.

@@ -63,5 +63,8 @@ fn throttle(one: &Throttle) -> Json {
     put_text(&mut shown, "per", one.per.as_ref());
     shown.put("headers", Json::Bool(one.headers.value));
     shown.put("dry_run", Json::Bool(one.dry_run.value));
+    if !one.shared.value {
+        shown.put("shared", Json::Bool(false));
+    }
     shown
 }

@@ -179,6 +179,7 @@ fn limits(state: &AdminState, query: &str) -> Response {
             ("burst", Json::number(limit.terms.burst)),
             ("per", Json::Text(limit.per.to_string())),
             ("dry_run", Json::Bool(limit.dry_run)),
+            ("shared", Json::Bool(limit.shared)),
             ("left", left.map_or(Json::Null, Json::number)),
         ])
     };

@@ -5,5 +5,6 @@ pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod nginx;
 pub(crate) mod provider;
+pub(crate) mod redis;
 pub(crate) mod tools;
 pub(crate) mod upstream;

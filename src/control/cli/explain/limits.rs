@@ -108,6 +108,7 @@ fn limit_json(limit: &Limit, left: Option<u64>) -> Json {
         ("burst", Json::number(limit.terms.burst)),
         ("per", Json::Text(limit.per.to_string())),
         ("dry_run", Json::Bool(limit.dry_run)),
+        ("shared", Json::Bool(limit.shared)),
         ("left", left.map_or(Json::Null, Json::number)),
     ])
 }
@@ -126,8 +127,9 @@ fn crowd_json(crowd: &Crowd, crowded: Option<Crowded>) -> Json {
 
 fn limit_words(limit: &Limit, left: Option<u64>) -> String {
     let dry = if limit.dry_run { ", only counted" } else { "" };
+    let shared = if limit.shared { ", of the whole cluster" } else { "" };
     let left = left.map(|left| format!("; {left} left")).unwrap_or_default();
-    format!("{}: {} a second, bursts of {}{dry}{left}", limit.name, limit.terms.rate, limit.terms.burst)
+    format!("{}: {} a second, bursts of {}{shared}{dry}{left}", limit.name, limit.terms.rate, limit.terms.burst)
 }
 
 fn crowd_words(crowd: &Crowd, crowded: Option<Crowded>) -> String {
