@@ -253,7 +253,7 @@ impl Keeper {
         if self.settings != settings {
             self.unheard();
             self.settings = settings;
-            self.standing = Standing::Down(now, now);
+            (self.standing, self.met) = (Standing::Down(now, now), false);
             self.connect();
         }
         self.next = now;
@@ -307,7 +307,7 @@ impl Keeper {
                 OnOutage::Deny => limit.deny(),
             }
         }
-        if self.met || self.flight.is_none() {
+        if self.met {
             self.waiting.clear();
         }
     }
