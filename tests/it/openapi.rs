@@ -410,6 +410,44 @@ fn functions_become_authorizers_by_call() {
 }
 
 #[test]
+fn authorizers_by_call_come_back_as_they_were_exported() {
+    let credentials = "[credentials.default]\naccess_key_id = \"AKIDEXAMPLE\"\nsecret_access_key = \"made-up\"\n";
+    let function = "function = \"arn:aws:lambda:eu-west-1:123456789012:function:f\"\n";
+    let of = |compiled: &Compiled| match &compiled.plan.routes[0]
+        .access
+        .as_ref()
+        .unwrap()
+        .authorizer
+        .as_ref()
+        .unwrap()
+        .method
+    {
+        ringgate::plan::access::Method::Call(call) => format!("{call:#?}"),
+        other => panic!("{other:?}"),
+    };
+    for (kind, authorizer) in [
+        ("rest", format!("type = \"lambda_token\"\n{function}identity_validation = \"^[a-z]+$\"\ncache_ttl = \"60s\"\n")),
+        ("rest", format!("type = \"lambda_token\"\n{function}endpoint = \"http://127.0.0.1:9001\"\ntimeout = \"2s\"\n")),
+        ("rest", format!("type = \"lambda_request\"\n{function}identity_source = [\"header.a\", \"query.b\"]\ncache_ttl = \"0s\"\n")),
+        ("http", format!("type = \"lambda_request\"\n{function}payload_format = \"2.0\"\nsimple_responses = true\nidentity_source = \"header.a\"\n")),
+        ("http", "type = \"http\"\nurl = \"http://127.0.0.1:1/check\"\nrequest_headers = [\"x-*\"]\nresponse_headers = [\"x-user\"]\nallow_status = [\"204\"]\n".to_owned()),
+    ] {
+        let api = format!("[authorizer.asked]\n{authorizer}{credentials}[api.a]\ntype = \"{kind}\"\nauthorizer = \"asked\"\n[[api.a.route]]\nmethod = \"GET\"\npath = \"/e\"\nintegration = {{ type = \"static\", body = \"x\" }}\n");
+        let first = load(&[("a.toml", &api)]).unwrap_or_else(|report| panic!("{}", report.render_human(false)));
+        let files = Memory([(PathBuf::from("a.toml"), api.into_bytes())].into_iter().collect());
+        for dialect in [Dialect::Oas30, Dialect::Oas31, Dialect::Swagger] {
+            let options = Export { dialect, stage: None, integrations: true, apigateway: true };
+            let json = config::export(Path::new("a.toml"), "a", &options, &files, &none).unwrap();
+            let text = write::document(&json, Format::Yaml);
+            let toml = format!("{credentials}[api.a]\ntype = \"{kind}\"\nopenapi = \"d.yaml\"\n");
+            let again = load(&[("b.toml", &toml), ("d.yaml", &text)])
+                .unwrap_or_else(|report| panic!("{}\n{text}", report.render_human(false)));
+            assert_eq!(of(&first), of(&again), "{dialect:?} of\n{authorizer}\n{text}");
+        }
+    }
+}
+
+#[test]
 fn warnings_about_a_document_are_errors_if_asked_for() {
     let text = document(&["get /a"], "x-amazon-apigateway-binary-media-types: ['image/*']\n");
     for (fail, good) in [("false", true), ("true", false)] {
