@@ -267,12 +267,8 @@ fn http(written: &Authorizer, around: &Around<'_>, sink: &Sink) -> Option<(Http,
         let good = name.bytes().all(is_token) && (open || !name.is_empty());
         (good, text, Name { text: name.to_ascii_lowercase().into(), open })
     });
-    let copy = call.response_headers.iter().map(|text| {
-        let name = &text.value;
-        let good = !name.is_empty() && name.bytes().all(is_token) && forbidden(name).is_none();
-        (good && !name.eq_ignore_ascii_case("host"), text, name.to_ascii_lowercase().into())
-    });
-    let (send, copy) = (good_headers(send, sink), good_headers(copy, sink));
+    let (send, copy) = (good_headers(send, sink), good_headers(call.response_headers.iter().map(named), sink));
+    let told = good_headers(call.refusal_headers.iter().map(named), sink);
     let allow: Option<Vec<_>> = call.allow_status.iter().map(|text| status(text, sink)).collect();
     let http = Http {
         path: path.value.into(),
@@ -286,9 +282,18 @@ fn http(written: &Authorizer, around: &Around<'_>, sink: &Sink) -> Option<(Http,
         send: send?,
         copy: copy?,
         allow: allow?.into(),
+        told: told?.into_iter().filter(|_| call.refusal.value == "service").collect(),
+        own_refusal: call.refusal.value == "gateway",
         allow_on_error: call.on_error.value == "allow",
     };
     Some((http, place))
+}
+
+/// A header that an answer has, and whether it may go on.
+fn named(text: &Text) -> (bool, &Text, Box<str>) {
+    let name = &text.value;
+    let good = !name.is_empty() && name.bytes().all(is_token) && forbidden(name).is_none();
+    (good && !name.eq_ignore_ascii_case("host"), text, name.to_ascii_lowercase().into())
 }
 
 /// Those that are good; reports the others.

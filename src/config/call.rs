@@ -50,6 +50,10 @@ pub struct Call {
     pub response_headers: Vec<Text>,
     /// `allow_status`
     pub allow_status: Vec<Text>,
+    /// `refusal`
+    pub refusal: At<&'static str>,
+    /// `refusal_headers`
+    pub refusal_headers: Vec<Text>,
     /// `on_error`
     pub on_error: At<&'static str>,
 }
@@ -101,6 +105,8 @@ const KEYS_OF: &[(&str, &[&str])] = &[
     ("request_headers", &["http"]),
     ("response_headers", &["http"]),
     ("allow_status", &["http"]),
+    ("refusal", &["http"]),
+    ("refusal_headers", &["http"]),
     ("on_error", &["http"]),
 ];
 
@@ -137,6 +143,8 @@ pub(super) fn read(kind: &str, table: &Reader<'_>) -> Call {
         request_headers: table.texts("request_headers"),
         response_headers: table.texts("response_headers"),
         allow_status: table.texts("allow_status"),
+        refusal: table.choice("refusal"),
+        refusal_headers: table.texts("refusal_headers"),
         on_error: table.choice("on_error"),
     }
 }

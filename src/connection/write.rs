@@ -387,14 +387,17 @@ pub fn rejection(context: &Context<'_>, opened: &Opened, body: &mut RequestBody<
         return Ok(Delivered { outcome: Outcome::rejected(rejection, 0), after: After::Close, linger: false });
     }
     reject::owner(opened, &context.request, context.normal);
-    let shown = reject::shown(opened, rejection);
+    let passed = opened.passed();
+    let shown = reject::shown(opened, rejection).filter(|_| passed.is_none());
     let plain = rejection.content(&context.client.core);
     let (status, content) = match shown {
+        None if let Some(passed) = passed => (rejection.status, Content::These(&passed.content)),
         None => (rejection.status, Content::These(&plain)),
         Some(shown) => (Status(shown.status), Content::Page),
     };
     let fields = |out: &mut Vec<u8>| {
         match shown {
+            None if passed.is_some() => reject::passed(&context.client.core, opened, &context.request, out),
             None => rejection.fields(out),
             Some(shown) => {
                 let place = (context.parameters, context.normal);

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     auth::sigv4::{self, Signer, body},
     base::limits,
-    http::{head::ResponseHead, method::Method},
+    http::{head::ResponseHead, method::Method, status::Status},
     integration::{
         event::{self, Certificate, Facts},
         inquiry::Inquiry,
@@ -40,11 +40,23 @@ pub type Said = Result<Rc<Told>, Refused>;
 /// Those who are being asked at the moment, by whom they are asked about.
 pub type Questions = RefCell<HashMap<Mark, Rc<Announcement<Said>>>>;
 
+/// A service's own answer to somebody whom it does not let pass.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Passed {
+    status: Status,
+    /// Those of its header lines that the client gets.
+    pub(super) lines: Vec<u8>,
+    /// Its content, decoded.
+    pub content: Vec<u8>,
+}
+
 /// Why nobody said what somebody may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// Who it is from is not known: 401.
     Unauthorized,
+    /// The service has said so in its own words.
+    Told(Rc<Passed>),
     /// What was answered makes no sense: 500.
     Broken(&'static str),
     /// It could not be asked, or has failed: 500.
@@ -58,6 +70,10 @@ impl From<Refused> for Rejection {
         let with = |reason, detail| Self { detail, ..Self::new(reason) };
         match refused {
             Refused::Unauthorized => with(Reason::Unauthorized, "authorizer_refuses"),
+            Refused::Told(passed) => {
+                let reason = if passed.status.0 == 401 { Reason::Unauthorized } else { Reason::Forbidden };
+                Self { status: passed.status, ..with(reason, "authorizer_refuses") }
+            }
             Refused::Broken(detail) => with(Reason::AuthorizerBroken, detail),
             Refused::Failed(detail) => with(Reason::AuthorizerFailed, detail),
             Refused::Gone => Self::new(Reason::ClientClosed).closing(),
@@ -79,6 +95,34 @@ impl From<Fault> for Refused {
             Fault::Closed | Fault::Broken(_) => Self::Failed("reset"),
         }
     }
+}
+
+impl Passed {
+    /// What the client gets of an answer with this head.
+    fn of(http: &Http, head: &ResponseHead, bytes: &[u8], content: Vec<u8>) -> Self {
+        let mut lines = Vec::new();
+        for line in &head.fields {
+            let name = line.name.of(bytes);
+            if http.told.iter().any(|told| told.as_bytes().eq_ignore_ascii_case(name)) {
+                lines.extend_from_slice(name);
+                lines.extend_from_slice(b": ");
+                lines.extend_from_slice(line.value.of(bytes));
+                lines.extend_from_slice(b"\r\n");
+            }
+        }
+        Self { status: head.status, lines, content }
+    }
+
+    fn has_cookie(&self) -> bool {
+        const NAME: &[u8] = b"set-cookie:";
+        let mut lines = self.lines.split(|byte| *byte == b'\n');
+        lines.any(|line| line.get(..NAME.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAME)))
+    }
+}
+
+/// Whether a status is one that a client can be refused with.
+const fn is_told(status: Status) -> bool {
+    matches!(status.0, 300..=303 | 305..=499)
 }
 
 /// What was said about the sender of `request`, if that is remembered; nothing if somebody has to be asked.
@@ -192,6 +236,9 @@ pub async fn consult(
         Some(mark) => question.ask_once(&epoch.doorkeeper, mark, opened, body, response).await,
     };
     let said = said.map_err(|refused| {
+        if let Refused::Told(passed) = &refused {
+            opened.passed = Some(Rc::clone(passed));
+        }
         let rejection = Rejection::from(refused);
         if request.alarm.is_cut() { rejection.closing() } else { rejection }
     });
@@ -254,7 +301,9 @@ impl Question<'_> {
         doorkeeper.questions.borrow_mut().insert(mark, Rc::clone(&announcement));
         let speaker = Speaker { questions: &doorkeeper.questions, mark, announcement };
         let said = self.ask(opened, body, response).await;
-        if !matches!(said, Err(Refused::Gone)) {
+        // A cookie is for one client: whoever else asks has to be told by itself.
+        let is_personal = matches!(&said, Err(Refused::Told(passed)) if passed.has_cookie());
+        if !is_personal && !matches!(said, Err(Refused::Gone)) {
             if let Ok(told) = &said {
                 verdicts.borrow_mut().put(mark, told, net.clock.unix(net.now()), self.call.cache_ttl);
             }
@@ -291,6 +340,10 @@ impl Question<'_> {
         let content = answer.content((&core.net, self.request.alarm), upstream, response, bounds).await;
         match &call.service {
             Service::Lambda(lambda) => Self::heard(lambda, response, &head, &content.map_err(Refused::from)?),
+            Service::Http(http) if !http.own_refusal && is_told(response.status) && !http.allows(response.status) => {
+                let content = content.map_err(Refused::from)?;
+                Err(Refused::Told(Rc::new(Passed::of(http, response, &head, content))))
+            }
             // What it says besides is for nobody.
             Service::Http(http) => self.status(http, response, &head),
         }
@@ -342,7 +395,7 @@ impl Question<'_> {
             (Service::Http(http), Refused::Failed(_) | Refused::Broken(_)) if http.allow_on_error => {
                 Ok(yes(Vec::new()))
             }
-            _ => Err(refused),
+            (_, refused) => Err(refused),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The last phase: what the exchange came to is counted and logged, after its last byte.
 
-use super::{Core, Epoch, Rejection, Request, authorize::ApiKey, cache::Fetching, crowd::Pass};
+use super::{Core, Epoch, Rejection, Request, authorize::ApiKey, cache::Fetching, consult::Passed, crowd::Pass};
 use crate::{
     auth::Identity,
     base::{
@@ -56,6 +56,8 @@ pub struct Opened {
     pub(super) faced: Cell<Option<ApiId>>,
     /// What its answer means for the cache, if anything.
     pub(super) fetching: Option<Box<Fetching>>,
+    /// What the client gets in place of a refusal of ours.
+    pub(super) passed: Option<Rc<Passed>>,
     /// What the cache had to do with it.
     pub cache_status: CacheStatus,
     /// Its number, once it has one.
@@ -99,6 +101,7 @@ impl Opened {
             notes: Notes::default(),
             faced: Cell::new(None),
             fetching: None,
+            passed: None,
             cache_status: CacheStatus::None,
             serial: Cell::new(0),
         }
@@ -109,6 +112,13 @@ impl Opened {
     #[must_use]
     pub const fn is_fetched(&self) -> bool {
         self.fetching.is_some()
+    }
+
+    /// What the client gets in place of a refusal of ours, if somebody else has worded it.
+    #[inline]
+    #[must_use]
+    pub fn passed(&self) -> Option<&Passed> {
+        self.passed.as_deref()
     }
 
     /// What the request is called.

@@ -238,6 +238,15 @@ pub fn write(
     face::tail(core, opened, face, request, out);
 }
 
+/// Writes the header lines of a refusal that somebody else has worded.
+#[cold]
+pub fn passed(core: &Core, opened: &Opened, request: &Request<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(opened.passed().map(|passed| passed.lines.as_slice()).unwrap_or_default());
+    if let Some(face) = opened.face() {
+        face::tail(core, opened, face, request, out);
+    }
+}
+
 /// Writes what validation found as RFC 9457 has it.
 #[cold]
 fn describe(problem: &Problem, face: &Face, shown: Shown, out: &mut Vec<u8>, content: &mut Vec<u8>) {

@@ -113,6 +113,10 @@ pub struct Http {
     pub copy: Box<[Box<str>]>,
     /// The statuses that let pass, from and to.
     pub allow: Box<[(u16, u16)]>,
+    /// A refusal is answered by the gateway; if not, by the service.
+    pub own_refusal: bool,
+    /// The headers of a service's refusal that the client gets, in small letters.
+    pub told: Box<[Box<str>]>,
     /// Who cannot be asked about is let pass.
     pub allow_on_error: bool,
 }

@@ -73,6 +73,14 @@ request_headers = ["authorization", "x-tenant-*"]
 response_headers = ["x-auth-user"]
 timeout = "500ms"
 
+[authorizer.login]
+type = "http"
+url = "http://127.0.0.1:{endpoint}/check"
+refusal = "service"
+cache_ttl = "1m"
+identity_source = "header.authorization"
+timeout = "500ms"
+
 [authorizer.lenient]
 type = "http"
 url = "http://127.0.0.1:{endpoint}/check"
@@ -123,6 +131,12 @@ integration = {{ type = "http_proxy", upstream = "origin" }}
 method = "POST"
 path = "/service"
 authorizer = "service"
+integration = {{ type = "http_proxy", upstream = "origin" }}
+
+[[api.rest.route]]
+method = "ANY"
+path = "/login"
+authorizer = "login"
 integration = {{ type = "http_proxy", upstream = "origin" }}
 
 [[api.rest.route]]
@@ -197,6 +211,15 @@ fn says(request: &Request) -> Answer {
         "forbidden" => status("403 Forbidden"),
         "unavailable" => status("503 Service Unavailable"),
         "unauthorized" => status("401 Unauthorized"),
+        "login" => Answer::Bytes(
+            b"HTTP/1.1 302 Found\r\nLocation: https://login.test/?a=1\r\nSet-Cookie: csrf=1\r\nSet-Cookie: b=2\r\nX-Own: no\r\n\
+              Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nthere\r\n0\r\n\r\n"
+                .to_vec(),
+        ),
+        "basic" => Answer::Bytes(
+            b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        ),
+        "unchanged" => status("304 Not Modified"),
         "reset" => Answer::Last(Vec::new()),
         "hang" => Answer::Take(Box::new(|stream| {
             thread::sleep(Duration::from_millis(2500));
@@ -479,6 +502,43 @@ fn services_say_by_a_status_who_may_pass() {
     {
         assert_eq!(stage.ask("GET", "/rest/lenient", &format!("Authorization: {token}\r\n")).status, status, "{why}");
     }
+}
+
+#[test]
+fn a_service_may_word_its_refusal() {
+    let stage = Stage::new();
+    let ask = |method: &str, token: &str| stage.ask(method, "/rest/login", &format!("Authorization: {token}\r\n"));
+    for method in ["GET", "HEAD", "POST"] {
+        let mut client = Client::connect(stage.gateway.port);
+        client.send(format!("{method} /rest/login HTTP/1.1\r\nHost: h\r\nAuthorization: login\r\n\r\n"));
+        let answer = client.response_to(method == "HEAD").unwrap();
+        let cookies: Vec<_> =
+            answer.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")).map(|(_, v)| v).collect();
+        assert_eq!((answer.status, answer.field("location")), (302, Some("https://login.test/?a=1")), "{method}");
+        assert_eq!(cookies, ["csrf=1", "b=2"], "{method}: each line as it was");
+        assert_eq!((answer.field("x-own"), answer.field("content-length")), (None, Some("5")), "{method}");
+        assert_eq!(answer.text(), if method == "HEAD" { "" } else { "there" });
+        assert!(answer.field("x-amzn-requestid").is_some(), "its face is the API's");
+    }
+    let answer = ask("GET", "basic");
+    assert_eq!((answer.status, answer.field("www-authenticate")), (401, Some("Basic")));
+    for (token, status, why) in [
+        ("good", 200, "who passes gets the route's answer"),
+        ("forbidden", 403, "a status without anything else"),
+        ("unchanged", 403, "304 means nothing here"),
+        ("unavailable", 500, "5xx is a failure"),
+        ("hang", 500, "no answer is one, too"),
+        ("huge", 200, "of one that lets pass nothing but its head is of interest"),
+    ] {
+        assert_eq!(ask("GET", token).status, status, "{token}: {why}");
+    }
+    let before = stage.endpoint.requests();
+    assert_eq!((ask("GET", "login").status, ask("GET", "login").status), (302, 302));
+    assert_eq!(
+        stage.endpoint.requests() - before,
+        2,
+        "a refusal is not remembered, nor a cookie given to somebody else"
+    );
 }
 
 #[test]

@@ -222,6 +222,18 @@ const AUTHORIZER_KEYS: &[Key] = &[
         "http: statuses that let pass; of others 401 is answered 401, 5xx is a failure, and all else is 403.",
     ),
     key(
+        "refusal",
+        Kind::Choice(&[word("gateway"), word("service")]),
+        Default::Text("gateway"),
+        "http: whose answer the client gets where the service does not let pass: a gateway response, or the service's own, if its status is 3xx or 4xx, with its content and `refusal_headers`.",
+    ),
+    key(
+        "refusal_headers",
+        Kind::OneOrMore(&Kind::Text("the name of a header")),
+        Default::List(&["cache-control", "content-type", "location", "retry-after", "set-cookie", "www-authenticate"]),
+        "http: headers of such an answer that the client gets.",
+    ),
+    key(
         "on_error",
         Kind::Choice(&[word("deny"), word("allow")]),
         Default::Text("deny"),

@@ -172,6 +172,10 @@ fn http(shown: &mut Json, call: &Call) {
     put_list(shown, "request_headers", &call.request_headers);
     put_list(shown, "response_headers", &call.response_headers);
     put_list(shown, "allow_status", &call.allow_status);
+    shown.put("refusal", Json::text(call.refusal.value));
+    if call.refusal.value == "service" {
+        put_list(shown, "refusal_headers", &call.refusal_headers);
+    }
     shown.put("on_error", Json::text(call.on_error.value));
 }
 
