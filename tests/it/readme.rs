@@ -18,6 +18,7 @@ fn files() -> Vec<(PathBuf, Vec<u8>)> {
     let mut files: Vec<(PathBuf, Vec<u8>)> =
         files.into_iter().map(|(name, text)| (Path::new("tls").join(name), text.into_bytes())).collect();
     files.push((PathBuf::from("keys.jsonl"), Vec::new()));
+    files.push((PathBuf::from("redis.password"), b"made-up".to_vec()));
     let document = "tests/data/openapi/documents/petstore.yaml";
     files.push((PathBuf::from("petstore.yaml"), std::fs::read(document).unwrap()));
     files
