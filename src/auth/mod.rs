@@ -11,9 +11,9 @@ pub mod failures;
 pub mod finding;
 pub mod identity;
 pub mod jwt;
-pub mod mark;
 pub mod policy;
 pub mod sigv4;
 pub mod verdicts;
 
+pub use crate::base::mark;
 pub use identity::Identity;

@@ -129,6 +129,14 @@ pub const CACHE_PASSING: Duration = Duration::from_secs(2);
 pub const CACHE_HEURISTIC_SECONDS_MAX: u32 = 86_400;
 /// Names in a response's `Vary`; with more it is not stored.
 pub const CACHE_VARY_MAX: usize = 16;
+/// How long stopping may take to write down what the cache keeps (`persist`); what is left then is not written.
+pub const CACHE_SAVE_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long starting may take to read that; what is left then is not taken up.
+pub const CACHE_LOAD_TIME_MAX: Duration = Duration::from_secs(5);
+/// Entries between two looks at the clock.
+pub const CACHE_SNAPSHOT_STEP: usize = 256;
+/// Bytes of a record of what is written down: the largest content, and a head with all that belongs to it.
+pub const CACHE_RECORD_BYTES_MAX: usize = CACHE_OBJECT_MAX as usize + (1 << 20);
 /// Lines of `Location`, and of `Content-Location`, that name what a request has changed; further ones do not count.
 pub const CACHE_LOCATIONS_MAX: usize = 2;
 /// Tags of a response (`Surrogate-Key`, `Cache-Tag`); further ones do not count.

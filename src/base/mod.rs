@@ -1,4 +1,4 @@
-//! What every room may use and nothing else: limits, time, chance, spans, ids, JSON, digests, and the count of our own bugs.
+//! What every room may use and nothing else: limits, marks, time, chance, spans, ids, JSON, digests, and the count of our own bugs.
 //!
 //! Invariant: this room imports no other room of ringgate.
 
@@ -8,6 +8,7 @@ pub mod digest;
 pub mod ids;
 pub mod json;
 pub mod limits;
+pub mod mark;
 pub mod prng;
 pub mod published;
 pub mod span;

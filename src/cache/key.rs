@@ -1,93 +1,8 @@
-//! What stored responses are found by: 128 bits of a keyed hash of all that selects one.
-//!
-//! The hash is GHASH, as AES-128-GCM's authentication of associated data (NIST SP 800-38D), like that which tokens are known by. Its
-//! key is of this process and never leaves it, nor does a mark: for whoever does not know the key the chance that two keys of 8 KiB
-//! share a mark is below 2^-118, however they are chosen. So no key is kept with its response, and none is compared.
+//! What stored responses are found by: the [`Mark`] of all that selects one. So no key is kept with its response, and none is compared.
 
 use super::control::values;
+pub use crate::base::mark::{Mark, Marker};
 use crate::http::{head::FieldLine, list};
-use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use std::{
-    fmt,
-    hash::{Hash, Hasher},
-};
-
-/// What stands for a key.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Mark([u8; 16]);
-
-impl Mark {
-    /// Half of it, for tables.
-    #[inline]
-    #[must_use]
-    pub fn low(self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
-    }
-
-    /// The other half, to choose among tables.
-    #[inline]
-    #[must_use]
-    pub fn high(self) -> u64 {
-        let [.., a, b, c, d, e, f, g, h] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
-    }
-
-    /// Its bytes, to make another key of.
-    #[must_use]
-    pub const fn bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Mark(..)")
-    }
-}
-
-impl Hash for Mark {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.low());
-    }
-}
-
-/// Makes marks.
-pub struct Marker(Option<LessSafeKey>);
-
-impl Marker {
-    /// With the key `key`, which is random and nobody else's.
-    #[must_use]
-    pub fn new(key: &[u8; 16]) -> Self {
-        Self(UnboundKey::new(&AES_128_GCM, key).ok().map(LessSafeKey::new))
-    }
-
-    /// With a key from the system's chance. Without chance there are no marks, and nothing is kept.
-    #[must_use]
-    pub fn with_key_of_its_own() -> Self {
-        let mut key = [0; 16];
-        match aws_lc_rs::rand::fill(&mut key) {
-            Ok(()) => Self::new(&key),
-            Err(_) => Self(None),
-        }
-    }
-
-    /// The mark of a key.
-    #[inline]
-    #[must_use]
-    pub fn mark(&self, key: &[u8]) -> Option<Mark> {
-        // The same nonce always: what it adds is the same for all marks, and none is ever shown.
-        let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
-        let tag = self.0.as_ref()?.seal_in_place_separate_tag(nonce, Aad::from(key), &mut []).ok()?;
-        tag.as_ref().try_into().ok().map(Mark)
-    }
-}
-
-impl fmt::Debug for Marker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Marker(..)")
-    }
-}
 
 /// Appends a part of a key, so that no two lists of parts are written alike.
 #[inline]
@@ -226,12 +141,12 @@ pub(super) mod tests {
         let of = |parts: &[&str]| {
             let mut out = Vec::new();
             parts.iter().for_each(|text| part(&mut out, text.as_bytes()));
-            Marker::new(&[7; 16]).mark(&out).unwrap()
+            Marker::new(&[7; 16]).mark(0, 0, &out).unwrap()
         };
         assert_eq!(of(&["ab", "c"]), of(&["ab", "c"]));
         assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));
         assert_ne!(of(&["ab", ""]), of(&["ab"]));
-        let other = Marker::new(&[8; 16]).mark(b"x");
-        assert_ne!(Marker::new(&[7; 16]).mark(b"x"), other, "another key makes other marks");
+        let other = Marker::new(&[8; 16]).mark(0, 0, b"x");
+        assert_ne!(Marker::new(&[7; 16]).mark(0, 0, b"x"), other, "another key makes other marks");
     }
 }

@@ -10,6 +10,7 @@ pub mod key;
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "keys and numbers of a test are small")]
 mod naive;
+pub mod persist;
 mod purges;
 pub mod shelf;
 pub mod store;

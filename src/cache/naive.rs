@@ -41,7 +41,7 @@ fn response(number: u64, (key, since): (u64, u64), now: u64, lifetime: u32) -> A
     response_with(number, labels(key, since), now, lifetime)
 }
 
-fn response_with(number: u64, labels: Labels, now: u64, lifetime: u32) -> Arc<Stored> {
+pub(super) fn response_with(number: u64, labels: Labels, now: u64, lifetime: u32) -> Arc<Stored> {
     let terms = Terms {
         received: Instant::from_nanos(now * SECOND),
         initial_age: 0,
@@ -57,7 +57,7 @@ fn response_with(number: u64, labels: Labels, now: u64, lifetime: u32) -> Arc<St
     Arc::new(draft.finish(labels))
 }
 
-fn labels(key: u64, since: u64) -> Labels {
+pub(super) fn labels(key: u64, since: u64) -> Labels {
     Labels { url: key, tally: Arc::new(Tally::new(key % 2, "")), tags: [key % 3].into(), since }
 }
 
@@ -88,7 +88,7 @@ impl Model {
     }
 
     fn mark(&self, key: u64) -> Mark {
-        self.store.marker.mark(&key.to_le_bytes()).unwrap()
+        self.store.mark(&key.to_le_bytes()).unwrap()
     }
 
     fn find(&mut self, key: u64) {
@@ -190,7 +190,7 @@ fn what_is_purged_is_found_nowhere_while_cores_fetch_and_somebody_sweeps() {
     // What is true of each key, and what nothing older may be found than.
     let (truth, least) = (<[AtomicU64; KEYS as usize]>::default(), <[AtomicU64; KEYS as usize]>::default());
     let (found, running) = (AtomicU64::new(0), AtomicBool::new(true));
-    let mark = |key: u64| store.marker.mark(&key.to_le_bytes()).unwrap();
+    let mark = |key: u64| store.mark(&key.to_le_bytes()).unwrap();
     let core = |seed: u64| {
         let (shelf, mut chance) = (Shelf::default(), Prng::new(seed));
         shelf.share(Arc::clone(&store));
@@ -250,14 +250,14 @@ fn a_route_is_counted_by_what_comes_and_goes() {
     let put = |number: u64, since: u64| {
         let labels = Labels { url: number, tally: store.tally(7, "a GET /x"), tags: [].into(), since };
         let stored = response_with(number, labels, 1, 60);
-        assert!(store.put(store.marker.mark(&number.to_le_bytes()).unwrap(), None, stored));
+        assert!(store.put(store.mark(&number.to_le_bytes()).unwrap(), None, stored));
     };
     (0..10).for_each(|number| put(number, 0));
     let ten = tally.bytes();
     assert_eq!((tally.entries(), ten), (10, store.size().1));
     (0..10).for_each(|number| put(number, 0));
     assert_eq!((tally.entries(), tally.bytes(), tally.evictions()), (10, ten, 0), "replaced");
-    assert!(store.forget(store.marker.mark(&3_u64.to_le_bytes()).unwrap()));
+    assert!(store.forget(store.mark(&3_u64.to_le_bytes()).unwrap()));
     store.purge(Purge::Url(4));
     store.sweep();
     assert_eq!((tally.entries(), tally.bytes(), tally.evictions()), (8, ten / 10 * 8, 0), "forgotten and purged");
@@ -276,7 +276,7 @@ fn memory_is_bounded_and_what_is_evicted_is_not_sent() {
     let at = Instant::from_nanos(SECOND);
     let mut marks = Vec::new();
     for number in 0..20_000_u64 {
-        let mark = store.marker.mark(&number.to_le_bytes()).unwrap();
+        let mark = store.mark(&number.to_le_bytes()).unwrap();
         assert!(store.put(mark, None, response(number, (number, 0), 1, 60)));
         let _ = shelf.find(mark, at);
         marks.push(mark);
@@ -294,7 +294,7 @@ fn memory_is_bounded_and_what_is_evicted_is_not_sent() {
 #[test]
 fn a_group_is_ended_with_its_key() {
     let store = Store::new(1 << 20);
-    let mark = store.marker.mark(b"x").unwrap();
+    let mark = store.mark(b"x").unwrap();
     let group: Arc<Group> = store.group(mark, vec!["accept".into()], labels(1, 0));
     assert!(!group.is_gone());
     assert!(store.forget(mark) && group.is_gone(), "what is varied by is forgotten, too");

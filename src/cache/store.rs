@@ -5,12 +5,15 @@
 //! it any more from that moment on; a purge is noted ([`super::purges`]), and what it names is let go of later.
 
 use super::{
-    key::{Mark, Marker},
     purges::{Purge, Purges},
     stored::{Labels, Stored},
     tally::{Tallies, Tally},
 };
-use crate::base::{clock::Instant, limits};
+use crate::base::{
+    clock::Instant,
+    limits,
+    mark::{AsItIs, Mark, Marker},
+};
 use ahash::AHashMap;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter, sync::Cache};
 use std::{
@@ -29,8 +32,9 @@ type Lock<T> = std::sync::Mutex<T>;
 
 /// What the process keeps.
 pub struct Store {
-    /// Makes the keys.
-    pub marker: Marker,
+    marker: Marker,
+    /// The marker's key; none: there are no marks.
+    pub(super) key: Option<[u8; 16]>,
     kept: Kept,
     /// By a part of the mark. What is put or forgotten is so within the lock of its part.
     fetches: Box<[Lock<Fetches>]>,
@@ -41,7 +45,9 @@ pub struct Store {
     /// Somebody sweeps until nothing is left to sweep.
     is_swept: AtomicBool,
     tallies: Tallies,
-    serial: AtomicU64,
+    pub(super) serial: AtomicU64,
+    /// Something was taken up from an earlier process: it lies under hidden marks until somebody asks for it.
+    pub(super) has_hidden: AtomicBool,
     bells: OnceLock<Vec<Box<dyn Fn() + Send + Sync>>>,
 }
 
@@ -66,8 +72,8 @@ pub struct Group {
     pub vary: Vec<Box<str>>,
     /// Part of their keys: no other group has it.
     pub serial: u64,
-    labels: Labels,
-    gone: AtomicBool,
+    pub(super) labels: Labels,
+    pub(super) gone: AtomicBool,
 }
 
 /// A fetch that may be waited for.
@@ -111,6 +117,11 @@ impl Store {
     /// An empty one with room for `budget` bytes.
     #[must_use]
     pub fn new(budget: u64) -> Self {
+        Self::with_marker(budget, Marker::random())
+    }
+
+    /// An empty one that has this marker, and its key.
+    pub(super) fn with_marker(budget: u64, (marker, key): (Marker, Option<[u8; 16]>)) -> Self {
         let count = (budget / limits::CACHE_SHARD_BYTES).clamp(1, limits::CACHE_SHARDS_MAX).next_power_of_two();
         let shards = usize::try_from(count).unwrap_or(1);
         let items = usize::try_from(budget / TYPICAL_BYTES).unwrap_or(usize::MAX);
@@ -122,7 +133,8 @@ impl Store {
             Err(_) => Cache::with(items, budget, Bytes, BuildHasherDefault::default(), Leaving),
         };
         Self {
-            marker: Marker::with_key_of_its_own(),
+            marker,
+            key,
             kept,
             fetches: (0..limits::CACHE_FETCH_TABLES).map(|_| Lock::default()).collect(),
             purges: Purges::default(),
@@ -131,6 +143,7 @@ impl Store {
             is_swept: AtomicBool::new(false),
             tallies: Tallies::default(),
             serial: AtomicU64::new(1),
+            has_hidden: AtomicBool::new(false),
             bells: OnceLock::new(),
         }
     }
@@ -163,6 +176,13 @@ impl Store {
         lock(self.fetches.get(at).unwrap_or(&self.fetches[0]))
     }
 
+    /// The mark of a key; none without chance.
+    #[inline]
+    #[must_use]
+    pub fn mark(&self, key: &[u8]) -> Option<Mark> {
+        self.marker.mark(0, 0, key)
+    }
+
     /// What a URL is purged by.
     #[must_use]
     pub fn url(&self, host: &[u8], path: &[u8], query: Option<&[u8]>) -> u64 {
@@ -170,13 +190,13 @@ impl Store {
         for part in [Some(path), query].into_iter().flatten() {
             super::key::part(&mut out, part);
         }
-        self.marker.mark(&out).map_or(0, Mark::low)
+        self.mark(&out).map_or(0, Mark::low)
     }
 
     /// What a tag is purged by.
     #[must_use]
     pub fn tag(&self, tag: &[u8]) -> u64 {
-        self.marker.mark(tag).map_or(0, Mark::low)
+        self.mark(tag).map_or(0, Mark::low)
     }
 
     /// What is counted of the route `name`, that is purged by `route`.
@@ -199,7 +219,26 @@ impl Store {
     /// What is kept under `mark`.
     #[must_use]
     pub fn get(&self, mark: Mark) -> Option<Slot> {
-        self.kept.get(&mark).filter(|slot| self.stands(slot))
+        let slot = match self.kept.get(&mark) {
+            None if self.has_hidden.load(Ordering::Relaxed) => self.take_up(mark)?,
+            slot => slot?,
+        };
+        self.stands(&slot).then_some(slot)
+    }
+
+    /// Puts what an earlier process has kept where it belongs, now that somebody asks for it.
+    #[cold]
+    fn take_up(&self, mark: Mark) -> Option<Slot> {
+        let _writing = self.fetches(mark);
+        let (_, slot) = self.kept.remove(&mark.hidden())?;
+        let newer = self.kept.get(&mark);
+        // Who sweeps looks at the place that it leaves or at the one that it gets, or it is swept here.
+        if newer.is_some() || !self.stands(&slot) {
+            slot.leave();
+            return newer;
+        }
+        self.kept.insert_with_lifecycle(mark, slot.clone(), &mut Some(mark));
+        Some(slot)
     }
 
     /// Whether something is kept under `mark` that is not `known`: somebody has fetched it meanwhile.
@@ -296,13 +335,13 @@ impl Store {
         if fetches.get(&mark.low()).is_some_and(|(known, _)| *known == mark) {
             fetches.remove(&mark.low());
         }
-        let Some((_, slot)) = self.kept.remove(&mark) else { return false };
-        slot.leave();
-        true
+        let hidden = self.has_hidden.load(Ordering::Relaxed).then(|| self.kept.remove(&mark.hidden())).flatten();
+        let all = [self.kept.remove(&mark), hidden].into_iter().flatten();
+        all.map(|(_, slot)| slot.leave()).count() > 0
     }
 
     /// Puts `slot` in the place of whatever is there, which is marked.
-    fn insert(&self, mark: Mark, slot: Slot) {
+    pub(super) fn insert(&self, mark: Mark, slot: Slot) {
         if let Slot::Kept(stored) = &slot {
             stored.labels.tally.came(stored.weight());
         }
@@ -354,7 +393,7 @@ impl Store {
         if !purges.is_empty() {
             // What is just being put was held against the purges before; it is in the table once its lock is free.
             self.fetches.iter().for_each(|fetches| drop(lock(fetches)));
-            for (mark, slot) in self.kept.iter() {
+            for (mark, slot) in self.all() {
                 let Some(purge) = slot.labels().and_then(|labels| purges.hit(labels)) else { continue };
                 if self.kept.remove_if(&mark, |now| now.is_same(&slot)).is_some() {
                     slot.leave();
@@ -371,6 +410,11 @@ impl Store {
             }
             !done
         });
+    }
+
+    /// All that is kept, one by one.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Mark, Slot)> {
+        self.kept.iter()
     }
 
     /// How many responses there are, and how many bytes they take.
@@ -509,24 +553,6 @@ impl Lifecycle<Mark, Slot> for Leaving {
         {
             stored.labels.tally.was_evicted();
         }
-    }
-}
-
-/// Marks are hashes already.
-#[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        debug_assert!(bytes.is_empty(), "marks are written as numbers");
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
     }
 }
 

@@ -200,6 +200,22 @@ impl Stored {
         };
     }
 
+    /// One of these parts, if they fit together: where the status line and where the head ends in `bytes`.
+    #[must_use]
+    pub(super) fn of_parts(
+        (terms, status, labels): (Terms, Status, Labels),
+        (line_end, head_end): (u16, u32),
+        bytes: Box<[u8]>,
+    ) -> Option<Self> {
+        let fits = u32::from(line_end) <= head_end && head_end as usize <= bytes.len();
+        fits.then(|| Self { terms, status, labels, gone: AtomicBool::new(false), line_end, head_end, bytes })
+    }
+
+    /// Where the status line and where the head ends, and all its bytes.
+    pub(super) fn parts(&self) -> ((u16, u32), &[u8]) {
+        ((self.line_end, self.head_end), &self.bytes)
+    }
+
     /// What it is compared with.
     #[must_use]
     pub fn validators<'a>(&'a self, fields: &'a [FieldLine]) -> Validators<'a> {

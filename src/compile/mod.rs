@@ -99,7 +99,8 @@ pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnosti
         cluster,
         owners: api::owners(&apis.apis),
         guarded: api::guarded(&apis.apis),
-        cache_bytes: config.cache_size.map_or(limits::CACHE_BYTES_DEFAULT, |size| size.value),
+        cache_bytes: config.cache.as_ref().map_or(limits::CACHE_BYTES_DEFAULT, |memory| memory.size.value),
+        cache_file: config.cache.as_ref().and_then(|memory| memory.persist.clone()),
         only_rest: !apis.apis.is_empty()
             && apis.apis.iter().all(|api| api.kind() == ApiKind::Rest || api.name == ping::NAME),
         apis: apis.apis,

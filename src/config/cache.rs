@@ -7,7 +7,7 @@ use super::{
     source::{At, Place, Text},
     tree::Value,
 };
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// `cache` of a route.
 #[derive(Clone, Debug)]
@@ -88,7 +88,18 @@ fn one(outer: &Reader<'_>, table: &Reader<'_>) -> Option<Cache> {
     })
 }
 
-/// `size` of `[cache]`.
-pub(super) fn size(root: &Reader<'_>) -> Option<At<u64>> {
-    root.table("cache").map(|table| table.size("size"))
+/// `[cache]`
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// `size`
+    pub size: At<u64>,
+    /// `persist`
+    pub persist: Option<PathBuf>,
+}
+
+/// That of all routes.
+pub(super) fn memory(root: &Reader<'_>) -> Option<Memory> {
+    let table = root.table("cache")?;
+    let resolve = |text: Text| root.context.resolve(&text.value, text.place);
+    Some(Memory { size: table.size("size"), persist: table.text("persist").map(resolve) })
 }

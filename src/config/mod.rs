@@ -66,8 +66,8 @@ pub struct Config {
     pub domains: Vec<stages::Domain>,
     /// `[model.*]` in the order of the files.
     pub models: Vec<validation::Model>,
-    /// `size` of `[cache]`, if that is there.
-    pub cache_size: Option<source::At<u64>>,
+    /// `[cache]`, if it is there.
+    pub cache: Option<cache::Memory>,
     /// `[cluster]`, if it is there.
     pub cluster: Option<cluster::Cluster>,
     /// Who may call.
@@ -199,7 +199,7 @@ fn understand(tree: &load::Tree, context: &Context<'_>) -> Config {
         apis: api::read(&root),
         domains: stages::domains(&root),
         models: validation::models(&root),
-        cache_size: cache::size(&root),
+        cache: cache::memory(&root),
         cluster: root.table("cluster").map(|table| cluster::read(&table)),
         access: access::read(&root),
         access_log: log.table("access").and_then(|table| log::read_access(&table)),

@@ -58,8 +58,8 @@ fn document(config: &Config) -> Json {
         }
         root.put("admin", shown);
     }
-    if let Some(bytes) = &config.cache_size {
-        root.put("cache", Json::object([("size", size(bytes.value))]));
+    if let Some(memory) = &config.cache {
+        root.put("cache", cache::memory(memory));
     }
     if let Some(cluster) = &config.cluster {
         root.put("cluster", cluster::cluster(cluster));

@@ -22,6 +22,7 @@ pub mod resolver;
 mod rotation;
 mod run;
 mod signals;
+mod snapshot;
 mod socket;
 mod source;
 mod usage;

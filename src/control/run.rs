@@ -15,6 +15,7 @@ use super::{
     resolver::Update,
     rotation::{Files, Rotation},
     signals::{self, Asked},
+    snapshot,
     socket::{self, Outcome, Reply, Served},
     source::Source,
     usage::{self, Keeper},
@@ -145,8 +146,8 @@ fn start(
         };
         scope.spawn(watch).join().map_err(|_| "providers' keys could not be watched".to_owned())
     })?;
-    let start =
-        worker::Start { plan: Arc::clone(&plan), registry: Arc::clone(&registry), access: logs.lines(), addresses };
+    let (access, store) = (logs.lines(), snapshot::open(&plan));
+    let start = worker::Start { plan: Arc::clone(&plan), registry: Arc::clone(&registry), access, addresses, store };
     let workers = worker::start(start).map_err(|error| listeners::explain(&error, hint(&source)))?;
     wait_until_ready(&workers)?;
     registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
@@ -334,6 +335,7 @@ impl Gateway {
         self.served = None;
         log(Level::Info, format_args!("stopping: exchanges may finish for {} s", grace.as_secs()));
         self.workers.drain(grace);
+        let store = self.workers.store();
         let workers = self.workers;
         let joined = Builder::new().name("ringgate-join".to_owned()).spawn(move || {
             workers.join();
@@ -360,9 +362,12 @@ impl Gateway {
                 Ok(Event::Asked(Asked::Reload | Asked::Upgrade) | Event::Name(_) | Event::Files | Event::Renewed) => {}
             }
         }
-        // After the cores, which have given back what they did not use.
+        // After the cores, which have given back what they did not use, and keep nothing any more.
         drop(self.writer);
         drop(self.cluster);
+        if exit == Exit::Done {
+            snapshot::write(&self.plan, &store);
+        }
         log(Level::Info, format_args!("stopped"));
         self.logs.stop(LOG_STOP_GRACE);
         exit
@@ -401,6 +406,7 @@ mod tests {
             registry: Arc::clone(&registry),
             access: None,
             addresses: Vec::new(),
+            store: super::Store::default(),
         };
         let usage = super::Keeper::new(&registry);
         let workers = worker::start(start).unwrap();

@@ -95,6 +95,7 @@ fn plan(server: SocketAddr) -> Plan {
         guarded: false,
         only_rest: false,
         cache_bytes: limits::CACHE_BYTES_DEFAULT,
+        cache_file: None,
         iam_users: Arc::default(),
         authorizers: Vec::new(),
         usage: None,

@@ -83,6 +83,8 @@ pub struct Plan {
     pub cluster: Option<Arc<cluster::Cluster>>,
     /// Bytes of stored responses, of the whole process.
     pub cache_bytes: u64,
+    /// Where a gateway that stops writes them, for the next one.
+    pub cache_file: Option<PathBuf>,
     /// `[admin]`
     pub admin: Option<Admin>,
     /// `[log.access]`; `None` when off.

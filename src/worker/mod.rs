@@ -43,6 +43,8 @@ pub struct Start {
     pub access: Option<Lines>,
     /// What the names of upstream servers resolve to, by the server's name in the plan.
     pub addresses: Vec<(String, Vec<SocketAddr>)>,
+    /// What they keep.
+    pub store: Store,
 }
 
 /// Why they did not.
@@ -122,7 +124,7 @@ pub fn start(start: Start) -> Result<Workers, StartError> {
     start.registry.backend(backend.kind);
     let plans = CorePlan::for_cores(&start.plan, &start.registry, count);
     let addresses = Arc::new(start.addresses);
-    let store = Arc::new(Store::new(start.plan.cache_bytes));
+    let store = Arc::new(start.store);
     store.set_bells(posts.iter().map(bell).collect());
     let others = posts.clone();
     start.plan.limits.ledger.bells().hang(Box::new(move |core, number, errand| {

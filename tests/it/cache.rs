@@ -1,5 +1,6 @@
 //! The response cache over HTTP: what is kept, for whom, for how long, and who fetches it.
 
+mod persist;
 mod purge;
 mod rules;
 

@@ -15,12 +15,20 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 pub static STORE: Table = Table {
     path: "cache",
     doc: "What all routes with a `cache` share.",
-    keys: &[key(
-        "size",
-        Kind::Size { min: 1 << 20, max: 1 << 44, unlimited: false },
-        Default::Size(limits::CACHE_BYTES_DEFAULT),
-        "Memory for stored responses, of the whole process; what is used least makes room.",
-    )],
+    keys: &[
+        key(
+            "size",
+            Kind::Size { min: 1 << 20, max: 1 << 44, unlimited: false },
+            Default::Size(limits::CACHE_BYTES_DEFAULT),
+            "Memory for stored responses, of the whole process; what is used least makes room.",
+        ),
+        key(
+            "persist",
+            Kind::Text("the name of a file"),
+            Default::Nothing,
+            "Where a gateway that stops writes what it keeps, for the one that starts next.",
+        ),
+    ],
 };
 
 /// What tells answers apart.

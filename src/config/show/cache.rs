@@ -1,6 +1,18 @@
 //! The response cache as it is shown.
 
-use super::super::{cache::Cache, json::Json};
+use super::super::{
+    cache::{Cache, Memory},
+    json::Json,
+};
+
+/// `[cache]`
+pub(super) fn memory(memory: &Memory) -> Json {
+    let mut table = Json::object([("size", super::size(memory.size.value))]);
+    if let Some(file) = &memory.persist {
+        table.put("persist", Json::text(file.display().to_string().replace("${", "$${")));
+    }
+    table
+}
 
 /// Appends that of a route, as far as it is not that of its API, which is `common`.
 pub(super) fn route(shown: &mut Json, cache: Option<&Cache>, common: Option<&Cache>) {

@@ -123,7 +123,7 @@ pub(super) fn secondary(policy: &Policy, opened: &Opened, request: &Request<'_>,
 
 /// What stands for a key; `None` if it is too long, or if there is no chance to be had.
 pub(super) fn mark(store: &Store, key: &[u8]) -> Option<Mark> {
-    if key.len() > limits::CACHE_KEY_BYTES_MAX { None } else { store.marker.mark(key) }
+    if key.len() > limits::CACHE_KEY_BYTES_MAX { None } else { store.mark(key) }
 }
 
 /// What a response is purged by, whose tags are the values `tags`, and that was asked for after `since` purges.

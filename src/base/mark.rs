@@ -1,11 +1,14 @@
-//! What stands for a credential in a core's memory, so that the credential itself need not be kept.
+//! What stands for a text in a core's memory, so that the text itself need not be kept, nor compared.
 //!
 //! A [`Mark`] is 128 bits of a keyed hash (GHASH of AES-128-GCM, as authentication of associated data; NIST SP 800-38D) of all of
-//! it. The key is of this process and never leaves it, nor does a mark; for whoever does not know the key, the chance that two texts
-//! of 8 KiB share a mark is below 2^-118, however they are chosen. The nonce is what the credential is held against: no two things
-//! that it is held against share one, so that a mark says that, too.
+//! it. For whoever does not know the key, the chance that two texts of 8 KiB share a mark is below 2^-118, however they are chosen. With
+//! the key, a mark tells of its text, so that a mark is never shown. The nonce is what the text is held against: no two
+//! things that it is held against share one, so that a mark says that, too.
 
-use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::{
+    aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    digest::{SHA256, digest},
+};
 use std::{fmt, hash::Hasher};
 
 /// Makes marks.
@@ -14,7 +17,7 @@ pub struct Marker(
     Option<LessSafeKey>,
 );
 
-/// What stands for a credential and for what it was held against.
+/// What stands for a text and for what it was held against.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Mark([u8; 16]);
 
@@ -25,18 +28,25 @@ impl Marker {
         Self(UnboundKey::new(&AES_128_GCM, key).ok().map(LessSafeKey::new))
     }
 
-    /// With a key from the system's chance.
+    /// With a key from the system's chance, which nobody else knows.
     #[must_use]
     pub fn with_key_of_its_own() -> Self {
+        Self::random().0
+    }
+
+    /// The same; gives the key, too, if there is one.
+    #[must_use]
+    pub fn random() -> (Self, Option<[u8; 16]>) {
         let mut key = [0; 16];
         match aws_lc_rs::rand::fill(&mut key) {
-            Ok(()) => Self::new(&key),
+            Ok(()) => (Self::new(&key), Some(key)),
             // Without chance nothing is remembered.
-            Err(_) => Self(None),
+            Err(_) => (Self(None), None),
         }
     }
 
     /// The mark of `text` that is held against the two numbers.
+    #[inline]
     #[must_use]
     pub fn mark(&self, first: u32, second: u64, text: &[u8]) -> Option<Mark> {
         let mut nonce = [0; NONCE_LEN];
@@ -46,6 +56,43 @@ impl Marker {
         let nonce = Nonce::assume_unique_for_key(nonce);
         let tag = self.0.as_ref()?.seal_in_place_separate_tag(nonce, Aad::from(text), &mut []).ok()?;
         tag.as_ref().try_into().ok().map(Mark)
+    }
+}
+
+impl Mark {
+    /// Half of it, for tables.
+    #[inline]
+    #[must_use]
+    pub fn low(self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// The other half, to choose among tables.
+    #[inline]
+    #[must_use]
+    pub fn high(self) -> u64 {
+        let [.., a, b, c, d, e, f, g, h] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// What it is called where others may read that: nobody can tell what it was made of, not even with its marker's key.
+    #[must_use]
+    pub fn hidden(self) -> Self {
+        let hash = digest(&SHA256, &self.0);
+        Self(hash.as_ref().first_chunk().copied().unwrap_or_default())
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// The one with these bytes.
+    #[must_use]
+    pub const fn of(bytes: [u8; 16]) -> Self {
+        Self(bytes)
     }
 }
 
@@ -64,8 +111,7 @@ impl fmt::Debug for Mark {
 
 impl std::hash::Hash for Mark {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+        state.write_u64(self.low());
     }
 }
 
