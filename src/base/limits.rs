@@ -136,7 +136,7 @@ pub const CACHE_LOAD_TIME_MAX: Duration = Duration::from_secs(5);
 /// Entries between two looks at the clock.
 pub const CACHE_SNAPSHOT_STEP: usize = 256;
 /// Bytes of a record of what is written down: the largest content, and a head with all that belongs to it.
-pub const CACHE_RECORD_BYTES_MAX: usize = CACHE_OBJECT_MAX as usize + (1 << 20);
+pub const CACHE_RECORD_BYTES_MAX: u64 = CACHE_OBJECT_MAX + (1 << 20);
 /// Lines of `Location`, and of `Content-Location`, that name what a request has changed; further ones do not count.
 pub const CACHE_LOCATIONS_MAX: usize = 2;
 /// Tags of a response (`Surrogate-Key`, `Cache-Tag`); further ones do not count.

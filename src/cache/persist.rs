@@ -316,12 +316,12 @@ fn record(out: &mut impl Write, body: &[u8]) -> io::Result<()> {
 fn next(input: &mut impl Read, body: &mut Vec<u8>) -> Result<(), Flaw> {
     let mut length = [0; 4];
     input.read_exact(&mut length).map_err(|_| Flaw::Cut)?;
-    let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
-    if length > limits::CACHE_RECORD_BYTES_MAX {
+    let length = u32::from_le_bytes(length);
+    if u64::from(length) > limits::CACHE_RECORD_BYTES_MAX {
         return Err(Flaw::Damaged);
     }
     body.clear();
-    body.resize(length, 0);
+    body.resize(length as usize, 0);
     input.read_exact(body).map_err(|_| Flaw::Cut)?;
     let mut sum = [0; SUM_BYTES];
     input.read_exact(&mut sum).map_err(|_| Flaw::Cut)?;
@@ -374,6 +374,7 @@ const GROUP: u8 = 3;
 const END: u8 = 4;
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "keys and numbers of a test are small")]
 mod tests {
     use super::{Amount, Flaw, Moment, Store};
     use crate::{
@@ -439,7 +440,7 @@ mod tests {
         assert_eq!((found.content(), found.terms.age(later.now)), (&4_u64.to_le_bytes()[..], 52), "RFC 9111 §4.2.3");
         assert!(kept(&store, &[3]).is_none(), "what was purged is gone");
         let Some(Slot::Group(group)) = store.get(store.mark(b"group").unwrap()) else { panic!("a group") };
-        assert_eq!(*group.vary, ["accept".into()]);
+        assert_eq!(group.vary, vec![Box::<str>::from("accept")]);
         assert_eq!(kept(&store, &group.serial.to_le_bytes()).unwrap().content(), 77_u64.to_le_bytes());
         assert!(store.serial() > group.serial, "no group has its number");
         store.purge(Purge::Tag(1));
