@@ -36,6 +36,17 @@ pub const QUEUE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
 pub const QUEUE_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// How often a request that waits for a place looks whether its client is still there.
 pub const QUEUE_LOOK: Duration = Duration::from_millis(100);
+/// How long ready work may wait on a core unless configured (`overload.delay`), before requests of low priority are refused: what
+/// clients begin to notice.
+pub const OVERLOAD_DELAY_DEFAULT: Duration = Duration::from_millis(50);
+/// How many waits in a row are looked at together, to tell a queue that stands from a burst: a fifth of a second.
+pub const SHED_WINDOW: usize = 4;
+/// By how much more is refused from one look to the next, in percent of one priority, ...
+pub const SHED_STEP: u16 = 5;
+/// ... and up to so many times that, where the wait is as many times its bound.
+pub const SHED_STEPS_MAX: u16 = 8;
+/// Ticks that a core may have missed: an hour's; past it the clock is not to be believed.
+pub const SHED_TIMES_MAX: u32 = 72_000;
 /// All cores together have one place in so many of a limit in hand, at most.
 pub const PLACES_HELD_PART: u32 = 32;
 /// Limits on requests under way that one request has to pass, at most: its route's, its API's, the server's and its upstream's.

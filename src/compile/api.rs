@@ -7,6 +7,7 @@ use super::{
     mapping::Around,
     respond::Selections,
     served::{Served, Share},
+    shed,
     stage::Variables,
     throttle, validation,
 };
@@ -27,6 +28,7 @@ use crate::{
         call::Credentials,
         documentation::{Documentation, Told},
         domain::Domains,
+        shed::NEVER,
         throttle::Limits,
     },
     route::{AddError, Builder, Conflict, HostError, MethodSet, Pattern, PatternError, Router, Slash},
@@ -106,6 +108,7 @@ pub(super) fn compile(config: &Config, sink: &Sink) -> Apis {
     let ping = compiler.pings(&domains);
     let (targets, mut apis) = (compiler.targets, compiler.apis);
     cache::mark_invalidating(&mut apis.routes);
+    shed::rank(&mut apis.routes);
     let elsewhere = apis.apis.iter().filter(|api| !api.aside);
     let hosts = elsewhere.flat_map(|api| api.hosts.iter().map(|host| (host.clone(), api.name.clone())));
     apis.domains = domains.finish(targets, ping, &hosts.collect::<Vec<_>>(), sink);
@@ -429,10 +432,7 @@ impl<'c> Compiler<'c> {
         let parameters = path.as_ref().map(|(_, parameters)| parameters.as_slice());
         let around = common.around(parameters, route);
         let access = self.gate.of_route(route, &common.access, self.sink);
-        let asks = throttle::Asks {
-            key: access.as_ref().is_some_and(|access| access.key.is_some()),
-            authorizer: access.as_ref().is_some_and(|access| access.authorizer.is_some()),
-        };
+        let asks = throttle::Asks::of(access.as_deref());
         let throttle = self.limits.of_route(route, &common.limits, asks, self.sink);
         let integration = |around| {
             let mut made = integration::compile(route.integration.as_ref()?, around, self)?;
@@ -486,6 +486,8 @@ impl<'c> Compiler<'c> {
             cache,
             invalidates,
             canary,
+            priority: shed::priority(route.priority.as_ref().or_else(|| common.limits.priority())),
+            shed_from: NEVER,
             origin: route.origin.clone(),
         };
         match common.canary.as_ref().zip(other) {

@@ -25,6 +25,7 @@ mod ping;
 mod respond;
 mod served;
 mod server;
+mod shed;
 mod stage;
 mod summary;
 mod template;
@@ -67,10 +68,11 @@ pub struct Compiled {
 pub fn compile(config: &Config) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
     let sink = Sink { broken: config.broken, all: RefCell::default() };
     let mut upstreams = upstream::compile(&config.upstreams, &sink);
-    let (server, listeners, acme) = server::compile(&config.server, &sink);
+    let (mut server, listeners, acme) = server::compile(&config.server, &sink);
     let admin = server::admin(config.admin.as_ref(), &listeners, &sink);
     let mut apis = api::compile(config, &sink);
     upstreams.append(&mut apis.upstreams);
+    server.overload = shed::overload(config, &apis.routes, &sink);
     let keys = access::table(config, &sink);
     let usage = usage::usage(config, &sink);
     let cluster = cluster::cluster(config.cluster.as_ref(), &sink);

@@ -5,7 +5,12 @@ use crate::{
     base::ids::{ApiId, RouteId},
     config::{Diagnostic, diagnostic::Code, source::Place},
     http::method::Method,
-    plan::{Api, Fixed, Integration, Route, documentation::Told, domain::PINGS},
+    plan::{
+        Api, Fixed, Integration, Route,
+        documentation::Told,
+        domain::PINGS,
+        shed::{NEVER, Priority},
+    },
     route::{Builder, MethodSet},
 };
 use bytes::Bytes;
@@ -80,6 +85,8 @@ fn ping(id: RouteId, api: ApiId, path: &str) -> Route {
         cache: None,
         invalidates: false,
         canary: None,
+        priority: Priority::Critical,
+        shed_from: NEVER,
         origin: "ping".to_owned(),
     }
 }

@@ -38,6 +38,8 @@ pub(super) fn compile<'c>(server: &'c config::server::Server, sink: &Sink) -> (S
             body_timeout: limits.body_timeout.value,
             idle_timeout: limits.idle_timeout.value,
         },
+        // That depends on the routes.
+        overload: None,
     };
     let (listeners, acme) = listeners(server, sink);
     (plan, listeners, acme)

@@ -9,11 +9,12 @@ use crate::{
         api::{Api, Route},
         diagnostic::Code,
         did_you_mean,
-        source::Text,
+        source::{At, Text},
         throttle::{PlanRoute, Throttle as Written},
     },
     http::list::is_token,
     plan::{
+        Access,
         crowd::CrowdId,
         throttle::{BadTerms, Ledger, Limit, Limits as Compiled, Per, Rate, Terms, Throttle, Variable, variable},
     },
@@ -233,16 +234,31 @@ impl<'c> Limits<'c> {
     }
 }
 
+impl OfApi<'_> {
+    /// The priority of the API's routes that say nothing else.
+    pub(super) fn priority(&self) -> Option<&At<&'static str>> {
+        self.api.priority.as_ref()
+    }
+}
+
 /// What a route asks of its senders, so that limits may be per that.
 #[derive(Clone, Copy)]
 pub(super) struct Asks {
     /// An API key.
-    pub(super) key: bool,
+    key: bool,
     /// That an authorizer knows them.
-    pub(super) authorizer: bool,
+    authorizer: bool,
 }
 
 impl Asks {
+    /// What a route with this access control asks.
+    pub(super) fn of(access: Option<&Access>) -> Self {
+        Self {
+            key: access.is_some_and(|access| access.key.is_some()),
+            authorizer: access.is_some_and(|access| access.authorizer.is_some()),
+        }
+    }
+
     /// Warns of a limit per something that no request has.
     fn warn(self, written: &Written, sink: &Sink) {
         let Some(text) = &written.per else { return };

@@ -63,6 +63,8 @@ pub struct Api {
     pub cache: Option<Cache>,
     /// `concurrency`
     pub concurrency: Option<Concurrency>,
+    /// `priority`, if it is given.
+    pub priority: Option<At<&'static str>>,
     /// `[[api.NAME.route]]`
     pub routes: Vec<Route>,
 }
@@ -107,6 +109,8 @@ pub struct Route {
     pub throttle: Vec<Throttle>,
     /// `concurrency`
     pub concurrency: Option<Concurrency>,
+    /// `priority`, if it is given.
+    pub priority: Option<At<&'static str>>,
     /// `cache`, its own or that of the API.
     pub cache: Option<Cache>,
     /// `request_validator`, if it is given.
@@ -157,6 +161,7 @@ fn one(name: At<String>, table: &Reader<'_>) -> Api {
         throttle: throttle::read(table),
         routes: table.tables("route").iter().map(|table| route(table, common.as_ref(), cache.as_ref())).collect(),
         concurrency: throttle::concurrency(table),
+        priority: throttle::priority(table),
         validation: common,
         cache,
     }
@@ -176,6 +181,7 @@ fn route(table: &Reader<'_>, common: Option<&Validation>, cache: Option<&Cache>)
         throttle: throttle::read(table),
         cache: cache::of_route(table, cache),
         concurrency: throttle::concurrency(table),
+        priority: throttle::priority(table),
         mapping: response::read(table),
         told: Told {
             operation_id: table.text("operation_id"),

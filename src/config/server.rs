@@ -4,7 +4,7 @@ use super::{
     keys,
     reader::Reader,
     source::{At, Text},
-    throttle::{self, Concurrency, Throttle},
+    throttle::{self, Concurrency, Overload, Throttle},
     tls,
     tree::Table,
 };
@@ -35,6 +35,8 @@ pub struct Server {
     pub throttle: Vec<Throttle>,
     /// `concurrency`
     pub concurrency: Option<Concurrency>,
+    /// `[server.overload]`
+    pub overload: Option<Overload>,
 }
 
 /// `[server.limits]`
@@ -79,5 +81,6 @@ pub(super) fn read(table: &Reader<'_>, empty: &Table) -> Server {
         tls,
         throttle: throttle::read(table),
         concurrency: throttle::concurrency(table),
+        overload: throttle::overload(table),
     }
 }

@@ -85,6 +85,7 @@ fn document(config: &Config) -> Json {
             throttle::put(&mut shown, &api.throttle);
             cache::of(&mut shown, api.cache.as_ref());
             throttle::put_concurrency(&mut shown, api.concurrency.as_ref());
+            throttle::put_priority(&mut shown, api.priority.as_ref());
             stages::api(&mut shown, api);
             shown.put("route", Json::List(api.routes.iter().map(|one| route(one, api.cache.as_ref())).collect()));
             (api.name.value.clone(), shown)
@@ -139,6 +140,7 @@ fn server(config: &Config) -> Json {
     ]);
     throttle::put(&mut shown, &server.throttle);
     throttle::put_concurrency(&mut shown, server.concurrency.as_ref());
+    throttle::put_overload(&mut shown, server.overload.as_ref());
     if !server.tls.is_empty() {
         shown.put("tls", Json::List(server.tls.iter().map(tls_listener).collect()));
         if server.listen.is_empty()

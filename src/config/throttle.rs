@@ -66,6 +66,26 @@ pub struct Queue {
     pub timeout: At<Duration>,
 }
 
+/// `[server.overload]`
+#[derive(Clone, Debug)]
+pub struct Overload {
+    /// `delay`
+    pub delay: At<Duration>,
+    /// `dry_run`
+    pub dry_run: At<bool>,
+}
+
+/// `overload`, if it is there.
+pub(super) fn overload(table: &Reader<'_>) -> Option<Overload> {
+    let inner = table.table("overload")?;
+    Some(Overload { delay: inner.duration("delay"), dry_run: inner.bool("dry_run") })
+}
+
+/// `priority`, if it is there.
+pub(super) fn priority(table: &Reader<'_>) -> Option<At<&'static str>> {
+    table.entry("priority").map(|_| table.choice("priority"))
+}
+
 /// `concurrency`, if it is there.
 pub(super) fn concurrency(table: &Reader<'_>) -> Option<Concurrency> {
     let inner = table.table("concurrency")?;

@@ -71,6 +71,8 @@ pub struct Core {
     pub keys_awaited: Cell<u32>,
     /// TLS handshakes under way.
     pub handshakes: Cell<u32>,
+    /// How much is refused because there is too much to do: see [`crate::plan::shed`].
+    pub pressure: Cell<u16>,
     /// The gateway is stopping: connections end with their exchange.
     pub draining: Cell<bool>,
     epoch: RefCell<Rc<Epoch>>,
@@ -240,6 +242,7 @@ impl Core {
             shelf: Rc::default(),
             keys_awaited: Cell::new(0),
             handshakes: Cell::new(0),
+            pressure: Cell::new(0),
             draining: Cell::new(false),
             epoch: RefCell::new(Rc::new(epoch)),
             works: RefCell::default(),

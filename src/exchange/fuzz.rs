@@ -14,6 +14,7 @@ use crate::{
         crowd::Gates,
         mapped::{self, Changes, Custom},
         respond::{self, Content, Edit, Passthrough, Requests, Response, Responses},
+        shed::{NEVER, Priority},
         throttle,
     },
     route::{Builder, MethodSet},
@@ -212,6 +213,8 @@ fn route(id: u32, path: &str, integration: Integration) -> Route {
         cache: None,
         invalidates: false,
         canary: None,
+        priority: Priority::Critical,
+        shed_from: NEVER,
         origin: String::new(),
     }
 }
@@ -245,5 +248,6 @@ fn server_settings() -> Server {
             body_timeout: Duration::from_secs(3),
             idle_timeout: Duration::from_secs(5),
         },
+        overload: None,
     }
 }

@@ -62,15 +62,15 @@ impl Bell {
         Ok(Self { stream: Stream::from_fd(fd.try_clone()?)?, fd })
     }
 
-    /// Waits until it rings.
+    /// Waits until it rings, and says how often it has rung since the last time.
     ///
     /// # Errors
     /// When the event loop cannot wait.
-    pub async fn heard(&self) -> io::Result<()> {
+    pub async fn heard(&self) -> io::Result<u64> {
         let mut count = [0_u8; 8];
         loop {
             match rustix::io::read(&self.fd, &mut count) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(u64::from_ne_bytes(count)),
                 Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => self.stream.readable().await?,
                 Err(e) => return Err(e.into()),
             }

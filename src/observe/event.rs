@@ -346,6 +346,8 @@ reasons! {
     TooManyUnderWay = "too_many_under_way", Some(Side::Gateway), 503;
     /// The request has waited in a limit's queue for as long as it may; the log names the limit.
     QueueTimeout = "queue_timeout", Some(Side::Gateway), 503;
+    /// The core has too much to do, and the route's priority is not high enough; the detail is the priority.
+    Shed = "shed", Some(Side::Gateway), 503;
     /// What an authorizer needs is not there: keys of a provider, or the authorizer itself.
     AuthorizerUnavailable = "authorizer_unavailable", Some(Side::Gateway), 503;
     /// An authorizer could not be asked, or took too long.

@@ -256,7 +256,7 @@ fn kept(page: &mut Page, registry: &Registry) {
 type Read<T> = fn(&T) -> u64;
 
 fn per_core(page: &mut Page, cores: &[Arc<CoreMetrics>]) {
-    let table: [(&Metric, Read<CoreMetrics>); 9] = [
+    let table: [(&Metric, Read<CoreMetrics>); 10] = [
         (&names::CORE_EXCHANGES, |core| core.finished()),
         (&names::IN_FLIGHT, |core| core.requests_in_flight.get()),
         (&names::CONNECTIONS, |core| core.connections.get()),
@@ -266,6 +266,7 @@ fn per_core(page: &mut Page, cores: &[Arc<CoreMetrics>]) {
         (&names::TUNNELS_OPENED, |core| core.tunnels_opened.get()),
         (&names::PLANS, |core| core.plans.get()),
         (&names::SWEEPS, |core| core.sweeps.get()),
+        (&names::OVERLOAD, |core| core.overload.get()),
     ];
     for (metric, read) in table {
         page.begin(metric);
@@ -273,12 +274,23 @@ fn per_core(page: &mut Page, cores: &[Arc<CoreMetrics>]) {
             page.sample(metric, &[&index.to_string()], Number::Whole(read(core)));
         }
     }
+    page.begin(&names::LOOP_DELAY);
+    for (index, core) in cores.iter().enumerate() {
+        let delay = Number::Nanoseconds(u128::from(core.loop_delay.get()));
+        page.sample(&names::LOOP_DELAY, &[&index.to_string()], delay);
+    }
 }
 
 fn over_cores(page: &mut Page, cores: &[Arc<CoreMetrics>]) {
     let sum = |read: &dyn Fn(&CoreMetrics) -> u64| {
         Number::Whole(cores.iter().fold(0, |sum, core| sum.wrapping_add(read(core))))
     };
+    page.begin(&names::SHED);
+    for (priority, label) in names::PRIORITIES.iter().enumerate() {
+        for (outcome, dry) in [("refused", false), ("dry_run", true)] {
+            page.sample(&names::SHED, &[label, outcome], sum(&|core| core.shed(priority, dry)));
+        }
+    }
     page.begin(&names::TLS_HANDSHAKES);
     for (version, label) in names::TLS_VERSIONS.iter().enumerate() {
         page.sample(&names::TLS_HANDSHAKES, &[label], sum(&|core| core.tls_handshakes(version)));

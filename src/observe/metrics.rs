@@ -123,6 +123,12 @@ pub struct CoreMetrics {
     /// Times that accepting paused: as many connections as the core may have, or no descriptors or memory left. What waits
     /// stays in the kernel's backlog.
     pub accept_pauses: Counter,
+    /// How long ready work waits, in nanoseconds.
+    pub loop_delay: Gauge,
+    /// How much is refused for that.
+    pub overload: Gauge,
+    shed: Counters<{ names::PRIORITIES.len() }>,
+    shed_dry: Counters<{ names::PRIORITIES.len() }>,
     /// Upstream attempts after the first one of their exchange.
     pub retries: Counter,
     /// Requests sent again because a pooled connection had been closed under them.
@@ -276,6 +282,19 @@ pub struct LimitCounters {
     pub refused: Counter,
     /// Requests that it would have refused.
     pub dry_run: Counter,
+}
+
+impl CoreMetrics {
+    /// Counts a request that is refused because the core has too much to do, or would be.
+    pub fn count_shed(&self, priority: usize, dry: bool) {
+        (if dry { &self.shed_dry } else { &self.shed }).increment(priority);
+    }
+
+    /// How many there were of that priority.
+    #[must_use]
+    pub fn shed(&self, priority: usize, dry: bool) -> u64 {
+        (if dry { &self.shed_dry } else { &self.shed }).get(priority)
+    }
 }
 
 /// What one core counts of one limit on requests under way.

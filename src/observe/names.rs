@@ -36,6 +36,9 @@ pub struct Metric {
     pub labels: &'static [&'static str],
 }
 
+/// The priorities of requests that may be refused, the lowest first.
+pub const PRIORITIES: [&str; 3] = ["low", "normal", "high"];
+
 /// The rules whose breach is counted (`ringgate_rejected_heads_total`): the labels of `h1::error::ErrorKind`, and last
 /// what any other counts as.
 pub const RULES: [&str; 28] = [
@@ -165,6 +168,12 @@ metrics! {
         "Requests under way that a limit counts.";
     CROWD_WAITING: Gauge "ringgate_concurrency_requests_queued" ["limit"]
         "Requests that wait until such a limit has a place for them.";
+    SHED: Counter "ringgate_shed_requests_total" ["priority", "outcome"]
+        "Requests that came to an overloaded core: refused, or dry_run (would have been refused).";
+    LOOP_DELAY: Gauge "ringgate_loop_delay_seconds" ["core"]
+        "How long work that was ready waited for its turn, three of four times at least, within the last fifth of a second.";
+    OVERLOAD: Gauge "ringgate_overload_level" ["core"]
+        "How much is refused: 0 nothing, 100 all requests of lowest priority, 200 those of the next as well.";
     QUOTA_REQUESTS: Counter "ringgate_quota_requests_total" ["outcome"]
         "Requests with keys that have a quota; counted: with what cores have in hand; refused: nothing was left.";
     QUOTA_ACCOUNTS: Gauge "ringgate_quota_accounts" []

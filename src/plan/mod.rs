@@ -18,6 +18,7 @@ pub mod mapped;
 pub mod message;
 pub mod permit;
 pub mod respond;
+pub mod shed;
 pub mod throttle;
 pub mod usage;
 
@@ -112,6 +113,8 @@ pub struct Server {
     pub max_connections: usize,
     /// `[server.limits]`
     pub limits: Limits,
+    /// `[server.overload]`
+    pub overload: Option<shed::Overload>,
 }
 
 impl Server {
@@ -279,6 +282,10 @@ pub struct Route {
     pub invalidates: bool,
     /// The share of its requests that another route answers.
     pub canary: Option<Box<Canary>>,
+    /// `priority`
+    pub priority: shed::Priority,
+    /// The level of overload above which its requests are refused.
+    pub shed_from: u16,
     /// Where it was written, `file:line`: for `ringgate explain` and `routes`.
     pub origin: String,
 }

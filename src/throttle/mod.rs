@@ -21,6 +21,7 @@
 //! * [`share`]: the bucket that several machines share, as arithmetic.
 //! * [`Purse`]: what one core holds of all of them, and the decision: [`Purse::take`] passes all levels or takes nothing.
 //! * [`Places`]: how many requests may be under way at once, and [`gate`]: who waits on a core until there is one.
+//! * [`pressure`]: how much a core refuses that has too much to do.
 //! * [`quota`]: how many requests a key may send in a day, a week or a month, which is counted and not a rate.
 //!
 //! Invariant: pure. Time is an argument; nothing here waits, locks, or allocates while it decides.
@@ -30,6 +31,7 @@ pub mod gate;
 pub mod ledger;
 mod near;
 pub mod places;
+pub mod pressure;
 pub mod purse;
 pub mod quota;
 pub mod share;

@@ -6,6 +6,7 @@ use super::{
     drain::Draining,
     machine,
     mailbox::{Mailbox, Message, Post},
+    shed::Watch,
 };
 use crate::{
     base::{ids::CoreId, limits},
@@ -140,6 +141,7 @@ async fn live<F: Future<Output = ()> + 'static>(
     for (address, fd) in sockets {
         running.listen(address, fd, &staff);
     }
+    let mut watch = Watch::new(running.core.net.now());
     ready.fetch_add(1, Ordering::Release);
     let mut ticks = 0_u32;
     let mut draining: Option<Draining> = None;
@@ -152,7 +154,8 @@ async fn live<F: Future<Output = ()> + 'static>(
                     }
                 }
             }
-            Either::Second(_) => {
+            Either::Second(rung) => {
+                watch.heard(&running.core, running.core.net.now(), rung.unwrap_or(1));
                 ticks = ticks.wrapping_add(1);
                 running.tick(ticks, &staff);
                 if draining.as_mut().is_some_and(|draining| draining.is_over(running)) {

@@ -9,6 +9,7 @@ pub mod core;
 pub mod drain;
 pub mod machine;
 pub mod mailbox;
+pub mod shed;
 
 use crate::{
     cache::Store,

@@ -33,6 +33,7 @@ mod quotas;
 mod readme;
 mod real;
 mod secrets;
+mod shed;
 mod signed;
 mod sigv4_suite;
 #[allow(dead_code, reason = "a kit: not every module uses all of it")]

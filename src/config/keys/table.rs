@@ -9,7 +9,7 @@ use super::{
     integration::{INTEGRATIONS, RESPONSE},
     key, later, later_word,
     stages::{CANARY, DOMAIN, STAGE, VARIABLES},
-    throttle::{CROWD, LIMITS as THROTTLES},
+    throttle::{CROWD, LIMITS as THROTTLES, OVERLOAD, PRIORITY},
     tls::TLS,
     validation::{API_MODEL, MODEL, PARAMETER, REQUEST_VALIDATOR},
     word,
@@ -132,6 +132,7 @@ pub static SERVER: Table = Table {
             Default::Nothing,
             "How many requests may be under way at once, of all APIs together.",
         ),
+        key("overload", Kind::Table(&OVERLOAD), Default::Nothing, "What a worker with too much to do refuses first."),
         key("tls", Kind::Tables(&TLS), Default::Nothing, "Listeners that speak HTTPS, and their certificates."),
     ],
 };
@@ -473,6 +474,12 @@ pub static API: Table = Table {
             Default::Nothing,
             "How many requests may be under way at once, of all of its routes together; each stage has its own number.",
         ),
+        key(
+            "priority",
+            PRIORITY,
+            Default::Text("normal"),
+            "What is refused last where a worker is overloaded: the priority of its routes, unless they say another.",
+        ),
         key("cors", Kind::Table(&CORS), Default::Nothing, "Cross-origin requests: answers preflights by itself."),
         key("policy_file", Kind::File, Default::Nothing, "A resource policy (JSON, as Amazon exports it)."),
         key(
@@ -611,6 +618,12 @@ pub static ROUTE: Table = Table {
         key("deny_from", NETWORKS, Default::Words("that of the API"), "Who may not, whatever allow_from says."),
         key("throttle", THROTTLES, Default::Nothing, "A limit for the route, or several."),
         key("concurrency", CROWD, Default::Nothing, "How many of its requests may be under way at once."),
+        key(
+            "priority",
+            PRIORITY,
+            Default::Words("that of the API"),
+            "What is refused last where a worker is overloaded ([server.overload]); critical never is.",
+        ),
         key(
             "cache",
             Kind::Either(&Kind::Table(&CACHE), &Kind::Bool),

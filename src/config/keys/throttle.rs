@@ -1,6 +1,6 @@
 //! The tables of limits.
 
-use super::{Default, Key, Kind, Table, key, table::MILLISECOND};
+use super::{Default, Key, Kind, Table, key, table::MILLISECOND, word};
 use crate::base::limits;
 
 /// A limit on requests under way.
@@ -59,6 +59,25 @@ pub static THROTTLE: Table = Table {
         HEADERS,
         DRY_RUN,
         SHARED,
+    ],
+};
+
+/// What is refused last.
+pub(super) const PRIORITY: Kind = Kind::Choice(&[word("low"), word("normal"), word("high"), word("critical")]);
+
+/// The keys of `server.overload`.
+pub static OVERLOAD: Table = Table {
+    path: "server.overload",
+    doc: "A worker with too much to do refuses requests of low priority (503), then those of the next, until the rest is served in time; \
+          never those of priority critical, pings of domains, or the admin listener's. Without this table none refuses any.",
+    keys: &[
+        key(
+            "delay",
+            Kind::Duration { min: MILLISECOND, max: limits::QUEUE_TIMEOUT_MAX },
+            Default::Duration(limits::OVERLOAD_DELAY_DEFAULT),
+            "How long work that is ready may wait for its turn, three of four times.",
+        ),
+        DRY_RUN,
     ],
 };
 

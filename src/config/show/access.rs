@@ -81,6 +81,7 @@ pub(super) fn route(shown: &mut Json, route: &Route) {
     guard(shown, &route.guard);
     throttle::put(shown, &route.throttle);
     throttle::put_concurrency(shown, route.concurrency.as_ref());
+    throttle::put_priority(shown, route.priority.as_ref());
 }
 
 fn guard(shown: &mut Json, guard: &Guard) {

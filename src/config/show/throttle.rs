@@ -4,7 +4,8 @@ use super::{duration, put_text};
 use crate::config::{
     access::UsagePlan,
     json::Json,
-    throttle::{Concurrency, PlanRoute, Throttle},
+    source::At,
+    throttle::{Concurrency, Overload, PlanRoute, Throttle},
 };
 
 /// One as a table, several as a list of them.
@@ -13,6 +14,21 @@ pub(super) fn put(shown: &mut Json, all: &[Throttle]) {
         [] => {}
         [one] => shown.put("throttle", throttle(one)),
         all => shown.put("throttle", Json::List(all.iter().map(throttle).collect())),
+    }
+}
+
+/// A priority, if there is one.
+pub(super) fn put_priority(shown: &mut Json, priority: Option<&At<&'static str>>) {
+    if let Some(priority) = priority {
+        shown.put("priority", Json::text(priority.value));
+    }
+}
+
+/// `overload`, if it is there.
+pub(super) fn put_overload(shown: &mut Json, overload: Option<&Overload>) {
+    if let Some(overload) = overload {
+        let dry_run = Json::Bool(overload.dry_run.value);
+        shown.put("overload", Json::object([("delay", duration(&overload.delay)), ("dry_run", dry_run)]));
     }
 }
 
