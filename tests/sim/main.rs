@@ -15,6 +15,7 @@
 #[path = "../certificates/mod.rs"]
 mod certificates;
 mod check;
+mod crowds;
 mod directed;
 mod limits;
 mod mutate;

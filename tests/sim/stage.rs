@@ -58,6 +58,8 @@ pub(crate) struct Stage {
     serve: Rc<dyn Fn(Rc<Client>) -> Task>,
     listening: RefCell<Vec<Listening>>,
     swept: Cell<u64>,
+    /// Which core it is, and of how many.
+    place: (usize, usize),
 }
 
 pub(crate) fn plan(text: &str) -> Arc<Plan> {
@@ -77,10 +79,15 @@ pub(crate) fn server(n: u8) -> SocketAddr {
 
 impl Stage {
     pub(crate) fn new(seed: u64, weather: Weather, plan: &Arc<Plan>) -> Self {
+        Self::one_of(seed, weather, plan, (0, 1))
+    }
+
+    /// One core of several. What they tell one another is the test's to carry.
+    pub(crate) fn one_of(seed: u64, weather: Weather, plan: &Arc<Plan>, place: (usize, usize)) -> Self {
         let world = World::new(seed, weather);
         let clock = Clock::manual();
         let registry = Registry::new();
-        let epoch = CorePlan::for_cores(plan, &registry, 1).remove(0).adopt(None, &[]);
+        let epoch = CorePlan::for_cores(plan, &registry, place.1).remove(place.0).adopt(None, &[]);
         let net = Rc::new(Net::simulated(Rc::clone(&world), clock.clone()));
         let core = Rc::new(Core::new(CoreId(0), net, epoch, registry.core(0), None, seed));
         let staff = connection::Staff::new(connection::work);
@@ -94,12 +101,13 @@ impl Stage {
             serve: Rc::new(move |client| Box::pin(connection::serve(client, staff.clone(), ()))),
             listening: RefCell::default(),
             swept: Cell::new(0),
+            place,
         }
     }
 
     pub(crate) fn install(&self, plan: &Arc<Plan>) {
         let old = self.core.epoch();
-        let new = CorePlan::for_cores(plan, &self.registry, 1).remove(0).adopt(Some(&old), &[]);
+        let new = CorePlan::for_cores(plan, &self.registry, self.place.1).remove(self.place.0).adopt(Some(&old), &[]);
         self.core.install(new);
     }
 
