@@ -139,22 +139,27 @@ impl Limits {
         self.prepare();
     }
 
-    /// How many tokens of a limit nobody has taken, in the whole cluster if it is shared, if it has one bucket, or is per client and that is `client`. What cores hold and
-    /// have not spent counts as taken.
+    /// How many tokens of a limit nobody has taken, in the whole cluster if it is shared: of its one bucket, or that of `client`, or that of what it is per, as `value` has
+    /// it by the name that [`Per`] is written with. What cores hold and have not spent counts as taken.
     #[must_use]
-    pub fn left(&self, limit: &Limit, client: Option<IpAddr>, now: Instant) -> Option<u64> {
-        let (now, account) = (Tick::of(now), &limit.account);
+    pub fn left(
+        &self,
+        limit: &Limit,
+        client: Option<IpAddr>,
+        value: impl FnOnce(&str) -> Option<String>,
+        now: Instant,
+    ) -> Option<u64> {
         if limit.shared {
-            return Some(account.stock.left());
+            return Some(limit.account.stock.left());
         }
-        match (&limit.per, client, self.ledger.table()) {
-            (Per::All, ..) => Some(account.bucket.left(&limit.terms, now)),
-            (Per::Client, Some(client), Some(table)) => {
-                let key = self.ledger.keys().of_client(u64::from(account.number), client);
-                Some(table.left(key, &limit.terms, now))
-            }
-            _ => None,
-        }
+        let (now, number, keys) = (Tick::of(now), u64::from(limit.account.number), self.ledger.keys());
+        let key = match &limit.per {
+            Per::All => return Some(limit.account.bucket.left(&limit.terms, now)),
+            Per::Client => keys.of_client(number, client?),
+            Per::ApiKey | Per::Header(_) | Per::Proved(_) => keys.of(number, value(&limit.per.to_string())?.as_bytes()),
+            Per::Context(_) => return None,
+        };
+        Some(self.ledger.table()?.left(key, &limit.terms, now))
     }
 
     /// Makes what cores find ready.

@@ -187,6 +187,30 @@ fn a_reload_with_other_limits_goes_on_from_what_was_taken() {
     assert_eq!(statuses(gateway.port, "/keyed", &key, 4), [204, 204, 204, 429], "three were left");
 }
 
+#[test]
+fn explain_tells_what_is_left_to_the_one_who_asks() {
+    let config = CONFIG
+        .replace("apis = [\"shop:prod\"]\n", "apis = [\"shop:prod\"]\nquota = { limit = 10, period = \"month\" }\n");
+    let gateway = Gateway::with(&config).start();
+    let key = format!("X-Api-Key: {KEY}");
+    assert_eq!(statuses(gateway.port, "/keyed", &format!("{key}\r\n"), 3), [204; 3]);
+    assert_eq!(statuses(gateway.port, "/tenant", "X-Tenant: a b&c\r\n", 1), [204]);
+    let path = gateway.folder().path().join("ringgate.toml");
+    for (target, header, words) in [
+        ("/keyed", key.as_str(), "usage_plan gold: 0.01 a second, bursts of 4; 1 left"),
+        ("/keyed", key.as_str(), "usage_plan gold: 10 a month; 7 left until 20"),
+        ("/tenant", "X-Tenant: a b&c", "per header.X-Tenant: 0.01 a second, bursts of 2; 1 left"),
+        ("/tenant", "X-Tenant: other", "per header.X-Tenant: 0.01 a second, bursts of 2; 2 left"),
+    ] {
+        let arguments = ["explain", "GET", target, "-H", header, "--config", path.to_str().unwrap()];
+        // Cores give back what they have in hand once a second.
+        wait_for(words, Duration::from_secs(5), || {
+            let output = tools::run(env!("CARGO_BIN_EXE_ringgate"), arguments);
+            String::from_utf8_lossy(&output.stdout).contains(words).then_some(())
+        });
+    }
+}
+
 /// Levels that are driven at their limit: name, path, and what the requests have to say.
 const LEVELS: [(&str, &str, Option<&str>); 7] = [
     ("api", "/api/x", None),

@@ -2,7 +2,7 @@
 
 use super::{
     Access, AdminState,
-    request::{Method, Request},
+    request::{Method, Request, decoded},
 };
 use crate::{
     base::clock::monotonic_now,
@@ -59,7 +59,12 @@ const PAGES: [(&str, bool, Page, &str); 10] = [
     ("/readyz", true, Page::Ready, "200 while traffic may be sent here, else 503 and why not"),
     ("/metrics", false, Page::Metrics, "counters for Prometheus"),
     ("/config", false, Page::Config, "the configuration that runs, secrets masked"),
-    ("/limits", false, Page::Limits, "what limits have left; ?client=ADDRESS: those per client, too"),
+    (
+        "/limits",
+        false,
+        Page::Limits,
+        "what limits have left; ?client=ADDRESS&api_key=NAME&header.NAME=VALUE&claim.NAME=VALUE: those per that, too",
+    ),
     ("/version", false, Page::Version, "what runs"),
     ("/usage", false, Page::Usage, "how much of their quotas keys have used: ?plan=&key=&position=&limit="),
     ("/usage/days", false, Page::UsageDays, "what a key used day by day: ?key=&plan=&from=&to="),
@@ -146,7 +151,7 @@ fn show(state: &AdminState, page: Page, request: &Request) -> Response {
             ok(exposition::CONTENT_TYPE, exposition::page(&state.registry).into())
         }
         Page::Config => Response { body: Body::Shared(state.config()), ..ok(JSON, "".into()) },
-        Page::Limits => limits(state, &request.query),
+        Page::Limits => limits(state, &request.encoded),
         Page::Version => Response { body: Body::Shared(state.version()), ..ok(JSON, "".into()) },
         Page::Usage => usage(state, What::List, &request.encoded),
         Page::UsageDays => usage(state, What::Days, &request.encoded),
@@ -165,14 +170,18 @@ fn usage(state: &AdminState, what: What, query: &str) -> Response {
 
 /// What limits have left. Of those on requests under way, places that cores have in hand count as taken.
 fn limits(state: &AdminState, query: &str) -> Response {
-    let client = match query.split('&').find_map(|pair| pair.strip_prefix("client=")).map(str::parse::<IpAddr>) {
+    let value = |name: &str| {
+        let pair = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(known, _)| decoded(known) == name);
+        pair.map(|(_, value)| decoded(value))
+    };
+    let client = match value("client").map(|text| text.parse::<IpAddr>()) {
         Some(Err(_)) => return error(400, "client is not an address"),
         Some(Ok(client)) => Some(client),
         None => None,
     };
     let (limits, now) = (state.limits(), monotonic_now());
     let one = |limit: &Limit| {
-        let left = limits.left(limit, client, now);
+        let left = limits.left(limit, client, value, now);
         Json::object([
             ("name", Json::text(limit.name.as_str())),
             ("rate", Json::Text(limit.terms.rate.to_string())),

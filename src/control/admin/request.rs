@@ -99,7 +99,7 @@ fn has_token(value: &[u8], word: &str) -> bool {
 }
 
 /// What a query says: `%HH` and `+` stand for what they stand for in forms.
-fn decoded(query: &str) -> String {
+pub(super) fn decoded(query: &str) -> String {
     let hex = |text: &str| u8::from_str_radix(text, 16).ok();
     let (mut out, mut rest) = (Vec::new(), query);
     while let Some(first) = rest.bytes().next() {

@@ -279,7 +279,7 @@ fn explain<'p>(plan: &'p Plan, asked: &Asked) -> Explained<'p> {
             let answer = answer(plan, route, asked, &routed.head, &access, (&params, path));
             let origin = value_of(asked, &routed.head, b"origin");
             let changes = answers::changes(route, &answer, origin);
-            let limits = limits::of(plan, route, asked);
+            let limits = limits::of(plan, route, asked, &routed.head);
             Verdict::Found { route, parameters, access, limits, answer, changes }
         }
     };

@@ -113,6 +113,22 @@ fn key(plan: &Plan, rule: &KeyRule, asked: &Asked, head: &RequestHead) -> Check 
     }
 }
 
+/// The name of a request's API key, and of the usage plan whose quota it uses, if that has one.
+pub(super) fn good_key(
+    plan: &Plan,
+    access: Option<&Access>,
+    asked: &Asked,
+    head: &RequestHead,
+) -> Option<(String, Option<String>)> {
+    let rule = access?.key.as_ref().filter(|rule| !rule.from_authorizer)?;
+    let line = head.fields.iter().find(|line| is_word(line.name.of(&asked.bytes), b"x-api-key"))?;
+    let table = plan.keys.current();
+    let index = table.check(line.value.of(&asked.bytes), unix_now().seconds(), &rule.plans).ok()?;
+    let of = table.plan(index, &rule.plans).and_then(|(_, number)| plan.usage.as_ref()?.plans.get(usize::from(number)));
+    let of = of.filter(|of| of.quota.is_some()).map(|of| of.name.clone());
+    Some((table.name(index).to_owned(), of))
+}
+
 /// What the usage plan of a key lets it use, for people.
 fn quota(plan: &Plan, found: Option<(usize, u16)>) -> String {
     let of = found.and_then(|(_, number)| plan.usage.as_ref()?.plans.get(usize::from(number)));

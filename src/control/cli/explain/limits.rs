@@ -1,10 +1,15 @@
 //! The limits that a request has to pass, with what a gateway that runs here has left of each.
 
-use super::Asked;
+use super::{Asked, access, value_of};
 use crate::{
     base::limits,
     config::{json::Json, unit},
-    plan::{Admin, Integration, Plan, Route, crowd::Crowd, throttle::Limit},
+    http::head::RequestHead,
+    plan::{
+        Admin, Integration, Plan, Route,
+        crowd::Crowd,
+        throttle::{Limit, Per},
+    },
 };
 use serde_json::Value;
 use std::{
@@ -18,6 +23,16 @@ use std::{
 pub(super) struct Passed<'p> {
     limits: Vec<(&'p Limit, Option<u64>)>,
     crowds: Vec<(&'p Crowd, Option<Crowded>)>,
+    quota: Option<Box<Quota>>,
+}
+
+/// What a key has left of a quota, as a gateway has told.
+struct Quota {
+    plan: String,
+    limit: u64,
+    period: String,
+    remaining: u64,
+    resets: String,
 }
 
 /// How many requests are under way, and how many wait.
@@ -31,7 +46,7 @@ struct Known {
 }
 
 /// All that a request for `route` has to pass, those of usage plans included: which of these counts depends on the key.
-pub(super) fn of<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked) -> Passed<'p> {
+pub(super) fn of<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &RequestHead) -> Passed<'p> {
     let upstream = match &route.integration {
         Integration::HttpProxy(proxy) => plan.limits.upstreams.get(proxy.upstream.index()).copied().flatten(),
         _ => None,
@@ -45,31 +60,56 @@ pub(super) fn of<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked) -> Passed<
         }
     };
     let crowds: Vec<_> = crowds.into_iter().chain(upstream).collect();
+    let limits: Vec<&Limit> = limits.into_iter().filter_map(|id| plan.limits.all.get(id.index())).collect();
+    let key = access::good_key(plan, route.access.as_deref(), asked, head);
+    let quota = key.as_ref().and_then(|(key, of)| quota(plan.admin.as_ref()?, key, of.as_ref()?)).map(Box::new);
     if limits.is_empty() && crowds.is_empty() {
-        return Passed::default();
+        return Passed { quota, ..Passed::default() };
     }
-    let known = plan.admin.as_ref().and_then(|admin| ask(admin, asked)).unwrap_or_default();
+    let mut query = format!("client={}", asked.client);
+    for limit in &limits {
+        let value = match &limit.per {
+            Per::ApiKey => key.as_ref().map(|(key, _)| key.as_bytes()),
+            Per::Header(name) => Some(value_of(asked, head, name.as_bytes()).unwrap_or_default()),
+            _ => None,
+        };
+        if let Some(value) = value {
+            query.push_str(&format!("&{}={}", limit.per, encoded(value)));
+        }
+    }
+    let known = plan.admin.as_ref().and_then(|admin| ask(admin, &query)).unwrap_or_default();
     let limit = |limit: &'p Limit| (limit, known.left.get(&limit.name).copied());
     let crowd = |crowd: &'p Crowd| (crowd, known.crowded.get(&crowd.name).copied());
     Passed {
-        limits: limits.into_iter().filter_map(|id| plan.limits.all.get(id.index())).map(limit).collect(),
+        limits: limits.into_iter().map(limit).collect(),
         crowds: crowds.into_iter().filter_map(|id| plan.limits.crowds.get(id.index())).map(crowd).collect(),
+        quota,
     }
 }
 
-/// Asks the gateway that runs with this configuration, if one does.
-fn ask(admin: &Admin, asked: &Asked) -> Option<Known> {
-    let mut stream = TcpStream::connect_timeout(&admin.listen, limits::EXPLAIN_ADMIN_TIMEOUT).ok()?;
-    stream.set_read_timeout(Some(limits::EXPLAIN_ADMIN_TIMEOUT)).ok()?;
-    let token = admin.token.as_ref().map(|token| format!("Authorization: Bearer {}\r\n", token.0)).unwrap_or_default();
-    let (client, host) = (asked.client, admin.listen);
-    let request = format!("GET /limits?client={client} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{token}\r\n");
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = Vec::new();
-    stream.take(limits::EXPLAIN_ADMIN_BYTES_MAX).read_to_end(&mut answer).ok()?;
-    let answer = String::from_utf8(answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let all: Value = head.starts_with("HTTP/1.1 200").then(|| serde_json::from_str(body).ok())??;
+/// What a key has left of the quota of its usage plan.
+fn quota(admin: &Admin, key: &str, plan: &str) -> Option<Quota> {
+    let target = format!("/usage?plan={}&key={}", encoded(plan.as_bytes()), encoded(key.as_bytes()));
+    let all = get(admin, &target)?;
+    let one = all.get("usage")?.as_array()?.first()?;
+    let text = |name: &str| Some(one.get(name)?.as_str()?.to_owned());
+    let number = |name: &str| one.get(name)?.as_u64();
+    let (limit, remaining) = (number("limit")?, number("remaining")?);
+    Some(Quota { plan: plan.to_owned(), limit, period: text("period")?, remaining, resets: text("resets")? })
+}
+
+/// With all bytes encoded that could be taken for something else.
+fn encoded(value: &[u8]) -> String {
+    let byte = |byte: &u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(*byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    value.iter().map(byte).collect()
+}
+
+/// Asks the gateway that runs with this configuration, if one does, what its limits have left for such a request.
+fn ask(admin: &Admin, query: &str) -> Option<Known> {
+    let all = get(admin, &format!("/limits?{query}"))?;
     let list = |name: &str| all.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let name = |limit: &Value| Some(limit.get("name")?.as_str()?.to_owned());
     let left = |limit: &Value| Some((name(limit)?, limit.get("left")?.as_u64()?));
@@ -79,6 +119,21 @@ fn ask(admin: &Admin, asked: &Asked) -> Option<Known> {
         left: list("limits").iter().filter_map(left).collect(),
         crowded: list("concurrency").iter().filter_map(crowded).collect(),
     })
+}
+
+/// A page of its admin listener.
+fn get(admin: &Admin, target: &str) -> Option<Value> {
+    let mut stream = TcpStream::connect_timeout(&admin.listen, limits::EXPLAIN_ADMIN_TIMEOUT).ok()?;
+    stream.set_read_timeout(Some(limits::EXPLAIN_ADMIN_TIMEOUT)).ok()?;
+    let token = admin.token.as_ref().map(|token| format!("Authorization: Bearer {}\r\n", token.0)).unwrap_or_default();
+    let host = admin.listen;
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{token}\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    stream.take(limits::EXPLAIN_ADMIN_BYTES_MAX).read_to_end(&mut answer).ok()?;
+    let answer = String::from_utf8(answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    head.starts_with("HTTP/1.1 200").then(|| serde_json::from_str(body).ok())?
 }
 
 impl Passed<'_> {
@@ -92,12 +147,27 @@ impl Passed<'_> {
             let all = self.crowds.iter().map(|(crowd, crowded)| crowd_json(crowd, *crowded));
             object.put("concurrency", Json::List(all.collect()));
         }
+        if let Some(quota) = &self.quota {
+            let told = Json::object([
+                ("usage_plan", Json::text(quota.plan.as_str())),
+                ("limit", Json::number(quota.limit)),
+                ("period", Json::text(quota.period.as_str())),
+                ("left", Json::number(quota.remaining)),
+                ("resets", Json::text(quota.resets.as_str())),
+            ]);
+            object.put("quota", told);
+        }
     }
 
     /// In words, one line for each.
     pub(super) fn words(&self) -> impl Iterator<Item = String> {
         let limits = self.limits.iter().map(|(limit, left)| limit_words(limit, *left));
-        limits.chain(self.crowds.iter().map(|(crowd, crowded)| crowd_words(crowd, *crowded)))
+        let crowds = self.crowds.iter().map(|(crowd, crowded)| crowd_words(crowd, *crowded));
+        let quota = self.quota.iter().map(|quota| {
+            let Quota { plan, limit, period, remaining, resets } = &**quota;
+            format!("usage_plan {plan}: {limit} a {period}; {remaining} left until {resets}")
+        });
+        limits.chain(crowds).chain(quota)
     }
 }
 
