@@ -74,8 +74,22 @@ pub const CLUSTER_CONNECT: Duration = Duration::from_secs(1);
 pub const CLUSTER_RETRY_MIN: Duration = Duration::from_millis(100);
 /// ... and this, by chance, so that the gateways of a cluster do not all come at once.
 pub const CLUSTER_RETRY_MAX: Duration = Duration::from_millis(400);
-/// Limits that one script looks at: some 10 µs each for all who use the Redis, in which it does nothing else.
+/// Limits that one script looks at: some 10 to 20 µs each, in which the Redis does nothing else for anybody.
 pub const CLUSTER_LIMITS_AT_ONCE: usize = 128;
+/// Of those that have nothing to say, as many at a time, every [`CLUSTER_TICK_IDLE`].
+pub const CLUSTER_IDLE_AT_ONCE: usize = 32;
+/// Keys of usage plans that one script looks at: some 5 µs each. If more are used at a time, they take turns.
+pub const CLUSTER_KEYS_AT_ONCE: usize = 512;
+/// For how long ahead requests of a key are reserved, as long as there are enough: for a machine so busy that a tick is late.
+pub const CLUSTER_KEY_AHEAD: Duration = Duration::from_millis(250);
+/// After this without a request what is reserved for a key goes back.
+pub const CLUSTER_KEY_IDLE: Duration = Duration::from_secs(1);
+/// A Redis that has forgotten all is told the purges of this time again; who was away for half as long lets go of all that is kept.
+pub const CLUSTER_PURGES_AGAIN: Duration = Duration::from_secs(60);
+/// Purges of one gateway that wait to be told; with more of them, all is purged. The list that gateways look at has as many.
+pub const CLUSTER_PURGES_MAX: usize = 1000;
+/// How long people wait for what the Redis says of usage.
+pub const CLUSTER_USAGE_WAIT: Duration = Duration::from_secs(2);
 /// How long a start, or a reload with new limits, waits until something is reserved.
 pub const CLUSTER_START_WAIT: Duration = Duration::from_millis(500);
 const _: () = assert!(CLUSTER_HOLD.as_millis() < CLUSTER_LIFE.as_millis(), "nobody spends what others may have");

@@ -2,6 +2,7 @@
 
 use super::{
     admin::{self, AdminState, Handle},
+    cluster::Others,
     ports,
     usage::Keeper,
 };
@@ -87,11 +88,12 @@ impl Admin {
         plan: &Plan,
         shown: &str,
         registry: &Arc<Registry>,
-        (store, usage): (Arc<Store>, &Arc<Keeper>),
+        (store, usage, others): (Arc<Store>, &Arc<Keeper>, Arc<Others>),
     ) -> Result<Self, String> {
         let version = format!("{{\"version\":\"{}\"}}", env!("CARGO_PKG_VERSION"));
         let mut admin = Self { state: AdminState::new(Arc::clone(registry), &version, store), running: None };
         admin.state.set_usage(Arc::clone(usage));
+        admin.state.set_others(others);
         admin.follow(plan, shown)?;
         admin.state.set_ready(true);
         Ok(admin)

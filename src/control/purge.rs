@@ -26,7 +26,6 @@ pub(super) fn purge(store: &Arc<Store>, words: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// What is wrong with the words.
-#[cfg_attr(not(test), expect(dead_code, reason = "gateways do not tell one another yet"))]
 pub(super) fn apply(store: &Arc<Store>, words: &str) -> Result<(), String> {
     store.purge(read(store, words)?);
     sweep(store);

@@ -3,7 +3,7 @@
 use super::{
     acme::Acme,
     cli::{Exit, Terminal, kernel, summary},
-    cluster::Cluster,
+    cluster::{Cluster, Others},
     demo,
     jwks::Jwks,
     listeners,
@@ -133,7 +133,7 @@ fn start(
     let usage = Keeper::new(&registry);
     usage.prepare(&plan)?;
     // By a thread that has not stepped back: what it is late with is refused.
-    let mut cluster = Cluster::new(Arc::clone(&registry));
+    let mut cluster = Cluster::new(Arc::clone(&registry), Arc::clone(&usage));
     cluster.watch(&plan);
     let mut names = Names::new(events.clone());
     let addresses = names.watch(&plan);
@@ -150,13 +150,14 @@ fn start(
     let start = worker::Start { plan: Arc::clone(&plan), registry: Arc::clone(&registry), access, addresses, store };
     let workers = worker::start(start).map_err(|error| listeners::explain(&error, hint(&source)))?;
     wait_until_ready(&workers)?;
+    cluster.set_store(workers.store());
     registry.config_accepted(plan.hash, plan.routes.len(), unix_now());
     // By a thread that has stepped back, so that theirs have, too.
     let (admin, served) = std::thread::scope(|scope| {
         let open = || {
             step_back();
-            let admin = Admin::start(&plan, shown, &registry, (workers.store(), &usage));
-            (admin, serve_socket(&source, events, workers.store()))
+            let admin = Admin::start(&plan, shown, &registry, (workers.store(), &usage, cluster.others()));
+            (admin, serve_socket(&source, events, (workers.store(), cluster.others())))
         };
         scope.spawn(open).join().map_err(|_| "the admin listener could not be started".to_owned())
     })?;
@@ -237,7 +238,7 @@ fn wait_until_ready(workers: &Workers) -> Result<(), String> {
 }
 
 /// The socket of `ringgate reload`; a gateway without one serves just as well.
-fn serve_socket(source: &Source, events: &Sender<Event>, store: Arc<Store>) -> Option<Served> {
+fn serve_socket(source: &Source, events: &Sender<Event>, (store, others): (Arc<Store>, Arc<Others>)) -> Option<Served> {
     let events = events.clone();
     let reload = move || {
         let (reply, answer) = channel();
@@ -246,7 +247,10 @@ fn serve_socket(source: &Source, events: &Sender<Event>, store: Arc<Store>) -> O
         answer.unwrap_or_else(|| Reply { outcome: Outcome::Failed, text: "the gateway is stopping\n".to_owned() })
     };
     let purge = move |words: &str| match purge::purge(&store, words) {
-        Ok(done) => Reply { outcome: Outcome::Done, text: format!("{done}\n") },
+        Ok(done) => {
+            others.purged(words);
+            Reply { outcome: Outcome::Done, text: format!("{done}\n") }
+        }
         Err(wrong) => Reply { outcome: Outcome::Refused, text: format!("{wrong}\n") },
     };
     match socket::serve(&socket::folder(), format!("{}\n", source.identity()), reload, purge) {
@@ -363,8 +367,8 @@ impl Gateway {
             }
         }
         // After the cores, which have given back what they did not use, and keep nothing any more.
-        drop(self.writer);
         drop(self.cluster);
+        drop(self.writer);
         if exit == Exit::Done {
             snapshot::write(&self.plan, &store);
         }
@@ -428,10 +432,10 @@ mod tests {
             acme: super::Acme::new(events.clone(), Arc::clone(&registry)),
             jwks: super::Jwks::new(Arc::clone(&registry)),
             logs: Logs::start(&plan, &registry).unwrap(),
-            admin: Admin::start(&plan, "{}", &registry, (Arc::default(), &usage)).unwrap(),
+            admin: Admin::start(&plan, "{}", &registry, (Arc::default(), &usage, Arc::default())).unwrap(),
             writer: super::usage::Writer::start(&usage).unwrap(),
+            cluster: Cluster::new(Arc::clone(&registry), Arc::clone(&usage)),
             usage,
-            cluster: Cluster::new(Arc::clone(&registry)),
             notify: Notify::default(),
             served: None,
             plan,

@@ -26,6 +26,14 @@ use std::{
 /// The store that a gateway with this plan begins with.
 pub(super) fn open(plan: &Plan) -> Store {
     let Some(path) = &plan.cache_file else { return Store::new(plan.cache_bytes) };
+    if plan.cluster.is_some() {
+        let shown = path.display();
+        log(
+            Level::Warn,
+            format_args!("{shown} is not read: gateways of the cluster may have purged what is kept there"),
+        );
+        return Store::new(plan.cache_bytes);
+    }
     match File::open(path) {
         Ok(file) => read(path, file, plan.cache_bytes),
         Err(error) => {

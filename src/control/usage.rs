@@ -8,6 +8,7 @@ mod days;
 mod file;
 mod page;
 
+use super::cluster::Others;
 use crate::{
     auth::api_key::Table,
     base::{
@@ -20,7 +21,7 @@ use crate::{
     },
     plan::{
         Plan,
-        usage::{AccountId, Balance, Ledger, Quota, UsagePlan},
+        usage::{AccountId, Balance, Ledger, Quota, Reader, UsagePlan},
     },
 };
 use ahash::AHashMap;
@@ -30,7 +31,7 @@ use std::{
     collections::BTreeSet,
     path::PathBuf,
     sync::{
-        Arc, PoisonError,
+        Arc, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::{Builder, JoinHandle},
@@ -42,6 +43,8 @@ pub(super) struct Keeper {
     registry: Arc<Registry>,
     #[expect(clippy::disallowed_types, reason = "between control's own threads; no core takes it")]
     book: std::sync::Mutex<Option<Book>>,
+    /// Whom the accounts may be shared with.
+    others: OnceLock<Arc<Others>>,
 }
 
 /// The accounts of one ledger, by name.
@@ -75,7 +78,7 @@ static UNWRITTEN: Site = Site::new();
 impl Keeper {
     /// Nothing to keep yet.
     pub(super) fn new(registry: &Arc<Registry>) -> Arc<Self> {
-        Arc::new(Self { registry: Arc::clone(registry), book: None.into() })
+        Arc::new(Self { registry: Arc::clone(registry), book: None.into(), others: OnceLock::new() })
     }
 
     /// Opens the accounts of the keys of `plan`, before a core counts with it. What was counted under the same names goes on.
@@ -123,10 +126,42 @@ impl Keeper {
 
     /// Answers what the admin listener was asked.
     pub(super) fn answer(&self, query: &Query) -> Answer {
-        match &mut *self.lock() {
-            Some(book) => page::answer(book, query, unix_now().seconds()),
-            None => Answer::Wrong(404, "there are no quotas: `quota` of a usage plan"),
+        const NONE: Answer = Answer::Wrong(404, "there are no quotas: `quota` of a usage plan");
+        const UNKNOWN: Answer =
+            Answer::Wrong(503, "the Redis of the cluster, which knows what all have used, does not answer");
+        let mut shared = None;
+        if let Some(others) = self.others.get().filter(|others| others.are_there()) {
+            let asked = match self.lock().as_ref().map(|book| page::named(book, query)) {
+                None => return NONE,
+                Some(Err(wrong)) => return wrong,
+                Some(Ok(asked)) => asked,
+            };
+            let names: Vec<Arc<str>> = asked.iter().map(|(name, ..)| Arc::clone(name)).collect();
+            // Without the lock, which the accounts of new keys are opened under.
+            let told = if asked.is_empty() { Some(Vec::new()) } else { others.usage(asked) };
+            let Some(told) = told else { return UNKNOWN };
+            shared = Some(names.into_iter().zip(told).collect());
         }
+        match &mut *self.lock() {
+            Some(book) => page::answer(book, query, unix_now().seconds(), shared.as_ref()),
+            None => NONE,
+        }
+    }
+
+    /// Shares the accounts with others, where there are any.
+    pub(super) fn share(&self, others: Arc<Others>) {
+        // There is one cluster in a process.
+        let _ = self.others.set(others);
+    }
+
+    /// The name of an account and its quota, if its plan has one.
+    pub(super) fn account(&self, id: AccountId) -> Option<(Arc<str>, Quota)> {
+        let guard = self.lock();
+        let book = guard.as_ref()?;
+        let name = book.names.get(id.0 as usize)?;
+        let (plan, _) = name.split_once('\0')?;
+        let quota = book.plans.iter().find(|known| known.name == plan)?.quota?;
+        Some((Arc::clone(name), quota))
     }
 
     /// Writes down what has changed.
@@ -254,7 +289,7 @@ impl Book {
         self.close_days();
         let (mut frames, mut changed) = (Frames::default(), Vec::new());
         let names = &self.names;
-        self.ledger.changed(|id, balance| {
+        self.ledger.changed(Reader::File, |id, balance| {
             changed.push(id);
             if let Some(name) = names.get(id.0 as usize) {
                 frames.push(name, &balance);

@@ -3,7 +3,7 @@
 pub use crate::throttle::quota::{
     Period, Quota, SECONDS_PER_DAY, day_of,
     leases::{Leases, UsedUp},
-    ledger::{AccountId, Balance, Ledger},
+    ledger::{AccountId, Balance, Ledger, Reader},
 };
 use std::{path::PathBuf, sync::Arc};
 

@@ -265,7 +265,11 @@ impl Pocket {
     #[inline(never)]
     fn restock(&mut self, terms: &Terms, stock: &Stock, now: Tick) -> Result<(), Refused> {
         let want = self.want.max(1);
-        let lease = stock.lease(now, want).ok_or(Refused { wait: limits::THROTTLE_GRANT_WAIT })?;
+        // Where nobody has any left, until there is one; else until those who have them have let go of them.
+        let lease = stock.lease(now, want).ok_or_else(|| {
+            let one = if stock.left() == 0 { Tick::duration(terms.step) } else { Duration::ZERO };
+            Refused { wait: one.max(limits::THROTTLE_GRANT_WAIT) }
+        })?;
         let unspent = self.lease.end.saturating_sub(self.lease.next) / stock::STEP;
         self.want = if unspent > 0 { (want / 2).max(1) } else { want.saturating_mul(2).min(terms.lease) };
         self.lease = lease;

@@ -91,7 +91,10 @@ impl Shared {
         let full = share.burst as f64 * share.step;
         let lag = (self.edge - now).max(ask.floor).max(0.0) + ask.spent as f64 * share.step;
         let lag = lag.min(full);
-        self.edge = now + lag;
+        // A bucket that is full and stays so is as if it were not there: a clock that goes back cannot empty it.
+        if ask.spent > 0 || lag > 0.0 && (now + lag - self.edge).abs() > 0.5 {
+            self.edge = now + lag;
+        }
         let room = share.left(lag).saturating_sub(others + ask.held);
         let was_scarce = now < self.scarce_until;
         let granted = room.min(if was_scarce { ask.need } else { ask.want });

@@ -7,9 +7,11 @@ use crate::{
         gateway::Gateway,
         redis::Redis,
         tools::{Folder, require_real, take_turn, wait_for},
+        upstream::{Answer, Upstream, ok},
     },
 };
 use ringgate::{
+    auth::api_key::{digest, file::hex},
     base::prng::Prng,
     throttle::{
         Rate, Terms,
@@ -19,7 +21,8 @@ use ringgate::{
 use rustix::process::Signal;
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicBool, Ordering},
+    process::Command,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -199,6 +202,8 @@ fn without_a_redis_limits_are_denied_or_held_alone_and_a_start_needs_none() {
     thread::sleep(Duration::from_secs(1).saturating_sub(gone.elapsed()));
     assert_eq!(admitted(deny.port, 20), 0, "a second later");
     let alone = Gateway::with(&config(&at, "", 0.01, 5)).start();
+    let told = client::get(alone.admin, "localhost", "/limits").text();
+    assert!(told.contains("\"connected\":false") && told.contains("refused"), "{told}");
     assert_eq!(admitted(alone.port, 20), 5, "{}", alone.output());
     redis.start_again();
     let back = Instant::now();
@@ -297,6 +302,190 @@ fn passwords_sockets_tls_sentinels_and_nodes_are_ways_to_it() {
     assert!(told.contains("its Redis cannot be used") && !told.contains("S3cret"), "{told}");
 }
 
+/// A key with a quota, on an API of its own.
+fn with_quota(redis: &str, limit: u32) -> String {
+    let value = hex(&digest(b"value-of-one"));
+    config(redis, "", 100_000.0, 100_000)
+        + &format!(
+            "[usage]\npersist = false\n[api.k]\nbase_path = \"/k\"\n[[api.k.route]]\nmethod = \"GET\"\npath = \"/x\"\napi_key = true\n\
+             integration = {{ type = \"mock\", status = 204 }}\n\
+             [usage_plan.gold]\napis = [\"k\"]\nquota = {{ limit = {limit}, period = \"month\" }}\n\
+             [[api_key]]\nname = \"one\"\nvalue_sha256 = \"{value}\"\nusage_plans = [\"gold\"]\n"
+        )
+}
+
+const KEYED: &str = "GET /k/x HTTP/1.1\r\nHost: h\r\nX-Api-Key: value-of-one\r\n\r\n";
+
+/// Sends so many requests with the key, two milliseconds apart; how many are admitted.
+fn use_key(port: u16, count: usize) -> usize {
+    let mut client = Client::connect(port);
+    let one = |_| {
+        thread::sleep(Duration::from_millis(2));
+        let status = client.ask(KEYED).status;
+        assert!(status == 204 || status == 429, "{status}");
+        status == 204
+    };
+    (0..count).map(one).filter(|admitted| *admitted).count()
+}
+
+/// `used` and `remaining` of the key, as `ringgate usage` tells them.
+fn usage(gateway: &Gateway, arguments: &[&str]) -> (u64, u64) {
+    let output = Command::new(env!("CARGO_BIN_EXE_ringgate"))
+        .arg("usage")
+        .args(arguments)
+        .args(["--format", "json", "--config"])
+        .arg(gateway.folder().path().join("ringgate.toml"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let line = told.get(0).unwrap_or(&told);
+    (line["used"].as_u64().unwrap(), line["remaining"].as_u64().unwrap())
+}
+
+#[test]
+fn three_gateways_count_one_quota() {
+    if !require_real("redis-server") {
+        return;
+    }
+    let mut redis = Redis::start();
+    let three: [Gateway; 3] = gateways(&with_quota(&at(&redis), 900));
+    let [a, b, c] = &three;
+    meet(&three, 3);
+    thread::sleep(Duration::from_millis(200));
+    let all = |count: usize| -> usize {
+        thread::scope(|scope| {
+            let runs = [a, b, c].map(|gateway| scope.spawn(move || use_key(gateway.port, count)));
+            runs.into_iter().map(|run| run.join().unwrap()).sum()
+        })
+    };
+    let mut admitted = all(100);
+    // A machine so busy that a tick is late may refuse some: whoever waits for nobody knows no better.
+    assert!((285..=300).contains(&admitted), "{admitted} of 300: {}", a.output());
+    let counted = |used: u64| {
+        wait_for("all to be counted", Duration::from_secs(5), || (usage(b, &[]) == (used, 900 - used)).then_some(()));
+    };
+    counted(admitted as u64);
+    redis.stop();
+    admitted += all(50);
+    // Until its absence is noticed there is only what was reserved.
+    assert!((415..=450).contains(&admitted), "each has its part of what is left: {admitted}");
+    redis.start_again();
+    meet(&three, 3);
+    // It has come back empty; what was counted before, and while it was away, it is told.
+    counted(admitted as u64);
+    admitted += all(400);
+    println!("{admitted} of 900");
+    assert!((898..=900).contains(&admitted), "{admitted}");
+    counted(admitted as u64);
+    assert_eq!(usage(c, &["set", "gold", "one", "--remaining", "50"]), (admitted as u64, 50));
+    let more = all(150);
+    println!("{more} of 50 that were granted");
+    assert!((49..=50).contains(&more), "{more}");
+    redis.stop();
+    wait_for("nobody to answer for all", Duration::from_secs(5), || {
+        let told = client::get(a.admin, "localhost", "/usage");
+        (told.status == 503).then_some(())
+    });
+}
+
+#[test]
+fn a_purge_on_one_gateway_is_one_on_all() {
+    if !require_real("redis-server") {
+        return;
+    }
+    let mut redis = Redis::start();
+    let count = AtomicUsize::new(0);
+    let upstream =
+        Upstream::start(move |_| Answer::Bytes(ok(count.fetch_add(1, Ordering::SeqCst).to_string().as_bytes())));
+    let config = format!(
+        "{}[upstream.u]\nservers = [\"http://127.0.0.1:{}\"]\n[api.b]\nbase_path = \"/b\"\n[[api.b.route]]\nmethod = \"GET\"\npath = \"/{{proxy+}}\"\n\
+         integration = {{ type = \"http_proxy\", upstream = \"u\" }}\ncache = {{ ttl = \"1h\" }}\n",
+        config(&at(&redis), "", 1000.0, 1000),
+        upstream.port
+    );
+    let all: [Gateway; 3] = gateways(&config);
+    meet(&all, 3);
+    let [a, b, c] = &all;
+    let text = |gateway: &Gateway| client::get(gateway.port, "h", "/b/x").text();
+    let kept = || [a, b, c].map(text);
+    let purge = |gateway: &Gateway, what: &str| {
+        let request = format!("POST /purge?{what} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(Client::connect(gateway.admin).ask(request).status, 200);
+        Instant::now()
+    };
+    let mut before = kept();
+    assert_eq!(kept(), before);
+    for (gateway, what) in [(a, "url=http://h/b/x"), (b, "all"), (c, "url=http://H:80/b/x")] {
+        let at = purge(gateway, what);
+        wait_for("the purge everywhere", Duration::from_secs(5), || {
+            kept().iter().zip(&before).all(|(now, before)| now != before).then_some(())
+        });
+        println!("{what}: everywhere within {:.0} ms", at.elapsed().as_secs_f64() * 1e3);
+        assert!(at.elapsed() < Duration::from_secs(1));
+        before = kept();
+        thread::sleep(Duration::from_millis(250));
+        assert_eq!(kept(), before, "once, and no more");
+    }
+    // Told when it can be told; and what a Redis has forgotten is told again.
+    redis.stop();
+    purge(a, "all");
+    assert_ne!(text(a), before[0]);
+    assert_eq!(text(b), before[1]);
+    redis.start_again();
+    wait_for("the purge to be told", Duration::from_secs(5), || {
+        [b, c].iter().zip(&before[1..]).all(|(gateway, before)| text(gateway) != *before).then_some(())
+    });
+}
+
+/// Periods through the real script, with a clock of the test's: each begins once, whoever says what day it is.
+#[test]
+fn a_shared_period_begins_once() {
+    if !require_real("redis-server") {
+        return;
+    }
+    let redis = Redis::start();
+    let mut connection = redis.connect();
+    let script = include_str!("../../src/control/cluster/usage.lua");
+    let clock = "redis.call('TIME')";
+    assert_eq!(script.matches(clock).count(), 1);
+    let script = redis::Script::new(&script.replace(clock, "redis.call('MGET', 'seconds')"));
+    redis::cmd("ZADD").arg("m").arg(1).arg("a").arg(1).arg("b").exec(&mut connection).unwrap();
+    // The day it is; gateway, its period, what it knows to be said, used, held, wants, sets; the period, used, on top, granted.
+    for (day, who, period, floor, numbers, expect, why) in [
+        (10, "a", (12, 14), (-1, -1), [3, 0, 5, -1], [-1, 0, 0, 0], "a gateway that is days ahead begins nothing"),
+        (10, "a", (10, 12), (-1, -1), [3, 0, 5, -1], [10, 3, 0, 5], "the first of a period"),
+        (10, "b", (10, 12), (-1, -1), [40, 2, 500, -1], [10, 43, 0, 25], "no more than a part of what is left"),
+        (11, "b", (12, 14), (-1, -1), [1, 27, 0, -1], [10, 44, 0, 0], "one that is ahead counts where all do"),
+        (12, "a", (10, 12), (-1, -1), [2, 3, 0, -1], [10, 46, 0, 0], "one that is behind begins nothing either"),
+        (12, "b", (12, 14), (-1, -1), [4, 5, 7, -1], [12, 4, 0, 7], "a new one"),
+        (
+            12,
+            "a",
+            (10, 12),
+            (10, 99),
+            [1, 0, 0, -1],
+            [12, 5, 0, 0],
+            "what was said in the last period is not of this one",
+        ),
+        (11, "a", (10, 12), (-1, -1), [1, 0, 0, -1], [12, 6, 0, 0], "a clock that is set back begins none again"),
+        (12, "a", (12, 14), (12, 60), [1, 0, 0, -1], [12, 61, 0, 0], "what this Redis has forgotten"),
+        (12, "a", (12, 14), (-1, -1), [-9, 0, 0, -1], [12, 52, 0, 0], "what cores give back"),
+        (12, "a", (12, 14), (-1, -1), [0, 0, 0, 7], [12, 52, -41, 0], "what is to be left"),
+        (14, "a", (14, 16), (-1, -1), [1, 0, 1000, -1], [14, 1, 0, 49], "and the next one has the limit"),
+    ] {
+        redis::cmd("SET").arg("seconds").arg(day * 86_400 + 5).exec(&mut connection).unwrap();
+        let mut call = script.prepare_invoke();
+        call.key("m").key("e").key("q").arg(who).arg(7_u64).arg(100).arg(period.0).arg(period.1);
+        call.arg(floor.0).arg(floor.1);
+        for number in numbers {
+            call.arg(number);
+        }
+        let answer: Vec<i64> = call.invoke(&mut connection).unwrap();
+        assert_eq!(answer[3..], expect, "{why}");
+    }
+}
+
 /// The script through a real Redis, beside its model: the same clock, the same questions, the same answers.
 #[test]
 fn the_script_is_its_model() {
@@ -335,7 +524,7 @@ fn the_script_is_its_model() {
             let micros = now.rem_euclid(1_000_000);
             redis::cmd("MSET").arg(&[("seconds", now / 1_000_000), ("micros", micros)]).exec(&mut connection).unwrap();
             let mut call = script.prepare_invoke();
-            call.key("m").key("e").key("l").arg(member).arg(2_000_000).arg(0).arg(7_u64);
+            call.key("m").key("e").key("p").key("l").arg(member).arg(2_000_000).arg(0).arg(7_u64);
             call.arg(share.step.to_string()).arg(share.burst).arg(format!("{floor:.3}"));
             call.arg(ask.spent).arg(ask.held).arg(ask.need).arg(ask.want);
             let answer: Vec<i64> = call.invoke(&mut connection).unwrap();
@@ -344,10 +533,10 @@ fn the_script_is_its_model() {
             let lives = |other: u64| heard.contains_key(&other);
             let given = model.ask(now as f64, &share, (member, &lives), &ask);
             let living = (0..4).filter(|other| lives(*other)).count() as i64;
-            let expect = [(now / 1_000_000) as i64, living, 7, given.granted as i64];
-            assert_eq!(answer[..4], expect, "seed {seed}, step {step}: {ask:?}");
-            assert!((answer[4] as f64 - given.lag).abs() <= 1.5, "seed {seed}, step {step}: {answer:?} {given:?}");
-            assert_eq!(answer[5], i64::from(given.scarce), "seed {seed}, step {step}");
+            let expect = [(now / 1_000_000) as i64, living, 7, 0, given.granted as i64];
+            assert_eq!(answer[..5], expect, "seed {seed}, step {step}: {ask:?}");
+            assert!((answer[5] as f64 - given.lag).abs() <= 1.5, "seed {seed}, step {step}: {answer:?} {given:?}");
+            assert_eq!(answer[6], i64::from(given.scarce), "seed {seed}, step {step}");
             *hand += given.granted;
         }
     }

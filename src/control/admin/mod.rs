@@ -9,7 +9,10 @@ mod request;
 
 use crate::{
     cache::Store,
-    control::usage::{Answer, Keeper, Query},
+    control::{
+        cluster::Others,
+        usage::{Answer, Keeper, Query},
+    },
     observe::{error_log, registry::Registry},
     plan::{Secret, throttle::Limits},
 };
@@ -41,6 +44,7 @@ pub struct AdminState {
     config: Text,
     version: Text,
     usage: OnceLock<Arc<Keeper>>,
+    others: OnceLock<Arc<Others>>,
     #[expect(clippy::disallowed_types, reason = "between control and the admin threads; no core takes it")]
     limits: std::sync::Mutex<Arc<Limits>>,
 }
@@ -70,6 +74,7 @@ impl AdminState {
             config: Text::new("{}".into()),
             version: Text::new(version.into()),
             usage: OnceLock::new(),
+            others: OnceLock::new(),
             limits: Arc::<Limits>::default().into(),
         })
     }
@@ -108,6 +113,18 @@ impl AdminState {
     pub(super) fn set_usage(&self, keeper: Arc<Keeper>) {
         // There is one in a process.
         let _ = self.usage.set(keeper);
+    }
+
+    /// Whom purges are told.
+    pub(super) fn set_others(&self, others: Arc<Others>) {
+        // There is one cluster in a process.
+        let _ = self.others.set(others);
+    }
+
+    fn purged(&self, words: &str) {
+        if let Some(others) = self.others.get() {
+            others.purged(words);
+        }
     }
 
     fn usage(&self, query: &Query) -> Answer {

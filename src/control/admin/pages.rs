@@ -122,7 +122,10 @@ fn purge(state: &AdminState, request: &Request) -> Response {
         return error(403, "pages of the web may not purge");
     }
     match purge::purge(&state.store, &request.query.replacen('=', " ", 1)) {
-        Ok(done) => ok(TEXT, format!("{done}\n").into()),
+        Ok(done) => {
+            state.purged(&request.query.replacen('=', " ", 1));
+            ok(TEXT, format!("{done}\n").into())
+        }
         Err(_) => error(400, "write ?all, ?url=URL, ?route=NAME or ?tag=TAG"),
     }
 }
@@ -202,10 +205,20 @@ fn limits(state: &AdminState, query: &str) -> Response {
             ("dry_run", Json::Bool(crowd.bounds.dry_run)),
         ])
     };
-    let all = Json::object([
+    let mut all = Json::object([
         ("limits", Json::List(limits.all.iter().map(one).collect())),
         ("concurrency", Json::List(limits.crowds.iter().map(crowd).collect())),
     ]);
+    if let Some(cluster) = state.registry.cluster(|cluster| cluster.clone()) {
+        let error = if cluster.error.is_empty() { Json::Null } else { Json::Text(cluster.error) };
+        let shown = [
+            ("connected", Json::Bool(cluster.connected)),
+            ("gateways", Json::number(cluster.gateways)),
+            ("reserved", Json::number(cluster.held)),
+            ("error", error),
+        ];
+        all.put("cluster", Json::object(shown));
+    }
     ok(JSON, (all.compact() + "\n").into())
 }
 

@@ -1,10 +1,12 @@
 -- What one gateway of a cluster says of the limits that are shared, and asks of them: `throttle::share`, for Redis 5 and later.
 --
--- KEYS: who lives (a sorted set: gateway, when it was heard from), what this Redis is known by (a string), and a hash for each limit:
+-- KEYS: who lives (a sorted set: gateway, when it was heard from), what this Redis is known by (a string), how many purges there
+-- were (see `purge.lua`), and a hash for each limit:
 --   e: the edge, in microseconds of this server's clock; w: until when tokens are scarce; h…: what the gateway … has reserved
 -- ARGV: the gateway, its life in microseconds, whether it leaves, a number to know the Redis by, and for each limit:
 --   microseconds per token, burst, floor in microseconds, spent, held, need, want
--- Answer: the server's clock in seconds, how many gateways there are, the number that the Redis is known by, and for each limit:
+-- Answer: the server's clock in seconds, how many gateways there are, the number that the Redis is known by, how many purges there
+-- were, and for each limit:
 --   granted, microseconds until all that is spent is made up for, whether tokens are scarce
 
 -- What a script does is replicated as what it wrote: that is so by itself from version 5 on, and needed for TIME before.
@@ -34,13 +36,13 @@ if not known then
   redis.call('SET', KEYS[2], known)
 end
 
-local answer = { tonumber(time[1]), #members, tonumber(known) }
-for index = 3, #KEYS do
-  local key, at = KEYS[index], 4 + (index - 3) * 7
+local answer = { tonumber(time[1]), #members, tonumber(known), tonumber(redis.call('GET', KEYS[3]) or '0') }
+for index = 4, #KEYS do
+  local key, at = KEYS[index], 4 + (index - 4) * 7
   local step, burst = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local floor, spent = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
   local held, need, want = tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
-  local edge, scarce_until, others = 0, 0, 0
+  local edge, scarce_until, others, recorded = 0, 0, 0, 0
   local fields = redis.call('HGETALL', key)
   for field = 1, #fields, 2 do
     local name, value = fields[field], tonumber(fields[field + 1])
@@ -48,16 +50,20 @@ for index = 3, #KEYS do
       edge = value
     elseif name == 'w' then
       scarce_until = value
-    elseif name ~= own then
-      if lives[name] then
-        others = others + value
-      else
-        redis.call('HDEL', key, name)
-      end
+    elseif name == own then
+      recorded = value
+    elseif lives[name] then
+      others = others + value
+    else
+      redis.call('HDEL', key, name)
     end
   end
   local lag = math.max(edge - now, floor, 0) + spent * step
   lag = math.min(lag, burst * step)
+  -- What is as it was need not be written; nor that a bucket is full, so that a clock that goes back cannot empty it.
+  if spent > 0 or lag > 0 and math.abs(now + lag - edge) > 0.5 then
+    redis.call('HSET', key, 'e', string.format('%.3f', now + lag))
+  end
   local left = math.max(math.floor(burst - lag / step + 0.000001), 0)
   local room = math.max(left - others - held, 0)
   -- A clock that went back must not make tokens scarce for ever.
@@ -67,11 +73,13 @@ for index = 3, #KEYS do
     scarce, scarce_until = true, now + 1000000
     redis.call('HSET', key, 'w', string.format('%.0f', scarce_until))
   end
-  redis.call('HSET', key, 'e', string.format('%.3f', now + lag))
-  if leaves or held + granted == 0 then
-    redis.call('HDEL', key, own)
-  else
-    redis.call('HSET', key, own, string.format('%.0f', held + granted))
+  local reserved = leaves and 0 or held + granted
+  if reserved ~= recorded then
+    if reserved == 0 then
+      redis.call('HDEL', key, own)
+    else
+      redis.call('HSET', key, own, string.format('%.0f', reserved))
+    end
   end
   redis.call('PEXPIRE', key, math.ceil(lag / 1000) + 60000)
   answer[#answer + 1] = granted

@@ -34,6 +34,8 @@ pub(super) struct SharedLimit {
     demand: f64,
     /// Nobody shall hold what they do not need.
     scarce: bool,
+    /// Nothing was ever heard of it.
+    fresh: bool,
     /// The plan that runs has it no more.
     pub(super) dropped: bool,
 }
@@ -54,6 +56,7 @@ impl SharedLimit {
             spent: 0,
             demand: 0.0,
             scarce: false,
+            fresh: true,
             dropped: false,
         }
     }
@@ -89,9 +92,14 @@ impl SharedLimit {
         self.demand > 0.5 || self.spent > 0
     }
 
+    /// Whether nothing was ever heard of it.
+    pub(super) const fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
     /// Whether there is more to say than that nothing has changed.
     pub(super) fn is_due(&self, gateways: u64) -> bool {
-        self.dropped || self.spent > 0 || self.held > self.target(gateways) || self.need() > self.held
+        self.fresh || self.dropped || self.spent > 0 || self.held > self.target(gateways) || self.need() > self.held
     }
 
     /// Tokens for the requests that are to come until more can be had.
@@ -126,7 +134,7 @@ impl SharedLimit {
     /// Takes what was given for what was asked at `sent`.
     pub(super) fn given(&mut self, sent: Instant, given: &Given) {
         self.seen.set_lag(micros(sent), given.lag);
-        self.scarce = given.scarce;
+        (self.scarce, self.fresh) = (given.scarce, false);
         self.put(sent, given.granted, self.share.left(given.lag));
     }
 

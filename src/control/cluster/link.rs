@@ -35,10 +35,21 @@ pub(super) struct Job {
     pub(super) keys: Vec<String>,
     /// The rest.
     pub(super) arguments: Vec<String>,
+    /// The answer is texts, not numbers.
+    pub(super) texts: bool,
 }
 
-/// What came of it: numbers, or why there are none.
-pub(super) type Outcome = Result<Vec<i64>, String>;
+/// What came of it, or why nothing did.
+pub(super) type Outcome = Result<Answer, String>;
+
+/// An answer.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Numbers.
+    Numbers(Vec<i64>),
+    /// Texts.
+    Texts(Vec<String>),
+}
 
 impl Link {
     /// Starts the thread. It connects when there is something to ask, and again after each failure; `tell` is told what comes of each
@@ -87,12 +98,18 @@ fn ask(
     open: &mut Option<Box<dyn ConnectionLike>>,
     script: &Script,
     job: &Job,
-) -> RedisResult<Vec<i64>> {
+) -> RedisResult<Answer> {
     let connection = match open {
         Some(connection) => connection,
         None => open.insert(connect(cluster)?),
     };
-    script.prepare_invoke().key(&job.keys).arg(&job.arguments).invoke(&mut **connection)
+    let mut call = script.prepare_invoke();
+    call.key(&job.keys).arg(&job.arguments);
+    if job.texts {
+        call.invoke(&mut **connection).map(Answer::Texts)
+    } else {
+        call.invoke(&mut **connection).map(Answer::Numbers)
+    }
 }
 
 /// An error in one line.

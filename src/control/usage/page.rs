@@ -1,12 +1,17 @@
 //! What people see of usage, and how they set it: answers of the admin listener, as JSON.
 
-use super::{Book, days};
+use super::{
+    Book, days,
+    file::{Balances, name},
+};
 use crate::{
+    auth::api_key::Table,
     base::{
         clock::unix_now,
         limits::{USAGE_DAYS_KEPT, USAGE_PAGE_MAX},
     },
     config::json::Json,
+    control::cluster::Asked,
     plan::usage::{AccountId, Balance, Quota, UsagePlan, day_of},
 };
 
@@ -77,12 +82,54 @@ impl Query {
     }
 }
 
-pub(super) fn answer(book: &Book, query: &Query, now: u64) -> Answer {
+/// What all gateways of a cluster have counted, by the names of accounts.
+pub(super) type Shared = Balances;
+
+pub(super) fn answer(book: &Book, query: &Query, now: u64, shared: Option<&Shared>) -> Answer {
     match query.what {
-        What::List => list(book, query, now),
+        What::List => list(book, query, now, shared),
         What::Days => of_days(book, query, now),
-        What::Set => set(book, query, now),
+        What::Set => set(book, query, now, shared),
     }
+}
+
+/// The accounts that an answer is about, and what is to be left of them.
+///
+/// # Errors
+/// There is no such account.
+pub(super) fn named(book: &Book, query: &Query) -> Result<Vec<Asked>, Answer> {
+    match query.what {
+        What::List => {
+            let (position, limit) = (query.position, query.limit.unwrap_or(LINES).clamp(1, USAGE_PAGE_MAX));
+            let table = book.keys.current();
+            let lines = wanted(book, &table, query).skip(position).take(limit);
+            Ok(lines.map(|(key, plan, quota)| (name(&plan.name, key), *quota, None)).collect())
+        }
+        What::Days => Ok(Vec::new()),
+        What::Set => {
+            let (plan, key, quota, remaining) = to_set(book, query)?;
+            let name = name(&plan.name, key);
+            if !book.ids.contains_key(&name) {
+                return Err(NO_SUCH_KEY);
+            }
+            Ok(vec![(name, *quota, Some(remaining))])
+        }
+    }
+}
+
+/// The lines that are asked for.
+fn wanted<'b>(
+    book: &'b Book,
+    table: &'b Table,
+    query: &'b Query,
+) -> impl Iterator<Item = (&'b str, &'b UsagePlan, &'b Quota)> {
+    table.memberships().filter_map(|(key, plan)| {
+        let plan = book.plans.get(usize::from(plan))?;
+        let quota = plan.quota.as_ref()?;
+        let fits = query.plan.as_ref().is_none_or(|name| *name == plan.name)
+            && query.key.as_ref().is_none_or(|name| name == key);
+        fits.then_some((key, plan, quota))
+    })
 }
 
 /// The day that it is.
@@ -90,22 +137,19 @@ pub(super) fn today() -> u16 {
     day_of(unix_now().seconds())
 }
 
-fn list(book: &Book, query: &Query, now: u64) -> Answer {
+fn list(book: &Book, query: &Query, now: u64, shared: Option<&Shared>) -> Answer {
     let limit = query.limit.unwrap_or(LINES).clamp(1, USAGE_PAGE_MAX);
     let table = book.keys.current();
-    let wanted = table.memberships().filter_map(|(key, plan)| {
-        let plan = book.plans.get(usize::from(plan))?;
-        let quota = plan.quota.as_ref()?;
-        let fits = query.plan.as_ref().is_none_or(|name| *name == plan.name)
-            && query.key.as_ref().is_none_or(|name| name == key);
-        fits.then_some((key, plan, quota))
-    });
     let mut lines = Vec::new();
     let mut total = 0;
-    for (at, (key, plan, quota)) in wanted.enumerate() {
+    for (at, (key, plan, quota)) in wanted(book, &table, query).enumerate() {
         total = at + 1;
         if at >= query.position && lines.len() < limit {
-            lines.push(line(key, plan, quota, &balance(book, &plan.name, key), day_of(now)));
+            let balance = match shared {
+                Some(shared) => shared.get(&name(&plan.name, key)).copied().unwrap_or_default(),
+                None => balance(book, &plan.name, key),
+            };
+            lines.push(line(key, plan, quota, &balance, day_of(now)));
         }
     }
     let next = query.position + lines.len();
@@ -167,24 +211,36 @@ fn of_days(book: &Book, query: &Query, now: u64) -> Answer {
     Answer::Json(Json::object([("key", Json::text(key)), ("days", Json::List(lines))]).compact() + "\n")
 }
 
-fn set(book: &Book, query: &Query, now: u64) -> Answer {
-    let (Some(plan), Some(key), Some(remaining)) = (&query.plan, &query.key, query.remaining) else {
-        return Answer::Wrong(400, "what is to be set? plan=NAME&key=NAME&remaining=NUMBER");
-    };
-    let found = book.plans.iter().find(|known| known.name == *plan);
-    let Some((plan, quota)) = found.and_then(|plan| Some((plan, plan.quota.as_ref()?))) else {
-        return Answer::Wrong(404, "there is no such usage plan, or it has no quota");
+fn set(book: &Book, query: &Query, now: u64, shared: Option<&Shared>) -> Answer {
+    let (plan, key, quota, remaining) = match to_set(book, query) {
+        Ok(found) => found,
+        Err(wrong) => return wrong,
     };
     let today = day_of(now);
-    let account = book.ids.get(&super::file::name(&plan.name, key));
-    match account.and_then(|id| book.ledger.set_left(*id, quota, today, remaining)) {
+    let account = name(&plan.name, key);
+    let balance = match shared {
+        // It was set where all gateways look.
+        Some(shared) => shared.get(&account).copied(),
+        None => book.ids.get(&account).and_then(|id| book.ledger.set_left(*id, quota, today, remaining)),
+    };
+    match balance {
         Some(balance) => Answer::Json(line(key, plan, quota, &balance, today).compact() + "\n"),
-        None => Answer::Wrong(404, "the usage plan has no such key"),
+        None => NO_SUCH_KEY,
     }
 }
 
+/// What is to be set to what.
+fn to_set<'b>(book: &'b Book, query: &'b Query) -> Result<(&'b UsagePlan, &'b str, &'b Quota, u64), Answer> {
+    let (Some(plan), Some(key), Some(remaining)) = (&query.plan, &query.key, query.remaining) else {
+        return Err(Answer::Wrong(400, "what is to be set? plan=NAME&key=NAME&remaining=NUMBER"));
+    };
+    let found = book.plans.iter().find(|known| known.name == *plan);
+    let found = found.and_then(|plan| Some((plan, key.as_str(), plan.quota.as_ref()?, remaining)));
+    found.ok_or(Answer::Wrong(404, "there is no such usage plan, or it has no quota"))
+}
+
 fn balance(book: &Book, plan: &str, key: &str) -> Balance {
-    let id: Option<AccountId> = book.ids.get(&super::file::name(plan, key)).copied();
+    let id: Option<AccountId> = book.ids.get(&name(plan, key)).copied();
     id.and_then(|id| book.ledger.balance(id)).unwrap_or_default()
 }
 
@@ -211,6 +267,7 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
+const NO_SUCH_KEY: Answer = Answer::Wrong(404, "the usage plan has no such key");
 /// Lines that are told unless asked otherwise.
 const LINES: usize = 100;
 

@@ -91,8 +91,7 @@ impl Leases {
             *slot = Slot { account: id, ..FREE };
         }
         // What is left when this core asks is shared by all that may.
-        let known = ledger.balance(id).unwrap_or_default();
-        let left = if quota.begins(day) > known.begin { quota.limit } else { quota.left(known.taken, known.extra) };
+        let left = ledger.left(id, quota, day);
         let share = u32::try_from(left / (2 * u64::from(cores.max(1)))).unwrap_or(u32::MAX);
         match ledger.take(id, quota, day, slot.used.min(share).clamp(1, LEASE_MAX)) {
             Taken::Some { count, begin } => {

@@ -9,7 +9,7 @@ use super::{Day, Quota};
 use crate::base::limits::QUOTA_ACCOUNTS_MAX;
 use std::sync::{
     OnceLock,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 
 /// All accounts of the process. It grows and never shrinks: an account stays where it is, so that nobody needs a lock to find it.
@@ -19,10 +19,23 @@ pub struct Ledger {
     len: AtomicU32,
     counted: AtomicU64,
     refused: AtomicU64,
+    /// How many processes share the accounts; 0: nobody does.
+    among: AtomicU64,
+    /// Nothing is to be had.
+    denied: AtomicBool,
+}
+
+/// Who is told what has changed, each once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// Whoever writes it down.
+    File,
+    /// Whoever tells other processes.
+    Cluster,
 }
 
 /// The number of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AccountId(pub u32);
 
 /// What is known of an account at one moment: what is kept of it, too.
@@ -68,8 +81,8 @@ struct Account {
 #[derive(Debug)]
 struct Chunk {
     accounts: [Account; CHUNK],
-    /// Which have changed since somebody looked.
-    dirty: [AtomicU64; CHUNK / 64],
+    /// Which have changed since a reader looked.
+    dirty: [[AtomicU64; CHUNK / 64]; 2],
 }
 
 impl Default for Ledger {
@@ -79,6 +92,8 @@ impl Default for Ledger {
             len: AtomicU32::new(0),
             counted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            among: AtomicU64::new(0),
+            denied: AtomicBool::new(false),
         }
     }
 }
@@ -92,7 +107,10 @@ impl Ledger {
         let id = self.len.load(Ordering::Acquire);
         let chunk = self.chunks.get(id as usize / CHUNK).ok_or(Full)?.get_or_init(Chunk::boxed);
         let account = chunk.accounts.get(id as usize % CHUNK).ok_or(Full)?;
-        account.set(balance);
+        account.set(&if self.among() > 0 { Balance { extra: 0, ..*balance } } else { *balance });
+        if self.among() > 0 {
+            account.extra.store(0, Ordering::Release);
+        }
         self.len.store(id + 1, Ordering::Release);
         Ok(AccountId(id))
     }
@@ -118,9 +136,13 @@ impl Ledger {
             let (old, taken) = split(seen);
             // A clock that went back does not begin a period again, and one that went forward begins each once.
             let (begin, taken) = if today > old { (today, 0) } else { (old, taken) };
-            let left = quota.left(taken, account.extra_of(begin)).min(MOST - taken);
+            let left = self.left_of(account, quota, begin, taken).min(MOST - taken);
             let count = u32::try_from(left).unwrap_or(u32::MAX).min(want.max(1));
             if count == 0 {
+                if self.among() > 0 {
+                    // There may be some elsewhere.
+                    self.want(id);
+                }
                 return Taken::None(begin);
             }
             let next = join(begin, taken + u64::from(count));
@@ -128,7 +150,7 @@ impl Ledger {
                 Ok(_) => {
                     if begin > old && old > 0 {
                         let (_, taken) = split(seen);
-                        let left = quota.left(taken, account.extra_of(old));
+                        let left = self.left_of(account, quota, old, taken);
                         account.closed.store(join(old, left.min(MOST)), Ordering::Release);
                     }
                     account.note(day.max(begin), i64::from(count));
@@ -173,10 +195,70 @@ impl Ledger {
         Some(account.get())
     }
 
+    /// What is left on `day`.
+    #[must_use]
+    pub fn left(&self, id: AccountId, quota: &Quota, day: Day) -> u64 {
+        let Some(account) = self.account(id) else { return 0 };
+        let (old, taken) = split(account.state.load(Ordering::Acquire));
+        let begin = quota.begins(day);
+        if begin > old { self.left_of(account, quota, begin, 0) } else { self.left_of(account, quota, old, taken) }
+    }
+
+    /// Shares the accounts with so many processes, this one included, from now on; 0: with none. While they are shared, an account of which
+    /// nobody has said how much this process may use has its part of the limit, and what was granted on top is others' to say.
+    pub fn share(&self, among: u64) {
+        let before = self.among.swap(among, Ordering::AcqRel);
+        if (before > 0) != (among > 0) {
+            for account in self.chunks.iter().map_while(OnceLock::get).flat_map(|chunk| &chunk.accounts) {
+                account.extra.store(0, Ordering::Release);
+            }
+        }
+    }
+
+    /// How many processes share them; 0: none do.
+    #[must_use]
+    pub fn among(&self) -> u64 {
+        self.among.load(Ordering::Acquire)
+    }
+
+    /// Lets nothing be had, or lets it be had again.
+    pub fn deny(&self, denied: bool) {
+        self.denied.store(denied, Ordering::Release);
+    }
+
+    /// Says how much this process may use in all in the period that began on `begin`, if that is the account's.
+    pub fn set_ceiling(&self, id: AccountId, quota: &Quota, begin: Day, ceiling: u64) {
+        if let Some(account) = self.account(id) {
+            let extra = i128::from(ceiling.min(MOST)) - i128::from(quota.limit) + i128::from(ZERO);
+            let biased = u64::try_from(extra.clamp(1, i128::from(MOST))).unwrap_or(ZERO);
+            account.extra.store(join(begin, biased), Ordering::Release);
+        }
+    }
+
+    /// Takes `count` off what this process may use in all, `ceiling`, as far as it is not used; how much that was.
+    pub fn withdraw(&self, id: AccountId, quota: &Quota, begin: Day, (ceiling, count): (u64, u64)) -> u64 {
+        let Some(account) = self.account(id) else { return 0 };
+        let mut got = 0;
+        let taken = account.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |seen| {
+            let (of, taken) = split(seen);
+            got = count.min(ceiling.saturating_sub(taken));
+            (of == begin).then(|| join(of, taken + got))
+        });
+        if taken.is_err() {
+            return 0;
+        }
+        self.set_ceiling(id, quota, begin, ceiling - got);
+        let _ = account.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |seen| {
+            let (of, taken) = split(seen);
+            (of == begin).then(|| join(of, taken.saturating_sub(got)))
+        });
+        got
+    }
+
     /// What is known of an account.
     #[must_use]
     pub fn balance(&self, id: AccountId) -> Option<Balance> {
-        Some(self.account(id)?.get())
+        self.account(id).map(|account| self.told(account))
     }
 
     /// Puts what is known of an account in place of what was.
@@ -187,10 +269,12 @@ impl Ledger {
         }
     }
 
-    /// Tells the accounts that have changed since this was last asked. What changes meanwhile is told now or the next time.
-    pub fn changed(&self, mut tell: impl FnMut(AccountId, Balance)) {
+    /// Tells a reader the accounts that have changed since it asked last. What changes meanwhile is told now or the next time.
+    pub fn changed(&self, reader: Reader, mut tell: impl FnMut(AccountId, Balance)) {
         for (number, chunk) in self.chunks.iter().map_while(OnceLock::get).enumerate() {
-            for (word, bits) in chunk.dirty.iter().enumerate() {
+            let [file, cluster] = &chunk.dirty;
+            let dirty = if reader == Reader::File { file } else { cluster };
+            for (word, bits) in dirty.iter().enumerate() {
                 if bits.load(Ordering::Relaxed) == 0 {
                     continue;
                 }
@@ -199,7 +283,7 @@ impl Ledger {
                     let at = word * 64 + bits.trailing_zeros() as usize;
                     bits &= bits - 1;
                     if let (Some(account), Ok(id)) = (chunk.accounts.get(at), u32::try_from(number * CHUNK + at)) {
-                        tell(AccountId(id), account.get());
+                        tell(AccountId(id), self.told(account));
                     }
                 }
             }
@@ -210,9 +294,23 @@ impl Ledger {
     pub fn touch(&self, id: AccountId) {
         let at = id.0 as usize;
         let Some(chunk) = self.chunks.get(at / CHUNK).and_then(OnceLock::get) else { return };
-        let Some(word) = chunk.dirty.get(at % CHUNK / 64) else { return };
-        // Even if it is set: whoever has just cleared it may have read before our change.
-        word.fetch_or(1 << (at % 64), Ordering::AcqRel);
+        for dirty in &chunk.dirty {
+            let Some(word) = dirty.get(at % CHUNK / 64) else { return };
+            // Even if it is set: whoever has just cleared it may have read before our change.
+            word.fetch_or(1 << (at % 64), Ordering::AcqRel);
+        }
+    }
+
+    /// Has those who share the account asked whether there is more.
+    fn want(&self, id: AccountId) {
+        let at = id.0 as usize;
+        let Some(chunk) = self.chunks.get(at / CHUNK).and_then(OnceLock::get) else { return };
+        let Some(word) = chunk.dirty[1].get(at % CHUNK / 64) else { return };
+        let bit = 1 << (at % 64);
+        // Refused requests come in floods.
+        if word.load(Ordering::Relaxed) & bit == 0 {
+            word.fetch_or(bit, Ordering::AcqRel);
+        }
     }
 
     /// Notes that so many requests were refused.
@@ -226,6 +324,24 @@ impl Ledger {
         (self.counted.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
     }
 
+    /// An account as it is told and kept: how much this process may use of a shared one at the moment is nothing to be kept.
+    fn told(&self, account: &Account) -> Balance {
+        let balance = account.get();
+        if self.among() > 0 { Balance { extra: 0, ..balance } } else { balance }
+    }
+
+    fn left_of(&self, account: &Account, quota: &Quota, begin: Day, taken: u64) -> u64 {
+        if self.denied.load(Ordering::Relaxed) {
+            return 0;
+        }
+        match (account.extra_in(begin), self.among.load(Ordering::Relaxed)) {
+            (Some(extra), _) => quota.left(taken, extra),
+            (None, 0) => quota.left(taken, 0),
+            // One at least, where there is a limit at all.
+            (None, among) => (quota.limit / among).max(1).min(quota.limit).saturating_sub(taken),
+        }
+    }
+
     fn account(&self, id: AccountId) -> Option<&Account> {
         self.chunks.get(id.0 as usize / CHUNK)?.get()?.accounts.get(id.0 as usize % CHUNK)
     }
@@ -236,9 +352,9 @@ impl Ledger {
 pub struct Full;
 
 impl Account {
-    fn extra_of(&self, begin: Day) -> i64 {
+    fn extra_in(&self, begin: Day) -> Option<i64> {
         let (of, biased) = split(self.extra.load(Ordering::Acquire));
-        if of == begin && biased != 0 { biased.cast_signed() - ZERO.cast_signed() } else { 0 }
+        (of == begin && biased != 0).then(|| biased.cast_signed() - ZERO.cast_signed())
     }
 
     /// Counts requests of `day`.
@@ -257,7 +373,7 @@ impl Account {
         Balance {
             begin,
             taken,
-            extra: self.extra_of(begin),
+            extra: self.extra_in(begin).unwrap_or(0),
             days: [split(even.load(Ordering::Acquire)), split(odd.load(Ordering::Acquire))],
             closed: split(self.closed.load(Ordering::Acquire)),
         }
@@ -279,7 +395,7 @@ impl Chunk {
     fn boxed() -> Box<Self> {
         Box::new(Self {
             accounts: std::array::from_fn(|_| Account::default()),
-            dirty: std::array::from_fn(|_| AtomicU64::new(0)),
+            dirty: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
         })
     }
 }
@@ -305,7 +421,7 @@ const _: () = assert!(QUOTA_ACCOUNTS_MAX.is_multiple_of(CHUNK));
 
 #[cfg(test)]
 mod tests {
-    use super::{AccountId, Balance, Ledger, MOST, Taken};
+    use super::{AccountId, Balance, Ledger, MOST, Reader, Taken};
     use crate::throttle::quota::{Period, Quota};
 
     const DAILY: Quota = Quota { limit: 10, period: Period::Day, offset: 0 };
@@ -382,11 +498,36 @@ mod tests {
         }
         let told = || {
             let mut told = Vec::new();
-            ledger.changed(|id, balance| told.push((id.0, balance.taken)));
+            ledger.changed(Reader::File, |id, balance| told.push((id.0, balance.taken)));
             told
         };
         assert_eq!(told(), [(0, 2), (63, 2), (64, 2), (4095, 2), (4096, 2), (4999, 2)]);
         assert_eq!(told(), []);
+    }
+
+    #[test]
+    fn a_shared_account_has_its_part_until_it_is_told_how_much() {
+        let (ledger, id) = open();
+        ledger.share(3);
+        assert_eq!(ledger.take(id, &DAILY, 100, 9), some(3, 100), "a third of ten");
+        assert_eq!(ledger.take(id, &DAILY, 100, 1), Taken::None(100));
+        ledger.set_ceiling(id, &DAILY, 100, 7);
+        assert_eq!((ledger.left(id, &DAILY, 100), ledger.left(id, &DAILY, 101)), (4, 3));
+        assert_eq!(ledger.take(id, &DAILY, 100, 2), some(2, 100));
+        assert_eq!(ledger.withdraw(id, &DAILY, 100, (7, 5)), 2, "what is not used");
+        assert_eq!(ledger.take(id, &DAILY, 100, 1), Taken::None(100));
+        assert_eq!(ledger.withdraw(id, &DAILY, 99, (7, 5)), 0, "another period");
+        assert_eq!(ledger.balance(id).unwrap().taken, 5);
+        assert_eq!(ledger.take(id, &DAILY, 101, 9), some(3, 101), "a new day");
+        ledger.deny(true);
+        assert_eq!(ledger.take(id, &MONTHLY, 200, 1), Taken::None(181));
+        ledger.deny(false);
+        ledger.share(0);
+        assert_eq!(ledger.take(id, &DAILY, 101, 9), some(7, 101), "alone");
+        let mut told = 0;
+        ledger.changed(Reader::Cluster, |_, _| told += 1);
+        ledger.changed(Reader::File, |_, _| told += 1);
+        assert_eq!(told, 2, "each reader is told");
     }
 
     #[test]
