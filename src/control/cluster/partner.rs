@@ -207,7 +207,7 @@ impl Partner {
     pub(super) fn hear(&mut self, message: Message, now: Instant) {
         match message {
             Message::Usage(accounts, reply) if self.standing == Standing::Up => {
-                self.wanted.push_back((accounts, reply))
+                self.wanted.push_back((accounts, reply));
             }
             // Whoever asked may have gone.
             Message::Usage(_, reply) => drop(reply.send(None)),
