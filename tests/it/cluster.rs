@@ -87,6 +87,17 @@ fn drive(port: u16, start: Instant, over: &AtomicBool) -> (Vec<f64>, usize) {
     (times, refused)
 }
 
+/// The bound of every window, as far as clients see it: what they see is late by a little.
+fn check_windows(times: &[f64], rate: f64, burst: f64) {
+    for (first, from) in times.iter().enumerate().step_by(10) {
+        for (index, to) in times.iter().enumerate().skip(first).step_by(7) {
+            let count = (index - first + 1) as f64;
+            let most = burst + rate * (to - from + 0.125 + 0.15) + 1.0;
+            assert!(count <= most, "{count} of {most} between {from} and {to}");
+        }
+    }
+}
+
 #[test]
 fn three_gateways_and_a_redis_that_goes_and_comes_are_one_limit() {
     if !require_real("redis-server") {
@@ -145,16 +156,8 @@ fn three_gateways_and_a_redis_that_goes_and_comes_are_one_limit() {
     let due = burst + rate * 0.35 * seconds;
     assert!(before <= due + 1.0, "while all is well: {before} of {due}");
     assert!(!asked_enough || before >= due * 0.97, "while all is well: {before} of {due}");
-    // The bound of every window but for those with the outage or the death in them.
     let well: Vec<f64> = all.iter().copied().filter(|at| *at < 0.35 * seconds).collect();
-    for (first, from) in well.iter().enumerate().step_by(10) {
-        for (index, to) in well.iter().enumerate().skip(first).step_by(7) {
-            let count = (index - first + 1) as f64;
-            // What the clients see of the time is late by a little.
-            let most = burst + rate * (to - from + 0.125 + 0.15) + 1.0;
-            assert!(count <= most, "{count} of {most} between {from} and {to}");
-        }
-    }
+    check_windows(&well, rate, burst);
     for gateway in [&a, &b] {
         let metrics = gateway.metrics();
         assert_eq!(metrics.sum("ringgate_cluster_outages_total", &[]), 1.0, "{}", gateway.output());
