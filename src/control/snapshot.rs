@@ -34,6 +34,11 @@ pub(super) fn open(plan: &Plan) -> Store {
         );
         return Store::new(plan.cache_bytes);
     }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    if !folder.is_dir() {
+        // Rather now than when it stops.
+        log(Level::Warn, format_args!("there is no folder {}: what is kept will be lost", folder.display()));
+    }
     match File::open(path) {
         Ok(file) => read(path, file, plan.cache_bytes),
         Err(error) => {

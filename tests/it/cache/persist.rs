@@ -99,6 +99,17 @@ fn a_damaged_file_is_set_aside() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_told_at_the_start() {
+    let upstream = numbering("");
+    let gateway = Gateway::with(&config(&upstream, "nowhere/kept.cache", HTTP)).start();
+    assert!(gateway.output().contains("there is no folder"), "{}", gateway.output());
+    assert_eq!((ask(&gateway, "/x", ""), ask(&gateway, "/x", "")), ("0".into(), "0".into()), "it serves all the same");
+    gateway.signal(Signal::TERM);
+    let (status, told) = gateway.stop_and_tell();
+    assert!(status.success() && told.contains("cannot write what is kept"), "{told}");
+}
+
+#[test]
 fn a_reload_keeps_what_is_still_right() {
     let upstream = numbering("");
     let path = file("reload");
