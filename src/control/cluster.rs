@@ -9,7 +9,7 @@
 //! * while the Redis answers: burst + rate × (`t` + 0.125), the time between two reports being 0.1 s at most, plus the way there. A
 //!   burst of less than a tenth of a second's rate counts as that.
 //! * a gateway that is killed: what it had spent since its last report comes on top, once; what it had reserved is to be had by others
-//!   2 s later ([`CLUSTER_LIFE`]).
+//!   2 s later ([`crate::base::limits::CLUSTER_LIFE`]).
 //! * a Redis that loses all it knew: nothing more, because each gateway says what it knows to be spent.
 //! * an outage with `local`: each gateway goes on with rate and burst divided by the number of gateways that there were, from where the
 //!   bucket was. What those admit who are back already while others are not yet is less than rate × 0.9 s, once.
