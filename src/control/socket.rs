@@ -11,7 +11,7 @@ use std::{
     fs::{self, DirBuilder},
     io::{self, BufRead, BufReader, Read, Write},
     os::unix::{
-        fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+        fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
@@ -91,15 +91,26 @@ pub(super) fn serve(
     Ok(Served { path })
 }
 
-/// Removes the sockets of processes that died without cleaning up.
+/// Removes the sockets of processes that died without cleaning up, and nothing else: the folder may be somebody's who keeps other
+/// things in it, and to connect to a file that is no socket is refused, too.
 fn remove_abandoned(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+    let ours = |entry: &fs::DirEntry| process(&entry.path()).is_some() && is_socket(&entry.path());
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(ours) {
         let refused = UnixStream::connect(entry.path()).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
         if refused {
             // Somebody else may have been faster.
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// The number of the process whose socket a file is, by its name.
+fn process(path: &Path) -> Option<u32> {
+    path.file_name()?.to_str()?.strip_suffix(".sock")?.parse().ok()
+}
+
+fn is_socket(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket())
 }
 
 fn answer(
@@ -149,7 +160,7 @@ fn running_in(folder: &Path) -> Vec<Running> {
 }
 
 fn status(path: PathBuf) -> Option<Running> {
-    let pid = path.file_name()?.to_str()?.strip_suffix(".sock")?.parse().ok()?;
+    let pid = process(&path).filter(|_| is_socket(&path))?;
     match ask(&path, "status", Duration::from_secs(2)) {
         Ok(reply) => Some(Running { pid, status: reply.text.trim_end().to_owned(), path }),
         Err(error) => {
@@ -252,6 +263,25 @@ mod tests {
         assert!(!folder.join("1.sock").exists(), "what nobody serves is removed");
         drop(served);
         assert_eq!(running_in(&folder), []);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn nothing_of_others_is_removed() {
+        let folder = folder("shared");
+        fs::create_dir_all(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+        let others = ["ringgate.toml", "7.sock", "other.sock"].map(|name| folder.join(name));
+        fs::write(&others[0], "[server]\n").unwrap();
+        fs::write(&others[1], "named as ours").unwrap();
+        drop(UnixListener::bind(&others[2]).unwrap());
+        drop(UnixListener::bind(folder.join("1.sock")).unwrap());
+        drop(serve(&folder, String::new(), || unreachable!(), |_| unreachable!()).unwrap());
+        assert_eq!(running_in(&folder), []);
+        for path in &others {
+            assert!(path.exists(), "{}", path.display());
+        }
+        assert!(!folder.join("1.sock").exists(), "a socket of a gateway that is no more");
         fs::remove_dir_all(&folder).unwrap();
     }
 
