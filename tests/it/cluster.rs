@@ -462,7 +462,10 @@ fn a_shared_period_begins_once() {
     }
     let redis = Redis::start();
     let mut connection = redis.connect();
-    let script = include_str!("../../src/control/cluster/usage.lua");
+    let script = concat!(
+        include_str!("../../src/control/cluster/gateways.lua"),
+        include_str!("../../src/control/cluster/usage.lua")
+    );
     let clock = "redis.call('TIME')";
     assert_eq!(script.matches(clock).count(), 1);
     let script = redis::Script::new(&script.replace(clock, "redis.call('MGET', 'seconds')"));
@@ -510,7 +513,10 @@ fn the_script_is_its_model() {
     }
     let redis = Redis::start();
     let mut connection = redis.connect();
-    let script = include_str!("../../src/control/cluster/lease.lua");
+    let script = concat!(
+        include_str!("../../src/control/cluster/gateways.lua"),
+        include_str!("../../src/control/cluster/lease.lua")
+    );
     let clock = "redis.call('TIME')";
     assert_eq!(script.matches(clock).count(), 1);
     let script = redis::Script::new(&script.replace(clock, "redis.call('MGET', 'seconds', 'micros')"));
@@ -540,7 +546,7 @@ fn the_script_is_its_model() {
             let micros = now.rem_euclid(1_000_000);
             redis::cmd("MSET").arg(&[("seconds", now / 1_000_000), ("micros", micros)]).exec(&mut connection).unwrap();
             let mut call = script.prepare_invoke();
-            call.key("m").key("e").key("p").key("l").arg(member).arg(2_000_000).arg(0).arg(7_u64);
+            call.key("m").key("e").key("p").key("l").arg(member).arg(7_u64).arg(2_000_000).arg(0);
             call.arg(share.step.to_string()).arg(share.burst).arg(format!("{floor:.3}"));
             call.arg(ask.spent).arg(ask.held).arg(ask.need).arg(ask.want);
             let answer: Vec<i64> = call.invoke(&mut connection).unwrap();

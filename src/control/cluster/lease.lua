@@ -1,9 +1,8 @@
 -- What one gateway of a cluster says of the limits that are shared, and asks of them: `throttle::share`, for Redis 5 and later.
 --
--- KEYS: who lives (a sorted set: gateway, when it was heard from), what this Redis is known by (a string), how many purges there
--- were (see `purge.lua`), and a hash for each limit:
+-- KEYS: as in `gateways.lua`, how many purges there were (see `purge.lua`), and a hash for each limit:
 --   e: the edge, in microseconds of this server's clock; w: until when tokens are scarce; h…: what the gateway … has reserved
--- ARGV: the gateway, its life in microseconds, whether it leaves, a number to know the Redis by, and for each limit:
+-- ARGV: as there, a gateway's life in microseconds, whether this one leaves, and for each limit:
 --   microseconds per token, burst, floor in microseconds, spent, held, need, want
 -- Answer: the server's clock in seconds, how many gateways there are, the number that the Redis is known by, how many purges there
 -- were, and for each limit:
@@ -12,7 +11,7 @@
 -- What a script does is replicated as what it wrote: that is so by itself from version 5 on, and needed for TIME before.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local me, life, leaves = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
+local life, leaves = tonumber(ARGV[3]), ARGV[4] == '1'
 
 -- A clock that went back must not keep anybody alive for ever.
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - life)
@@ -23,20 +22,8 @@ else
   redis.call('ZADD', KEYS[1], now, me)
   redis.call('PEXPIRE', KEYS[1], math.ceil(life / 1000) * 10)
 end
-local members = redis.call('ZRANGE', KEYS[1], 0, -1)
-local lives = {}
-for _, member in ipairs(members) do
-  lives['h' .. member] = true
-end
-local own = 'h' .. me
-
-local known = redis.call('GET', KEYS[2])
-if not known then
-  known = ARGV[4]
-  redis.call('SET', KEYS[2], known)
-end
-
-local answer = { tonumber(time[1]), #members, tonumber(known), tonumber(redis.call('GET', KEYS[3]) or '0') }
+local count, lives = gateways()
+local answer = { tonumber(time[1]), count, known(), tonumber(redis.call('GET', KEYS[3]) or '0') }
 for index = 4, #KEYS do
   local key, at = KEYS[index], 4 + (index - 4) * 7
   local step, burst = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])

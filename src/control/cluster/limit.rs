@@ -1,6 +1,6 @@
 //! One shared limit, as its gateway sees it: what it needs, what it has reserved and spent, and how it goes on alone.
 
-use super::link::Job;
+use super::link::{self, Job};
 use crate::{
     base::{
         clock::Instant,
@@ -172,7 +172,7 @@ impl SharedLimit {
 
     /// Writes it as the script reads it.
     pub(super) fn write(&self, cluster: &str, ask: &Ask, job: &mut Job) {
-        job.keys.push(format!("ringgate:{{{cluster}}}:limit:{}", self.name));
+        job.keys.push(link::key(cluster, &format!("limit:{}", self.name)));
         let Share { step, burst } = self.share;
         job.arguments.extend([step.to_string(), burst.to_string(), format!("{:.3}", ask.floor)]);
         job.arguments.extend([ask.spent, ask.held, ask.need, ask.want].map(|count| count.to_string()));

@@ -51,6 +51,11 @@ pub(super) enum Answer {
     Texts(Vec<String>),
 }
 
+/// The key in the Redis under which a cluster has `what`. All of them lie in one slot of a Redis Cluster.
+pub(super) fn key(cluster: &str, what: &str) -> String {
+    format!("ringgate:{{{cluster}}}:{what}")
+}
+
 impl Link {
     /// Starts the thread. It connects when there is something to ask, and again after each failure; `tell` is told what comes of each
     /// job, in order.

@@ -3,7 +3,7 @@
 use super::{
     Asked, Message, Shares,
     limit::SharedLimit,
-    link::{Answer, Job, Link, Outcome},
+    link::{self, Answer, Job, Link, Outcome},
     purges::Purges,
     quota::{self, Quotas, Said},
 };
@@ -95,8 +95,7 @@ pub(super) struct Partner {
     /// Who wants to know what, in the order in which they came.
     wanted: VecDeque<Wanted>,
     flight: Option<Flight>,
-    /// When the limits were looked at last, and when they are next.
-    looked: Instant,
+    /// When the limits are looked at next.
     next: Instant,
     /// Where the turn of those begins that have nothing to say, and when it is theirs.
     turn: usize,
@@ -139,7 +138,6 @@ impl Partner {
             purges: Purges::new(now),
             wanted: VecDeque::new(),
             flight: None,
-            looked: now,
             next: now,
             turn: 0,
             idle: now,
@@ -246,7 +244,6 @@ impl Partner {
         }
         let keys = self.quotas.as_ref().is_some_and(Quotas::is_active);
         let busy = keys || self.limits.iter().any(SharedLimit::is_active);
-        self.looked = now;
         self.next = now.plus(if busy { CLUSTER_TICK } else { CLUSTER_TICK_IDLE });
         self.tell();
     }
@@ -292,7 +289,7 @@ impl Partner {
             self.turn = (self.turn + rest.max(1)) % count.max(1);
         }
         let mut asks = Vec::with_capacity(chosen.len());
-        let mut job = self.job(false);
+        let mut job = self.limits_job(false);
         for at in chosen {
             let Some(limit) = self.limits.get_mut(at) else { continue };
             let ask = limit.ask(now, gateways);
@@ -312,7 +309,7 @@ impl Partner {
     /// Says and asks what there is to be said of keys, and then what somebody wants to know.
     fn go_on(&mut self, keys: bool, now: Instant) {
         let seconds = self.clock.0 + now.since(self.clock.1).as_secs();
-        let mut job = self.usage_job();
+        let mut job = self.job(USAGE);
         if keys && let Some(quotas) = self.quotas.as_mut().filter(|quotas| quotas.is_active()) {
             let said = quotas.ask(&self.settings.name, seconds, now, &mut job);
             self.send(job, What::Keys(said), now);
@@ -329,23 +326,20 @@ impl Partner {
         }
     }
 
-    /// A job about no key.
-    fn usage_job(&mut self) -> Job {
-        let Job { mut keys, arguments, .. } = self.job(false);
-        keys.truncate(2);
-        let [me, _, _, epoch] = <[String; 4]>::try_from(arguments).unwrap_or_default();
-        Job { script: USAGE, keys, arguments: vec![me, epoch], texts: false }
+    /// A job about limits, none of them yet.
+    fn limits_job(&mut self, leaves: bool) -> Job {
+        let mut job = self.job(LEASE);
+        job.keys.push(link::key(&self.settings.name, "purged"));
+        job.arguments.extend([CLUSTER_LIFE.as_micros().to_string(), u8::from(leaves).to_string()]);
+        job
     }
 
-    /// A job without limits.
-    fn job(&mut self, leaves: bool) -> Job {
-        let name = &self.settings.name;
-        let keys = ["members", "epoch", "purged"].map(|what| format!("ringgate:{{{name}}}:{what}"));
+    /// A job for a script that begins as all that answer with numbers do.
+    fn job(&mut self, script: &'static str) -> Job {
+        let keys = ["members", "epoch"].map(|what| link::key(&self.settings.name, what));
         // As large as a script's numbers are exact.
         let epoch = 1 + self.chance.below(1 << 52);
-        let life = CLUSTER_LIFE.as_micros();
-        let arguments = [self.me.clone(), life.to_string(), u8::from(leaves).to_string(), epoch.to_string()];
-        Job { script: LEASE, keys: keys.into(), arguments: arguments.into(), texts: false }
+        Job { script, keys: keys.into(), arguments: vec![self.me.clone(), epoch.to_string()], texts: false }
     }
 
     /// Takes what came of the job under way.
@@ -490,7 +484,7 @@ impl Partner {
         let spread = CLUSTER_RETRY_MAX.saturating_sub(CLUSTER_RETRY_MIN);
         let spread = self.chance.below(u64::try_from(spread.as_micros()).unwrap_or(0));
         let again = now.plus(CLUSTER_RETRY_MIN).plus(Duration::from_micros(spread));
-        let first = self.standing == Standing::Up || !self.met && self.with_note(|all| all.error.is_empty());
+        let first = self.standing == Standing::Up || !self.met && self.note(|all| all.error.is_empty());
         if first {
             let what = match self.settings.on_outage {
                 OnOutage::Local if self.met => {
@@ -532,11 +526,7 @@ impl Partner {
         });
     }
 
-    fn note(&self, note: impl FnOnce(&mut registry::Cluster)) {
-        self.with_note(note);
-    }
-
-    fn with_note<T>(&self, note: impl FnOnce(&mut registry::Cluster) -> T) -> T {
+    fn note<T>(&self, note: impl FnOnce(&mut registry::Cluster) -> T) -> T {
         self.registry.cluster(|all| note(all.get_or_insert_default()))
     }
 
@@ -562,7 +552,7 @@ impl Partner {
         if let Some(mut quotas) = self.quotas.take() {
             quotas.look(now);
             quotas.leave();
-            let mut job = self.usage_job();
+            let mut job = self.job(USAGE);
             let seconds = self.clock.0 + now.since(self.clock.1).as_secs();
             let said = quotas.ask(&self.settings.name, seconds, now, &mut job);
             if let Some(link) = self.link.link.as_ref().filter(|_| !said.is_empty()) {
@@ -570,7 +560,7 @@ impl Partner {
                 wait(self.link.number);
             }
         }
-        let mut job = self.job(true);
+        let mut job = self.limits_job(true);
         for limit in &mut self.limits {
             limit.look(now);
             limit.dropped = true;
@@ -598,9 +588,9 @@ fn since_millis(since: Instant, now: Instant) -> u64 {
 }
 
 /// What a gateway says of limits and asks of them.
-const LEASE: &str = include_str!("lease.lua");
+const LEASE: &str = concat!(include_str!("gateways.lua"), include_str!("lease.lua"));
 /// What a gateway says of keys in usage plans and asks of them.
-const USAGE: &str = include_str!("usage.lua");
+const USAGE: &str = concat!(include_str!("gateways.lua"), include_str!("usage.lua"));
 /// Numbers of an answer before those of keys; before those of limits there is one more.
 const HEAD: usize = 3;
 

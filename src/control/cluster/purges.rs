@@ -1,6 +1,6 @@
 //! Purges that gateways tell one another: a list in the Redis, and how many there were, which every tick says.
 
-use super::link::Job;
+use super::link::{self, Job};
 use crate::{
     base::{
         clock::Instant,
@@ -82,7 +82,7 @@ impl Purges {
 
     /// What is to be told and asked; how many of its own are told.
     pub(super) fn job(&self, cluster: &str, me: &str) -> (Job, usize) {
-        let keys = ["purged", "purges"].map(|what| format!("ringgate:{{{cluster}}}:{what}"));
+        let keys = ["purged", "purges"].map(|what| link::key(cluster, what));
         let mut arguments = vec![me.to_owned(), self.seen.unwrap_or(self.count).to_string()];
         arguments.extend(self.own.iter().cloned());
         (Job { script: PURGE, keys: keys.into(), arguments, texts: true }, self.own.len())

@@ -5,7 +5,7 @@
 //! next tick says how much that is by now. So what may be too much is what a key sends within a tick, to gateways that it did not
 //! use before, when others have used up the rest meanwhile.
 
-use super::link::Job;
+use super::link::{self, Job};
 use crate::{
     base::{
         clock::Instant,
@@ -325,13 +325,8 @@ impl Key {
 
 /// Writes what is said of one key as the script reads it.
 pub(super) fn write(job: &mut Job, cluster: &str, name: &str, quota: &Quota, day: u16, numbers: [i64; 6]) {
-    job.keys.push(key(cluster, name));
+    job.keys.push(link::key(cluster, &format!("quota:{}", name.replace('\0', ":"))));
     let (first, after) = (quota.begins(day), quota.ends(day));
     job.arguments.extend([quota.limit.to_string(), first.to_string(), after.to_string()]);
     job.arguments.extend(numbers.map(|number| number.to_string()));
-}
-
-/// Where a key in a usage plan is counted.
-fn key(cluster: &str, name: &str) -> String {
-    format!("ringgate:{{{cluster}}}:quota:{}", name.replace('\0', ":"))
 }

@@ -1,9 +1,9 @@
 -- What one gateway of a cluster says of what keys have used of their quotas, and asks of what is left. For Redis 5 and later.
 --
--- KEYS: who lives, what this Redis is known by (as `lease.lua` has them), and a hash for each key in each usage plan:
+-- KEYS: as in `gateways.lua`, and a hash for each key in each usage plan:
 --   b: the day on which its period began, in days since 1970 by this server's clock; t: what is used in it; x: what was granted on top;
 --   h…: what the gateway … has reserved
--- ARGV: the gateway, a number to know the Redis by, and for each key:
+-- ARGV: as there, and for each key:
 --   the quota, first day of the period that the gateway thinks it is and the day after its last, the period and the use that are known to
 --   have been said before (or -1), used since (below zero: given back), reserved, wanted besides, what is to be left (or -1)
 -- Answer: the server's clock in seconds, how many gateways there are, the number that the Redis is known by, and for each key:
@@ -11,21 +11,9 @@
 
 local now = tonumber(redis.call('TIME')[1])
 local day = math.floor(now / 86400)
-local me = ARGV[1]
-local members = redis.call('ZRANGE', KEYS[1], 0, -1)
-local lives = {}
-for _, member in ipairs(members) do
-  lives['h' .. member] = true
-end
-local own = 'h' .. me
+local count, lives = gateways()
 
-local known = redis.call('GET', KEYS[2])
-if not known then
-  known = ARGV[2]
-  redis.call('SET', KEYS[2], known)
-end
-
-local answer = { now, #members, tonumber(known) }
+local answer = { now, count, known() }
 for index = 3, #KEYS do
   local key, at, said = KEYS[index], 2 + (index - 3) * 9, {}
   for argument = 1, 9 do
@@ -65,7 +53,7 @@ for index = 3, #KEYS do
     end
     local room = math.max(limit + extra - taken - others - held, 0)
     -- The last ones are for all who ask.
-    granted = math.min(want, room, math.max(math.floor(room / math.max(#members, 1)), 1))
+    granted = math.min(want, room, math.max(math.floor(room / math.max(count, 1)), 1))
     local number = function(value) return string.format('%.0f', value) end
     redis.call('HSET', key, 'b', number(begin), 't', number(taken), 'x', number(extra))
     if held + granted > 0 then
