@@ -1,5 +1,6 @@
 //! The command line: which command, with which options, and the exit code that tells a script how it went.
 
+mod admin;
 mod arguments;
 mod certs;
 mod check;

@@ -10,6 +10,7 @@ pub mod cli;
 mod cluster;
 mod demo;
 mod jwks;
+mod limits;
 mod listeners;
 mod logs;
 mod names;

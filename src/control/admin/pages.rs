@@ -9,7 +9,7 @@ use crate::{
     cache::Tally,
     config::json::Json,
     control::{
-        purge,
+        limits as shown, purge,
         usage::{Answer, Query, What},
     },
     http::status::Status,
@@ -183,18 +183,7 @@ fn limits(state: &AdminState, query: &str) -> Response {
         None => None,
     };
     let (limits, now) = (state.limits(), monotonic_now());
-    let one = |limit: &Limit| {
-        let left = limits.left(limit, client, value, now);
-        Json::object([
-            ("name", Json::text(limit.name.as_str())),
-            ("rate", Json::Text(limit.terms.rate.to_string())),
-            ("burst", Json::number(limit.terms.burst)),
-            ("per", Json::Text(limit.per.to_string())),
-            ("dry_run", Json::Bool(limit.dry_run)),
-            ("shared", Json::Bool(limit.shared)),
-            ("left", left.map_or(Json::Null, Json::number)),
-        ])
-    };
+    let one = |limit: &Limit| shown::limit(limit, limits.left(limit, client, value, now));
     let crowd = |crowd: &Crowd| {
         Json::object([
             ("name", Json::text(crowd.name.as_str())),

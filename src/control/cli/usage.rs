@@ -1,19 +1,14 @@
 //! `ringgate usage`: how much of their quotas keys have used, told and set by the gateway that runs, through its admin listener.
 
 use super::{
-    Exit,
+    Exit, admin,
     arguments::{Matches, UsageError},
     check,
     terminal::{Terminal, table},
 };
-use crate::plan::{Admin, Secret};
+use crate::plan::Admin;
 use serde_json::Value;
-use std::{
-    fmt::Write as _,
-    io::{self, Read, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
-    time::Duration,
-};
+use std::{fmt::Write as _, time::Duration};
 
 /// `ringgate usage [show KEY | set PLAN KEY --remaining N]`
 pub(super) fn run(matches: &Matches, terminal: &mut Terminal) -> Result<Exit, UsageError> {
@@ -127,55 +122,10 @@ fn rows(columns: &[&str], all: &[Value]) -> String {
     table(&std::iter::once(heading).chain(lines).collect::<Vec<Vec<String>>>())
 }
 
-/// Asks the admin listener; its answer, if it is a good one.
+/// Asks the gateway that runs.
 fn ask(admin: &Admin, method: &str, path: &str, query: &Asked<'_>) -> Result<Value, String> {
-    let address = reachable(admin.listen);
-    let mut target = path.to_owned();
-    for (number, (name, value)) in query.iter().enumerate() {
-        target.push(if number == 0 { '?' } else { '&' });
-        target.push_str(name);
-        target.push('=');
-        for byte in value.bytes() {
-            if byte.is_ascii_alphanumeric() {
-                target.push(byte.into());
-            } else {
-                let _ = write!(target, "%{byte:02X}");
-            }
-        }
-    }
-    let token =
-        admin.token.as_ref().map_or_else(String::new, |Secret(token)| format!("Authorization: Bearer {token}\r\n"));
-    let request = format!(
-        "{method} {target} HTTP/1.1\r\nHost: {address}\r\n{token}Content-Length: 0\r\nConnection: close\r\n\r\n"
-    );
-    let answer = exchange(address, &request).map_err(|why| {
-        format!("the gateway does not answer on its admin listener, {address}: {why}\n  is it running with this configuration?")
-    })?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let said: Value = serde_json::from_str(body).unwrap_or_default();
-    if head.split(' ').nth(1) == Some("200") {
-        return Ok(said);
-    }
-    let why = said.get("message").and_then(Value::as_str);
-    Err(why.or_else(|| head.lines().next()).unwrap_or("it says nothing").to_owned())
-}
-
-fn exchange(address: SocketAddr, request: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.write_all(request.as_bytes())?;
-    let mut answer = String::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
-/// Where one connects to reach what listens there.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, listen.port()).into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, listen.port()).into(),
-        _ => listen,
-    }
+    let query: Vec<_> = query.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    admin::ask(admin, (method, path), &query, (TIMEOUT, ANSWER_BYTES_MAX))
 }
 
 fn failed(why: &str, terminal: &mut Terminal) -> Exit {

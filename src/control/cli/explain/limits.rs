@@ -1,9 +1,10 @@
 //! The limits that a request has to pass, with what a gateway that runs here has left of each.
 
-use super::{Asked, access, value_of};
+use super::{super::admin, Asked, access, value_of};
 use crate::{
     base::limits,
     config::{json::Json, unit},
+    control::limits as shown,
     http::head::RequestHead,
     plan::{
         Admin, Integration, Plan, Route,
@@ -12,11 +13,7 @@ use crate::{
     },
 };
 use serde_json::Value;
-use std::{
-    collections::HashMap,
-    io::{Read as _, Write as _},
-    net::TcpStream,
-};
+use std::collections::HashMap;
 
 /// All of them.
 #[derive(Default)]
@@ -66,15 +63,17 @@ pub(super) fn of<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &Req
     if limits.is_empty() && crowds.is_empty() {
         return Passed { quota, ..Passed::default() };
     }
-    let mut query = format!("client={}", asked.client);
-    for limit in &limits {
+    let client = asked.client.to_string();
+    let pers: Vec<String> = limits.iter().map(|limit| limit.per.to_string()).collect();
+    let mut query = vec![("client", client.as_bytes())];
+    for (limit, per) in limits.iter().zip(&pers) {
         let value = match &limit.per {
             Per::ApiKey => key.as_ref().map(|(key, _)| key.as_bytes()),
             Per::Header(name) => Some(value_of(asked, head, name.as_bytes()).unwrap_or_default()),
             _ => None,
         };
         if let Some(value) = value {
-            query.push_str(&format!("&{}={}", limit.per, encoded(value)));
+            query.push((per, value));
         }
     }
     let known = plan.admin.as_ref().and_then(|admin| ask(admin, &query)).unwrap_or_default();
@@ -89,8 +88,7 @@ pub(super) fn of<'p>(plan: &'p Plan, route: &'p Route, asked: &Asked, head: &Req
 
 /// What a key has left of the quota of its usage plan.
 fn quota(admin: &Admin, key: &str, plan: &str) -> Option<Quota> {
-    let target = format!("/usage?plan={}&key={}", encoded(plan.as_bytes()), encoded(key.as_bytes()));
-    let all = get(admin, &target)?;
+    let all = get(admin, "/usage", &[("plan", plan.as_bytes()), ("key", key.as_bytes())])?;
     let one = all.get("usage")?.as_array()?.first()?;
     let text = |name: &str| Some(one.get(name)?.as_str()?.to_owned());
     let number = |name: &str| one.get(name)?.as_u64();
@@ -98,18 +96,9 @@ fn quota(admin: &Admin, key: &str, plan: &str) -> Option<Quota> {
     Some(Quota { plan: plan.to_owned(), limit, period: text("period")?, remaining, resets: text("resets")? })
 }
 
-/// With all bytes encoded that could be taken for something else.
-fn encoded(value: &[u8]) -> String {
-    let byte = |byte: &u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(*byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    value.iter().map(byte).collect()
-}
-
 /// Asks the gateway that runs with this configuration, if one does, what its limits have left for such a request.
-fn ask(admin: &Admin, query: &str) -> Option<Known> {
-    let all = get(admin, &format!("/limits?{query}"))?;
+fn ask(admin: &Admin, query: &admin::Query<'_>) -> Option<Known> {
+    let all = get(admin, "/limits", query)?;
     let list = |name: &str| all.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let name = |limit: &Value| Some(limit.get("name")?.as_str()?.to_owned());
     let left = |limit: &Value| Some((name(limit)?, limit.get("left")?.as_u64()?));
@@ -121,27 +110,18 @@ fn ask(admin: &Admin, query: &str) -> Option<Known> {
     })
 }
 
-/// A page of its admin listener.
-fn get(admin: &Admin, target: &str) -> Option<Value> {
-    let mut stream = TcpStream::connect_timeout(&admin.listen, limits::EXPLAIN_ADMIN_TIMEOUT).ok()?;
-    stream.set_read_timeout(Some(limits::EXPLAIN_ADMIN_TIMEOUT)).ok()?;
-    let token = admin.token.as_ref().map(|token| format!("Authorization: Bearer {}\r\n", token.0)).unwrap_or_default();
-    let host = admin.listen;
-    let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{token}\r\n");
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = Vec::new();
-    stream.take(limits::EXPLAIN_ADMIN_BYTES_MAX).read_to_end(&mut answer).ok()?;
-    let answer = String::from_utf8(answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    head.starts_with("HTTP/1.1 200").then(|| serde_json::from_str(body).ok())?
+/// A page of its admin listener; nothing if nobody answers, who need not be there.
+fn get(admin: &Admin, path: &str, query: &admin::Query<'_>) -> Option<Value> {
+    let patience = (limits::EXPLAIN_ADMIN_TIMEOUT, limits::EXPLAIN_ADMIN_BYTES_MAX);
+    admin::ask(admin, ("GET", path), query, patience).ok()
 }
 
 impl Passed<'_> {
     /// For tools: limits on how often, and on how many at once; each only if there are any.
     pub(super) fn put(&self, object: &mut Json) {
         if !self.limits.is_empty() {
-            object
-                .put("limits", Json::List(self.limits.iter().map(|(limit, left)| limit_json(limit, *left)).collect()));
+            let all = self.limits.iter().map(|(limit, left)| shown::limit(limit, *left));
+            object.put("limits", Json::List(all.collect()));
         }
         if !self.crowds.is_empty() {
             let all = self.crowds.iter().map(|(crowd, crowded)| crowd_json(crowd, *crowded));
@@ -169,18 +149,6 @@ impl Passed<'_> {
         });
         limits.chain(crowds).chain(quota)
     }
-}
-
-fn limit_json(limit: &Limit, left: Option<u64>) -> Json {
-    Json::object([
-        ("name", Json::text(limit.name.as_str())),
-        ("rate", Json::Text(limit.terms.rate.to_string())),
-        ("burst", Json::number(limit.terms.burst)),
-        ("per", Json::Text(limit.per.to_string())),
-        ("dry_run", Json::Bool(limit.dry_run)),
-        ("shared", Json::Bool(limit.shared)),
-        ("left", left.map_or(Json::Null, Json::number)),
-    ])
 }
 
 fn crowd_json(crowd: &Crowd, crowded: Option<Crowded>) -> Json {
