@@ -15,5 +15,4 @@ pub mod policy;
 pub mod sigv4;
 pub mod verdicts;
 
-pub use crate::base::mark;
 pub use identity::Identity;

@@ -1,10 +1,11 @@
 //! What authorizers that were asked have said, so that the next request of the same identity is not asked about again.
 
-use super::{
-    answer::Told,
+use super::answer::Told;
+use crate::base::{
+    clock::UnixTime,
+    limits,
     mark::{AsItIs, Mark, Marker},
 };
-use crate::base::{clock::UnixTime, limits};
 use quick_cache::{
     Weighter,
     unsync::{Cache, DefaultLifecycle},

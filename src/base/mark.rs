@@ -5,10 +5,8 @@
 //! the key, a mark tells of its text, so that a mark is never shown. The nonce is what the text is held against: no two
 //! things that it is held against share one, so that a mark says that, too.
 
-use aws_lc_rs::{
-    aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    digest::{SHA256, digest},
-};
+use super::digest::sum;
+use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use std::{fmt, hash::Hasher};
 
 /// Makes marks.
@@ -79,8 +77,7 @@ impl Mark {
     /// What it is called where others may read that: nobody can tell what it was made of, not even with its marker's key.
     #[must_use]
     pub fn hidden(self) -> Self {
-        let hash = digest(&SHA256, &self.0);
-        Self(hash.as_ref().first_chunk().copied().unwrap_or_default())
+        Self(sum(&self.0))
     }
 
     /// Its bytes.

@@ -15,13 +15,13 @@ use super::{
 use crate::{
     base::{
         clock::Instant,
+        digest::sum,
         limits,
         mark::{Mark, Marker},
     },
     http::status::Status,
 };
 use ahash::AHashMap;
-use aws_lc_rs::digest::{SHA256, digest};
 use std::{
     io::{self, Read, Write},
     sync::{
@@ -309,7 +309,7 @@ fn record(out: &mut impl Write, body: &[u8]) -> io::Result<()> {
     let length = u32::try_from(body.len()).map_err(io::Error::other)?;
     out.write_all(&length.to_le_bytes())?;
     out.write_all(body)?;
-    out.write_all(digest(&SHA256, body).as_ref().first_chunk::<SUM_BYTES>().unwrap_or(&[0; SUM_BYTES]))
+    out.write_all(&sum::<SUM_BYTES>(body))
 }
 
 /// Reads the next record.
@@ -323,10 +323,9 @@ fn next(input: &mut impl Read, body: &mut Vec<u8>) -> Result<(), Flaw> {
     body.clear();
     body.resize(length as usize, 0);
     input.read_exact(body).map_err(|_| Flaw::Cut)?;
-    let mut sum = [0; SUM_BYTES];
-    input.read_exact(&mut sum).map_err(|_| Flaw::Cut)?;
-    let good = digest(&SHA256, body).as_ref().starts_with(&sum);
-    if good { Ok(()) } else { Err(Flaw::Damaged) }
+    let mut known = [0; SUM_BYTES];
+    input.read_exact(&mut known).map_err(|_| Flaw::Cut)?;
+    if sum(body) == known { Ok(()) } else { Err(Flaw::Damaged) }
 }
 
 /// What is still to be read of a record.

@@ -282,8 +282,7 @@ fn http(written: &Authorizer, around: &Around<'_>, sink: &Sink) -> Option<(Http,
         send: send?,
         copy: copy?,
         allow: allow?.into(),
-        told: told?.into_iter().filter(|_| call.refusal.value == "service").collect(),
-        own_refusal: call.refusal.value == "gateway",
+        told: Some(told?).filter(|_| call.refusal.value == "service"),
         allow_on_error: call.on_error.value == "allow",
     };
     Some((http, place))

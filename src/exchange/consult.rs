@@ -99,11 +99,11 @@ impl From<Fault> for Refused {
 
 impl Passed {
     /// What the client gets of an answer with this head.
-    fn of(http: &Http, head: &ResponseHead, bytes: &[u8], content: Vec<u8>) -> Self {
+    fn of(told: &[Box<str>], head: &ResponseHead, bytes: &[u8], content: Vec<u8>) -> Self {
         let mut lines = Vec::new();
         for line in &head.fields {
             let name = line.name.of(bytes);
-            if http.told.iter().any(|told| told.as_bytes().eq_ignore_ascii_case(name)) {
+            if told.iter().any(|told| told.as_bytes().eq_ignore_ascii_case(name)) {
                 lines.extend_from_slice(name);
                 lines.extend_from_slice(b": ");
                 lines.extend_from_slice(line.value.of(bytes));
@@ -340,12 +340,14 @@ impl Question<'_> {
         let content = answer.content((&core.net, self.request.alarm), upstream, response, bounds).await;
         match &call.service {
             Service::Lambda(lambda) => Self::heard(lambda, response, &head, &content.map_err(Refused::from)?),
-            Service::Http(http) if !http.own_refusal && is_told(response.status) && !http.allows(response.status) => {
-                let content = content.map_err(Refused::from)?;
-                Err(Refused::Told(Rc::new(Passed::of(http, response, &head, content))))
-            }
-            // What it says besides is for nobody.
-            Service::Http(http) => self.status(http, response, &head),
+            Service::Http(http) => match &http.told {
+                Some(told) if is_told(response.status) && !http.allows(response.status) => {
+                    let content = content.map_err(Refused::from)?;
+                    Err(Refused::Told(Rc::new(Passed::of(told, response, &head, content))))
+                }
+                // What it says besides is for nobody.
+                _ => self.status(http, response, &head),
+            },
         }
     }
 

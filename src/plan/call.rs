@@ -7,9 +7,9 @@ use super::{
 pub use crate::{
     auth::{
         answer::{Manner, Says, Told, Wrong, read, thrown},
-        mark::Mark,
         verdicts::Verdicts,
     },
+    base::mark::Mark,
     observe::variables::Variable as ContextVariable,
 };
 use crate::{
@@ -113,10 +113,8 @@ pub struct Http {
     pub copy: Box<[Box<str>]>,
     /// The statuses that let pass, from and to.
     pub allow: Box<[(u16, u16)]>,
-    /// A refusal is answered by the gateway; if not, by the service.
-    pub own_refusal: bool,
-    /// The headers of a service's refusal that the client gets, in small letters.
-    pub told: Box<[Box<str>]>,
+    /// The headers of a service's refusal that the client gets with it, in small letters; nothing: the gateway's own refusal.
+    pub told: Option<Box<[Box<str>]>>,
     /// Who cannot be asked about is let pass.
     pub allow_on_error: bool,
 }

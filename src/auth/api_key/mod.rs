@@ -6,6 +6,8 @@ pub mod file;
 pub mod table;
 pub mod value;
 
+/// SHA-256 of what was shown.
+pub use crate::base::digest::hash as digest;
 pub use table::{Builder, Refused, Table};
 
 /// What is known of a key.
@@ -25,13 +27,4 @@ pub struct Key {
     pub usage_plans: Vec<String>,
     /// What else its owner wants to know about it.
     pub labels: Vec<(String, String)>,
-}
-
-/// SHA-256 of what was shown.
-#[must_use]
-pub fn digest(value: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    // A SHA-256 has 32 bytes.
-    out.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, value).as_ref());
-    out
 }

@@ -201,7 +201,7 @@ impl Table {
         if entry.expires != u32::MAX && now >= u64::from(entry.expires) {
             return Err(Refused::Expired);
         }
-        let plans = self.sets.get(usize::from(entry.set)).map_or(&[][..], |set| set);
+        let plans = self.plans_of(entry.set);
         let fits = allowed.is_empty() || plans.iter().any(|plan| allowed.get(usize::from(*plan)) == Some(&true));
         if fits { Ok(entry.index) } else { Err(Refused::Elsewhere) }
     }
@@ -209,7 +209,7 @@ impl Table {
     /// Each key's membership in each of its usage plans, in their order: the key's name, and the plan's number.
     pub fn memberships(&self) -> impl Iterator<Item = (&str, u16)> {
         let of = |(index, label): (u32, &Label)| {
-            let plans = self.sets.get(usize::from(label.set)).map_or(&[][..], |set| set);
+            let plans = self.plans_of(label.set);
             let name = self.name(index);
             plans.iter().map(move |plan| (name, *plan)).collect::<Vec<_>>()
         };
@@ -236,7 +236,7 @@ impl Table {
     #[inline]
     #[must_use]
     pub fn plan(&self, index: u32, allowed: &[bool]) -> Option<(usize, u16)> {
-        let plans = self.sets.get(usize::from(self.labels.get(index as usize)?.set))?;
+        let plans = self.plans_of(self.labels.get(index as usize)?.set);
         let mut ranked = plans.iter().copied().enumerate();
         ranked.find(|(_, plan)| allowed.get(usize::from(*plan)) == Some(&true))
     }
@@ -256,8 +256,7 @@ impl Table {
     /// Whether a key is in the usage plan of that number.
     #[must_use]
     pub fn is_in(&self, index: u32, plan: u16) -> bool {
-        let set = self.labels.get(index as usize).and_then(|label| self.sets.get(usize::from(label.set)));
-        set.is_some_and(|set| set.binary_search(&plan).is_ok())
+        self.labels.get(index as usize).is_some_and(|label| self.plans_of(label.set).binary_search(&plan).is_ok())
     }
 
     /// How many there are.
@@ -270,6 +269,12 @@ impl Table {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// The usage plans of a set, in their order.
+    #[inline]
+    fn plans_of(&self, set: u16) -> &[u16] {
+        self.sets.get(usize::from(set)).map_or(&[], |set| set)
     }
 
     fn text_of(&self, index: u32, part: impl Fn(&Label) -> (usize, usize)) -> &str {

@@ -4,10 +4,11 @@
 //! demands and keys has it, so that marks of before a change of keys are never found again.
 
 use super::Claims;
-pub use crate::auth::mark::Mark;
-use crate::{
-    auth::mark::{AsItIs, Marker},
-    base::{clock::UnixTime, limits},
+pub use crate::base::mark::Mark;
+use crate::base::{
+    clock::UnixTime,
+    limits,
+    mark::{AsItIs, Marker},
 };
 use quick_cache::{
     Weighter,

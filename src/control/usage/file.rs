@@ -16,13 +16,13 @@
 use crate::{
     base::{
         clock::unix_now,
+        digest::sum,
         limits::{USAGE_FILE_BYTES_MAX, USAGE_LOCK_WAIT, USAGE_LOG_BYTES_MIN},
     },
     observe::error_log::{Level, log},
     plan::usage::Balance,
 };
 use ahash::AHashMap;
-use aws_lc_rs::digest::{SHA256, digest};
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write},
@@ -144,7 +144,7 @@ impl Frames {
             return;
         };
         let length = u32::try_from(content.len()).unwrap_or(u32::MAX).to_le_bytes();
-        for (place, byte) in head.iter_mut().zip(MARK.into_iter().chain(length).chain(sum(content))) {
+        for (place, byte) in head.iter_mut().zip(MARK.into_iter().chain(length).chain(sum::<SUM_BYTES>(content))) {
             *place = byte;
         }
         self.frame = self.bytes.len();
@@ -306,7 +306,11 @@ fn frame(bytes: &[u8]) -> Frame<'_> {
     else {
         return Frame::Torn;
     };
-    if head.get(MARK.len() + 4..) == Some(&sum(content)) { Frame::Good(content, behind) } else { Frame::Bad }
+    if head.get(MARK.len() + 4..) == Some(&sum::<SUM_BYTES>(content)) {
+        Frame::Good(content, behind)
+    } else {
+        Frame::Bad
+    }
 }
 
 /// From the next mark on.
@@ -343,14 +347,8 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     head.try_into().ok()
 }
 
-fn sum(content: &[u8]) -> [u8; 8] {
-    let mut sum = [0; 8];
-    for (place, byte) in sum.iter_mut().zip(digest(&SHA256, content).as_ref()) {
-        *place = *byte;
-    }
-    sum
-}
-
+/// Of a frame's [`sum`].
+const SUM_BYTES: usize = 8;
 const LOG: &str = "usage.log";
 const OLD: &str = "usage.old";
 /// How all of these files begin, and how those of this version do.
@@ -358,7 +356,7 @@ const FAMILY: &[u8] = b"ringgate usage ";
 const TITLE: &[u8] = b"ringgate usage 1\n";
 /// No text has this in it.
 const MARK: [u8; 8] = *b"\xffrgframe";
-const FRAME_HEAD: usize = MARK.len() + 4 + 8;
+const FRAME_HEAD: usize = MARK.len() + 4 + SUM_BYTES;
 /// Past this a frame is ended: what one damaged byte costs.
 const FRAME_BYTES: usize = 64 * 1024;
 /// Written at once.
