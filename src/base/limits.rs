@@ -10,8 +10,11 @@ pub const CREDENTIAL_FAILURES_PER_MINUTE: u32 = 60;
 pub const THROTTLE_RATE_MAX: u64 = 1 << 40;
 /// How long it may take until a limit's empty bucket is full: who has spent it has to wait so long.
 pub const THROTTLE_REFILL_MAX: Duration = Duration::from_secs(366 * 86_400);
-/// Tokens of one limit that a core holds at most: past so many, one write in so many requests costs nothing that could be measured.
-pub const THROTTLE_LEASE_MAX: u32 = 1024;
+/// Tokens of one limit that a core holds at most. What it holds is over when its time is, so where limits are of hundreds of
+/// millions a second a thousand would last for a microsecond only, and cores would pass a cache line to and fro.
+pub const THROTTLE_LEASE_MAX: u32 = 65_535;
+/// How long a core that was refused tokens does not ask again, at most: what others give back in the meantime has to wait so long.
+pub const THROTTLE_REFUSED_REMEMBERED: Duration = Duration::from_micros(100);
 /// All cores together hold at most one part in so many of a burst: what one holds and does not spend is lost to the others.
 pub const THROTTLE_HELD_PART: u64 = 32;
 /// Limits that one request has to pass, at most: on the server, its API, its route and its usage plan.

@@ -236,7 +236,7 @@ fn fixed(fixed: &Static, compiler: &Compiler<'_>) -> Option<plan::Integration> {
         return None;
     }
     let fields = headers::compile(&fixed.headers, if body.is_empty() { "" } else { kind }, compiler.sink)?;
-    Some(plan::Integration::Fixed(plan::Fixed { status: fixed.status.value, fields, body }))
+    Some(plan::Integration::Fixed(Box::new(plan::Fixed { status: fixed.status.value, fields, body })))
 }
 
 fn mock(mock: &Mock, around: Around<'_>, compiler: &Compiler<'_>) -> Option<plan::Integration> {
@@ -256,7 +256,7 @@ fn mock(mock: &Mock, around: Around<'_>, compiler: &Compiler<'_>) -> Option<plan
     // Reference 8.2: answers of REST APIs always have a type.
     let rest = around.kind == plan::ApiKind::Rest && mock.status.value != 304;
     let fields = headers::compile(&mock.headers, if rest { "application/json" } else { "" }, compiler.sink)?;
-    Some(plan::Integration::Fixed(plan::Fixed { status: mock.status.value, fields, body: Bytes::new() }))
+    Some(plan::Integration::Fixed(Box::new(plan::Fixed { status: mock.status.value, fields, body: Bytes::new() })))
 }
 
 fn redirect(redirect: &Redirect, parameters: Option<&[String]>, compiler: &Compiler<'_>) -> Option<plan::Integration> {

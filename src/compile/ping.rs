@@ -76,7 +76,7 @@ fn ping(id: RouteId, api: ApiId, path: &str) -> Route {
         methods: "GET,HEAD".to_owned(),
         path: path.to_owned(),
         parameters: Vec::new(),
-        integration: Integration::Fixed(Fixed { status: 200, fields, body: Bytes::from_static(b"healthy") }),
+        integration: Integration::Fixed(Box::new(Fixed { status: 200, fields, body: Bytes::from_static(b"healthy") })),
         face: None,
         request_body: u64::MAX,
         access: None,

@@ -45,11 +45,11 @@ pub(super) fn uri(text: &Text, from: usize, names: &mut Names<'_, '_>, sink: &Si
         wrong(text, at..text.value.len(), "expected no fragment: it is never sent", None, sink);
         return None;
     }
-    let mut template = parse(text, from, names, sink)?;
+    let mut pieces = parse(text, from, names, sink)?;
     if !text.value[from..].starts_with('/') {
-        template.pieces.insert(0, Piece::Literal((*b"/").into()));
+        pieces.insert(0, Piece::Literal((*b"/").into()));
     }
-    Some(template)
+    Some(PathTemplate { pieces: pieces.into() })
 }
 
 /// An integration's `path`: begins with `/`, no query, no fragment.
@@ -64,7 +64,7 @@ pub(super) fn path(text: &Text, names: &mut Names<'_, '_>, sink: &Sink) -> Optio
         wrong(text, at..text.value.len(), what, None, sink);
         return None;
     }
-    parse(text, 0, names, sink)
+    Some(PathTemplate { pieces: parse(text, 0, names, sink)?.into() })
 }
 
 /// A redirect's `location`: a path or an absolute URL, its beginning not left to the client.
@@ -79,15 +79,14 @@ pub(super) fn location(text: &Text, parameters: Option<&[String]>, sink: &Sink) 
         return None;
     }
     // As it always was: what is put behind a `?` of a location is what the path has.
-    let mut pieces = parse_with(
+    let pieces = parse_with(
         text,
         0,
         parameters,
         |name, _| parameters?.iter().position(|known| known == name).map(Piece::Parameter),
         sink,
     )?;
-    pieces.shrink_to_fit();
-    Some(PathTemplate { pieces })
+    Some(PathTemplate { pieces: pieces.into() })
 }
 
 fn wrong(text: &Text, range: Range<usize>, expected: &str, help: Option<String>, sink: &Sink) {
@@ -96,10 +95,9 @@ fn wrong(text: &Text, range: Range<usize>, expected: &str, help: Option<String>,
     sink.add(diagnostic.expected(expected).maybe_help(help));
 }
 
-fn parse(text: &Text, from: usize, names: &mut Names<'_, '_>, sink: &Sink) -> Option<PathTemplate> {
+fn parse(text: &Text, from: usize, names: &mut Names<'_, '_>, sink: &Sink) -> Option<Vec<Piece>> {
     let parameters = names.parameters;
-    let pieces = parse_with(text, from, parameters, |name, zone| names.piece(name, zone), sink)?;
-    Some(PathTemplate { pieces })
+    parse_with(text, from, parameters, |name, zone| names.piece(name, zone), sink)
 }
 
 /// Splits at `{name}`. Parameters are not looked up if the route's path could not be read.

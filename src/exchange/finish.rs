@@ -55,7 +55,7 @@ pub struct Opened {
     /// The API whose face the client sees, if it has one.
     pub(super) faced: Cell<Option<ApiId>>,
     /// What its answer means for the cache, if anything.
-    pub(super) fetching: Option<Box<Fetching>>,
+    pub(super) fetching: Option<Fetching>,
     /// What the client gets in place of a refusal of ours.
     pub(super) passed: Option<Rc<Passed>>,
     /// What the cache had to do with it.

@@ -56,7 +56,7 @@ fn plan(server: SocketAddr) -> Plan {
         ..route(6, "/staged", plain())
     };
     let routes = vec![
-        route(0, "/fixed", Integration::Fixed(fixed)),
+        route(0, "/fixed", Integration::Fixed(Box::new(fixed))),
         route(1, "/", plain()),
         route(2, "/{rest+}", plain()),
         Route { validator: validator().map(Arc::new), ..route(3, "/valid", plain()) },

@@ -75,7 +75,7 @@ pub fn begin(
     let signed = route.access.as_deref().is_some_and(Access::takes_authorization);
     let special = (polite(core, opened, route, request), body.held(), signed);
     let fetching = opened.fetching.take();
-    let begun = call(core, upstream, proxy, request, made, special, fetching.as_deref()).begin(body);
+    let begun = call(core, upstream, proxy, request, made, special, fetching.as_ref()).begin(body);
     opened.fetching = fetching;
     Ok(match begun {
         Begun::Sent(flight) => Reply::Asked(flight),
@@ -155,7 +155,7 @@ pub async fn ask(
     let signed = route.access.as_deref().is_some_and(Access::takes_authorization);
     let special = (polite(core, opened, route, request), body.held(), signed);
     let fetching = opened.fetching.take();
-    let asked = call(core, upstream, proxy, request, made, special, fetching.as_deref());
+    let asked = call(core, upstream, proxy, request, made, special, fetching.as_ref());
     let answered = asked.answer(body, response, ask.0).await;
     opened.fetching = fetching;
     match answered {

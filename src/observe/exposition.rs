@@ -199,7 +199,7 @@ fn routes_of(page: &mut Page, cores: &[Arc<CoreMetrics>], routes: &Keyed<RouteCo
     for route in &sums {
         let [api, path, methods] = route.labels;
         for slot in 0..Statuses::LABELS {
-            let count = route.sum(|counters| counters.statuses().get(slot));
+            let count = route.sum(|counters| counters.status(slot));
             if count > 0 {
                 page.sample(&names::REQUESTS, &[api, path, methods, Statuses::label(slot)], Number::Whole(count));
             }

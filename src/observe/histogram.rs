@@ -47,6 +47,7 @@ const _: () = {
 
 /// A latency histogram with one writer.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub struct Histogram {
     sum: Counter,
     buckets: [Counter; BUCKETS],
@@ -60,6 +61,11 @@ impl Histogram {
             bucket.increment();
         }
         self.sum.add((ns.saturating_add(1 << (SUM_SHIFT - 1))) >> SUM_SHIFT);
+    }
+
+    /// Where in the histogram the bucket of `ns` ends: what is up to there is all that shorter latencies touch.
+    pub(crate) const fn end_of(ns: u64) -> usize {
+        std::mem::offset_of!(Self, buckets) + (bucket(ns) + 1) * size_of::<Counter>()
     }
 
     /// How many were counted.
@@ -104,9 +110,9 @@ impl Total {
 
 /// The index of the first bound that is not below `ns`.
 #[inline(always)]
-fn bucket(ns: u64) -> usize {
+const fn bucket(ns: u64) -> usize {
     let below = BELOW[(63 - (ns | 1).leading_zeros()) as usize & 63] as usize;
-    below + usize::from(ns > NEXT_BOUND[below & (NEXT_BOUND.len() - 1)])
+    below + (ns > NEXT_BOUND[below & (NEXT_BOUND.len() - 1)]) as usize
 }
 
 const _: () =

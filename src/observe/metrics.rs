@@ -233,29 +233,44 @@ fn tls_reason(why: &str) -> usize {
 }
 
 /// What one core counts for one route.
+///
+/// With a thousand routes each request finds its counters cold, so what most requests count (an answer of 200 to a
+/// request without content, given within 2.5 ms) is in the first cache line.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub struct RouteCounters {
-    /// Content bytes received.
-    pub request_bytes: Counter,
     /// Content bytes sent.
     pub response_bytes: Counter,
+    ok: Counter,
     /// From the first byte of the request to the last of the response.
     pub duration: Histogram,
+    /// Content bytes received.
+    pub request_bytes: Counter,
     statuses: Statuses,
     cached: Counters<{ CacheStatus::ALL.len() + 1 }>,
 }
+
+const _: () = assert!(
+    std::mem::offset_of!(RouteCounters, duration) + Histogram::end_of(2_500_000) == 64,
+    "the common case is one cache line"
+);
 
 impl RouteCounters {
     /// Counts a finished exchange.
     #[inline(always)]
     pub fn record(&self, exchange: &ExchangeRecord<'_>) {
-        self.statuses.count(exchange.status);
+        if exchange.status == 200 {
+            self.ok.increment();
+        } else {
+            self.statuses.count(exchange.status);
+        }
         if exchange.cache != CacheStatus::None {
             self.cached.increment(exchange.cache as usize);
         }
         self.duration.record(exchange.total_ns);
-        self.request_bytes.add(exchange.request_bytes);
+        if exchange.request_bytes != 0 {
+            self.request_bytes.add(exchange.request_bytes);
+        }
         self.response_bytes.add(exchange.response_bytes);
     }
 
@@ -265,10 +280,15 @@ impl RouteCounters {
         self.cached.get(status as usize)
     }
 
-    /// Exchanges by status code.
+    /// Exchanges by status code: the count of the `slot`th of [`Statuses::LABELS`].
     #[must_use]
-    pub fn statuses(&self) -> &Statuses {
-        &self.statuses
+    pub fn status(&self, slot: usize) -> u64 {
+        let counted = self.statuses.get(slot);
+        if SLOT_OF.get(200 - 100).is_some_and(|ok| usize::from(*ok) == slot) {
+            counted + self.ok.get()
+        } else {
+            counted
+        }
     }
 }
 
@@ -565,7 +585,7 @@ mod tests {
         for counters in [&route, &core.unmatched] {
             assert_eq!((counters.request_bytes.get(), counters.response_bytes.get()), (7, 11));
             assert_eq!(counters.duration.count(), 1);
-            let total: u64 = (0..Statuses::LABELS).map(|slot| counters.statuses().get(slot)).sum();
+            let total: u64 = (0..Statuses::LABELS).map(|slot| counters.status(slot)).sum();
             assert_eq!(total, 1);
         }
     }

@@ -252,24 +252,24 @@ impl Api {
 }
 
 /// `[[api.*.route]]`
+///
+/// In the order in which a request needs it: with a thousand routes, each request finds its own cold. One that is only
+/// forwarded looks at the first two cache lines.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub struct Route {
     /// Its own index.
     pub id: RouteId,
     /// Whose it is.
     pub api: ApiId,
-    /// `GET`, `GET,POST` or `ANY`: for people and for labels.
-    pub methods: String,
-    /// The path as written, `base_path` included: for people and for labels.
-    pub path: String,
-    /// Names of the path parameters in order.
-    pub parameters: Vec<String>,
-    /// What answers.
-    pub integration: Integration,
-    /// That of its API.
-    pub face: Option<Arc<Face>>,
+    /// The level of overload above which its requests are refused.
+    pub shed_from: u16,
     /// Bytes of a request body: the route's `request_body`, or the server's; `u64::MAX` = no limit.
     pub request_body: u64,
+    /// That of its API.
+    pub face: Option<Arc<Face>>,
+    /// The share of its requests that another route answers.
+    pub canary: Option<Box<Canary>>,
     /// Who may call it, if not everyone.
     pub access: Option<Arc<Access>>,
     /// How much may be asked of it, if not everything.
@@ -278,17 +278,26 @@ pub struct Route {
     pub validator: Option<Arc<Validator>>,
     /// How its responses are kept, if they are.
     pub cache: Option<Box<cache::Policy>>,
+    /// What answers.
+    pub integration: Integration,
     /// Some route of its API keeps responses by HTTP's rules: requests that change something end what is kept of their URI.
     pub invalidates: bool,
-    /// The share of its requests that another route answers.
-    pub canary: Option<Box<Canary>>,
     /// `priority`
     pub priority: shed::Priority,
-    /// The level of overload above which its requests are refused.
-    pub shed_from: u16,
+    /// `GET`, `GET,POST` or `ANY`: for people and for labels.
+    pub methods: String,
+    /// The path as written, `base_path` included: for people and for labels.
+    pub path: String,
+    /// Names of the path parameters in order.
+    pub parameters: Vec<String>,
     /// Where it was written, `file:line`: for `ringgate explain` and `routes`.
     pub origin: String,
 }
+
+const _: () = {
+    assert!(std::mem::offset_of!(Route, integration) == 64, "what every phase asks is one cache line");
+    assert!(std::mem::offset_of!(Route, invalidates) == 128, "how it is answered is the next one");
+};
 
 /// What answers a request.
 #[derive(Clone, Debug)]
@@ -296,7 +305,7 @@ pub enum Integration {
     /// `http_proxy`: stream the request through; `http`: map it and its answer.
     HttpProxy(HttpProxy),
     /// `static`, `mock`, and nothing to compute.
-    Fixed(Fixed),
+    Fixed(Box<Fixed>),
     /// `redirect`
     Redirect(Redirect),
     /// `mock` with templates
@@ -346,7 +355,7 @@ pub struct Redirect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathTemplate {
     /// In order.
-    pub pieces: Vec<Piece>,
+    pub pieces: Box<[Piece]>,
 }
 
 /// A part of a [`PathTemplate`].

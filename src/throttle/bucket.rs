@@ -83,6 +83,24 @@ impl Lease {
         }
     }
 
+    /// No tokens, and none to be had for `wait`. Where that is short, others need not be disturbed to find out again.
+    #[must_use]
+    pub(super) fn refused(now: Tick, refused: Refused) -> Self {
+        let wait = Tick::of_duration(refused.wait);
+        let until = if wait <= REMEMBERED { now.0.saturating_add(wait) } else { 0 };
+        Self { next: until, end: 0 }
+    }
+
+    /// Whether it is known that there are none.
+    #[inline]
+    #[must_use]
+    pub(super) fn is_refused(self, now: Tick) -> Option<Refused> {
+        let wait = self.next.saturating_sub(now.0);
+        // A clock that has gone back does not make it longer.
+        let known = self.end == 0 && wait > 0 && wait <= REMEMBERED;
+        known.then(|| Refused { wait: Tick::duration(wait) })
+    }
+
     /// Puts the token back that was taken last.
     #[inline]
     pub const fn put_back(&mut self, step: u64) {
@@ -126,6 +144,9 @@ pub(super) fn next_lease(edge: u64, terms: &Terms, now: Tick, want: u32) -> Step
 pub(super) fn left(edge: u64, terms: &Terms, now: Tick) -> u64 {
     now.0.saturating_add(terms.depth).saturating_sub(edge.max(now.0)) / terms.step
 }
+
+/// See [`limits::THROTTLE_REFUSED_REMEMBERED`].
+const REMEMBERED: u64 = Tick::of_duration(limits::THROTTLE_REFUSED_REMEMBERED);
 
 /// How far edges may be ahead of what `depth` allows before it counts as a change of terms or of the clock. Cores do not know
 /// what time it is equally soon; that must not make one take back what another has handed out.

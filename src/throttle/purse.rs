@@ -183,10 +183,16 @@ impl Purse {
             table.give_back(other.slot, other.key, other.lease, now);
         }
         if let Some(entry) = self.near.get_mut(at) {
+            if let Some(refused) = entry.lease.is_refused(now) {
+                return Err(refused);
+            }
             let (want, slot) = (u32::from(entry.want), entry.slot);
             let hint = (slot != Slot::default()).then_some(slot);
             match table.lease(key, terms, now, want, hint) {
-                Got::Refused(refused) => return Err(refused),
+                Got::Refused(refused) => {
+                    entry.lease = Lease::refused(now, refused);
+                    return Err(refused);
+                }
                 Got::Full => {}
                 Got::Lease(lease, slot) => {
                     let next = next_want((entry.lease, want), lease, (terms, terms.step), now);
@@ -252,8 +258,11 @@ impl Pocket {
         now: Tick,
         more: impl FnOnce(u32) -> Result<Lease, Refused>,
     ) -> Result<(), Refused> {
+        if let Some(refused) = self.lease.is_refused(now) {
+            return Err(refused);
+        }
         let want = self.want.max(1);
-        let lease = more(want)?;
+        let lease = more(want).inspect_err(|refused| self.lease = Lease::refused(now, *refused))?;
         self.want = next_want((self.lease, want), lease, (terms, step), now);
         self.lease = lease;
         self.lease.take(step, now);

@@ -16,6 +16,15 @@ impl Tick {
         Self(now.as_nanos().saturating_mul(TICKS_PER_NANO))
     }
 
+    /// As many ticks as there are in that much time; the most there are where it is longer.
+    #[must_use]
+    pub(super) const fn of_duration(time: Duration) -> u64 {
+        let ticks = time.as_nanos().saturating_mul(TICKS_PER_NANO as u128);
+        #[expect(clippy::cast_possible_truncation, reason = "no more than fits")]
+        let ticks = if ticks > u64::MAX as u128 { u64::MAX } else { ticks as u64 };
+        ticks
+    }
+
     /// That much time, rounded up to nanoseconds.
     #[must_use]
     pub const fn duration(ticks: u64) -> Duration {

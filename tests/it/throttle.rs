@@ -223,8 +223,8 @@ const LEVELS: [(&str, &str, Option<&str>); 7] = [
 ];
 
 /// Requests a second and at once of every level.
-const RATE: u32 = 300;
-const BURST: u32 = 150;
+const RATE: u32 = 200;
+const BURST: u32 = 100;
 
 fn driven() -> String {
     let limit = format!("rate = {RATE}, burst = {BURST}");
@@ -285,32 +285,41 @@ fn drive_all(connections: u32) {
     let gateways = [Gateway::with(&driven()).start(), Gateway::with(&driven().replacen("listen", &limit, 1)).start()];
     let levels = LEVELS.iter().map(|(name, path, field)| (*name, *path, *field, gateways[0].port));
     let levels: Vec<_> = levels.chain([("server", "/planned", LEVELS[6].2, gateways[1].port)]).collect();
-    thread::scope(|scope| {
-        let runs: Vec<_> = levels
-            .iter()
-            .map(|(name, path, field, port)| (*name, scope.spawn(|| drive(*port, path, *field, connections, seconds))))
-            .collect();
-        for (name, run) in runs {
-            let (admitted, refused, took) = run.join().unwrap();
-            // On a busy machine the first and the last request are up to some hundredths of a second from wrk's beginning and end.
-            let least = f64::from(BURST) + f64::from(RATE) * (seconds as f64 - 0.1);
-            let most = f64::from(BURST) + f64::from(RATE) * took;
-            let share = admitted as f64 / least * 100.0;
-            eprintln!(
-                "limit {name:12} {connections:2} connections, {seconds} s: {admitted} of {least}, {share:.2} %, {refused} refused"
-            );
-            assert!(admitted as f64 <= most + 1.0, "{name}: {admitted} admitted, at most {most} in {took} s");
-            // A machine that is busy with other things may not let wrk ask for five times the limit; then nobody is due all of it.
-            if refused < 4 * admitted {
-                eprintln!("*** {name}: too little was asked for to say anything about the least ***");
-                continue;
+    // A long run is made to prove something: two at a time, so that there is enough of the machine for each, and then
+    // too little asked for is a failure. The short one of every day takes them all together.
+    let long = seconds > 3;
+    let drive_these = |levels: &[(&str, &str, Option<&str>, u16)]| {
+        thread::scope(|scope| {
+            let runs: Vec<_> = levels
+                .iter()
+                .map(|(name, path, field, port)| {
+                    (*name, scope.spawn(|| drive(*port, path, *field, connections, seconds)))
+                })
+                .collect();
+            for (name, run) in runs {
+                let (admitted, refused, took) = run.join().unwrap();
+                // On a busy machine the first and the last request are up to some hundredths of a second from wrk's beginning and end.
+                let least = f64::from(BURST) + f64::from(RATE) * (seconds as f64 - 0.1);
+                let most = f64::from(BURST) + f64::from(RATE) * took;
+                let share = admitted as f64 / least * 100.0;
+                eprintln!(
+                    "limit {name:12} {connections:2} connections, {seconds} s: {admitted} of {least}, {share:.2} %, {refused} refused"
+                );
+                assert!(admitted as f64 <= most + 1.0, "{name}: {admitted} admitted, at most {most} in {took} s");
+                // A machine that is busy with other things may not let wrk ask for five times the limit; then nobody is due all of it.
+                if refused < 4 * admitted {
+                    assert!(!long, "{name}: asked for less than five times the limit: {admitted} and {refused}");
+                    eprintln!("*** {name}: too little was asked for to say anything about the least ***");
+                    continue;
+                }
+                assert!(
+                    admitted as f64 >= 0.99 * least - 1.0,
+                    "{name}: {admitted} admitted, {refused} refused, {least} due"
+                );
             }
-            assert!(
-                admitted as f64 >= 0.99 * least - 1.0,
-                "{name}: {admitted} admitted, {refused} refused, {least} due"
-            );
-        }
-    });
+        });
+    };
+    levels.chunks(if long { 2 } else { levels.len() }).for_each(drive_these);
     for gateway in &gateways {
         assert_eq!(gateway.metrics().sum("ringgate_bugs_total", &[]), 0.0);
     }

@@ -1,22 +1,22 @@
-//! All keys that are known, found by what is shown: one hash, one bucket, one comparison.
+//! All keys that are known, found by what is shown: one hash, one place in memory, one or two comparisons.
 //!
-//! Entries lie in the order of a keyed hash of their digests, and a bucket is where those with the same upper bits of it begin. So a
-//! look-up is one place in a small array, which stays in the processor's cache, and one in the large one. The hash is keyed, so
-//! that nobody can choose keys that lie in one bucket.
+//! Entries lie in one array in the order of a keyed hash of their digests, each as near behind the place that its hash names as
+//! those before it let it be. A million keys are in no cache of the processor, so what a look-up costs is how often it has to
+//! wait for memory: once. The hash is keyed, so that nobody can choose keys that lie in one place.
 
 use super::Key;
+use crate::base::digest;
 use ahash::{AHashMap, RandomState};
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use hashbrown::HashTable;
 use std::sync::OnceLock;
 
-/// Keys by their SHA-256. Some 80 bytes for each, names included.
+/// Keys by their SHA-256. Some 100 bytes for each, names included.
 #[derive(Debug, Default)]
 pub struct Table {
-    /// By the hash of their digests.
+    /// By the hash of their digests, with free places between them, of which the last is one.
     entries: Box<[Entry]>,
-    /// Where each bucket begins in `entries`, and one more.
-    buckets: Box<[u32]>,
+    /// How many places hashes name; what the last keys need is behind them.
+    places: usize,
     /// What people know of them, in the order in which they were added.
     labels: Vec<Label>,
     /// Names and what is shown of keys, one behind the other.
@@ -36,7 +36,7 @@ struct Entry {
     digest: [u8; 32],
     /// Seconds since 1970; `u32::MAX` if never.
     expires: u32,
-    /// Which of the labels is its own.
+    /// Which of the labels is its own; [`FREE`] in a free place.
     index: u32,
     set: u16,
     enabled: bool,
@@ -81,8 +81,11 @@ impl Refused {
 /// Bytes that a key may have: Amazon's have 20 to 128 characters.
 pub const KEY_BYTES_MAX: usize = 256;
 
-/// Entries per bucket, on average.
-const BUCKET_ENTRIES: usize = 4;
+/// In the place of an index: nobody is there.
+const FREE: u32 = u32::MAX;
+
+/// Two of three places are taken: those who come to a key look at two entries on average, those who come to none at five.
+const PLACES: (usize, usize) = (3, 2);
 
 /// Makes a [`Table`].
 #[derive(Debug, Default)]
@@ -123,7 +126,7 @@ impl Builder {
         if let Some(other) = self.values.find(by_value, |other| digest(other) == key.digest) {
             return Err(AddError::Value(*other));
         }
-        let index = u32::try_from(entries.len()).map_err(|_| AddError::TooMany)?;
+        let index = u32::try_from(entries.len()).ok().filter(|index| *index != FREE).ok_or(AddError::TooMany)?;
         let small = |length: usize| u16::try_from(length).map_err(|_| AddError::TooMany);
         let (name, shown) = (small(key.name.len())?, small(key.shown.len())?);
         let text = u32::try_from(table.text.len()).map_err(|_| AddError::TooMany)?;
@@ -160,28 +163,42 @@ impl Builder {
         drop((names, values));
         table.labels.shrink_to_fit();
         table.text.shrink_to_fit();
-        let count = entries.len().div_ceil(BUCKET_ENTRIES);
-        let bucket = |entry: &Entry| bucket(table.hash.hash_one(entry.digest), count);
-        entries.sort_by_cached_key(bucket);
-        let mut buckets = Vec::with_capacity(count + 1);
-        for (at, entry) in (0_u32..).zip(&entries) {
-            // Those up to this entry's begin here, if they have not begun.
-            buckets.resize(buckets.len().max(bucket(entry) + 1), at);
+        table.places = entries.len() * PLACES.0 / PLACES.1 + 1;
+        let place = |entry: &Entry| place(table.hash.hash_one(entry.digest), table.places);
+        entries.sort_by_cached_key(place);
+        let mut next = 0;
+        let places: Vec<usize> = entries
+            .iter()
+            .map(|entry| {
+                let at = place(entry).max(next);
+                next = at + 1;
+                at
+            })
+            .collect();
+        // No entry's place is before where it is now, so from the last one on each finds its place free.
+        entries.reserve_exact(table.places.max(next) + 1 - entries.len());
+        entries.resize_with(table.places.max(next) + 1, Entry::free);
+        for (from, to) in places.into_iter().enumerate().rev() {
+            entries.swap(from, to);
         }
-        buckets.resize(count + 1, u32::try_from(entries.len()).unwrap_or(u32::MAX));
-        table.buckets = buckets.into();
         table.entries = entries.into();
         table
     }
 }
 
-/// Which of `count` buckets a hash belongs to: its upper bits say.
+impl Entry {
+    const fn free() -> Self {
+        Self { digest: [0; 32], expires: 0, index: FREE, set: 0, enabled: false }
+    }
+}
+
+/// Which of `count` places a hash names: its upper bits say.
 #[inline]
-const fn bucket(hash: u64, count: usize) -> usize {
+const fn place(hash: u64, count: usize) -> usize {
     // Less than `count`, which is a `usize`.
     #[expect(clippy::cast_possible_truncation, reason = "the product's upper half is less than count")]
-    let bucket = ((hash as u128 * count as u128) >> 64) as usize;
-    bucket
+    let place = ((hash as u128 * count as u128) >> 64) as usize;
+    place
 }
 
 impl Table {
@@ -262,13 +279,13 @@ impl Table {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.labels.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.labels.is_empty()
     }
 
     /// The usage plans of a set, in their order.
@@ -287,11 +304,9 @@ impl Table {
     /// The key of that digest.
     #[inline]
     fn find(&self, digest: &[u8; 32]) -> Option<&Entry> {
-        let bucket = bucket(self.hash.hash_one(digest), self.buckets.len().saturating_sub(1));
-        let (from, to) = (*self.buckets.get(bucket)?, *self.buckets.get(bucket + 1)?);
-        let entries = self.entries.get(from as usize..to as usize)?;
+        let entries = self.entries.get(place(self.hash.hash_one(digest), self.places)..)?;
         // What is compared is a digest, which tells nothing about the key; in constant time all the same.
-        entries.iter().find(|entry| verify_slices_are_equal(&entry.digest, digest).is_ok())
+        entries.iter().take_while(|entry| entry.index != FREE).find(|entry| digest::same(&entry.digest, digest))
     }
 }
 

@@ -22,7 +22,7 @@ use std::{rc::Rc, sync::Arc};
 #[derive(Debug)]
 pub enum Fetching {
     /// It is kept, if it may be.
-    Fill(Fill),
+    Fill(Box<Fill>),
     /// If it succeeds, something that is kept is not the truth any more (RFC 9111 §4.4).
     Unsafe,
 }
@@ -136,13 +136,13 @@ fn conditions(old: &Stored) -> Vec<u8> {
 /// An upstream has answered a request whose answer matters to the cache.
 #[cold]
 pub fn arrived(core: &Core, opened: &mut Opened, request: &Request<'_>, head: &ResponseHead, bytes: &[u8]) -> Arrived {
-    let mut fill = match opened.fetching.take().map(|fetching| *fetching) {
+    let mut fill = match opened.fetching.take() {
         None => return Arrived::Passes(None),
         Some(Fetching::Unsafe) => {
             invalidate(core, opened, request, head, bytes);
             return Arrived::Passes(None);
         }
-        Some(Fetching::Fill(fill)) => fill,
+        Some(Fetching::Fill(fill)) => *fill,
     };
     let epoch = opened.epoch();
     let route = opened.route.and_then(|id| epoch.plan.routes.get(id.index()));
@@ -169,7 +169,7 @@ pub fn arrived(core: &Core, opened: &mut Opened, request: &Request<'_>, head: &R
 /// A stored response that may be sent because there is no other one (RFC 5861 §4).
 #[cold]
 pub fn rescued(core: &Core, opened: &mut Opened, rejection: &Rejection) -> Option<Hit> {
-    let Some(Fetching::Fill(mut fill)) = opened.fetching.take().map(|fetching| *fetching) else { return None };
+    let Some(Fetching::Fill(mut fill)) = opened.fetching.take() else { return None };
     let old = fill.old.take().filter(|old| may_stand_in(core, old))?;
     if !(500..600).contains(&rejection.status.0) {
         return None;

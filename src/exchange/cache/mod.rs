@@ -110,8 +110,8 @@ pub fn begin(
             Err(given_back) => validated = given_back,
         }
     }
-    if route.invalidates && invalidate::is_unsafe(request.head.method) {
-        opened.fetching = Some(Box::new(Fetching::Unsafe));
+    if invalidate::is_unsafe(request.head.method) && route.invalidates {
+        opened.fetching = Some(Fetching::Unsafe);
     }
     integrate::begin(core, epoch, route, request, body, validated, matched, opened)
 }
@@ -192,7 +192,7 @@ pub fn refresh(
         return Reply::Rejected(Rejection::new(Reason::Internal));
     };
     let Refresh { fill, validated } = refresh;
-    opened.fetching = Some(Box::new(Fetching::Fill(fill)));
+    opened.fetching = Some(Fetching::Fill(Box::new(fill)));
     let reply = integrate::begin(core, &epoch, route, request, body, validated, matched, opened);
     reply.unwrap_or_else(Reply::Rejected)
 }
@@ -331,7 +331,7 @@ fn decide(
     };
     opened.cache_status = if old.is_some() { CacheStatus::Expired } else { CacheStatus::Miss };
     let fill = Fill::new(core, (found.primary, found.mark, found.group), fetched, old, asked.credentials(), policy);
-    opened.fetching = Some(Box::new(Fetching::Fill(fill)));
+    opened.fetching = Some(Fetching::Fill(Box::new(fill)));
     Err(validated)
 }
 
