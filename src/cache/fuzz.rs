@@ -1,4 +1,4 @@
-//! The body of the fuzz target over what the network says of caching.
+//! The bodies of the fuzz targets over what the network says of caching, and over what was kept in a file.
 
 use super::{
     condition::{self, Part, Validators},
@@ -44,6 +44,11 @@ pub fn fuzz_cache(data: &[u8]) {
         assert!(all.count() <= limits::CACHE_RANGES_MAX, "ranges are bounded");
     }
     let _ = date::parse(data, 1_767_225_600);
+}
+
+/// Reads `data` as what an earlier process has kept in a file.
+pub fn fuzz_snapshot(data: &[u8]) {
+    super::persist::fuzz(data);
 }
 
 /// `name: value` lines, however they end.

@@ -312,6 +312,37 @@ fn record(out: &mut impl Write, body: &[u8]) -> io::Result<()> {
     out.write_all(&sum::<SUM_BYTES>(body))
 }
 
+/// Reads `data` as a file of what was kept, as it is and as records behind a header that fits, and holds what comes of it against
+/// what must be: nothing worse than [`Flaw`]s, no more responses than there are records, and what was read can be written and
+/// read again. The body of a fuzz target.
+pub(super) fn fuzz(data: &[u8]) {
+    let moment = Moment { now: Instant::from_nanos(5_000_000_000), unix: 1_767_225_600 };
+    let load = |bytes: &[u8]| Store::load(1 << 20, &mut &*bytes, moment, &mut || true);
+    let (store, amount, flaw) = load(data);
+    assert!(amount.responses == 0 || flaw != Some(Flaw::Foreign), "what is foreign is not read");
+    drop(store);
+    let mut header = [&[HEADER], MAGIC].concat();
+    text(&mut header, env!("CARGO_PKG_VERSION"));
+    header.extend_from_slice(&[7; 16]);
+    number(&mut header, moment.unix);
+    number(&mut header, 1);
+    let (mut bytes, mut rest, mut records) = (Vec::new(), Rest(data), 0);
+    let mut add = |body: &[u8]| record(&mut bytes, body).unwrap_or_default();
+    add(&header);
+    while let Some(body) = rest.short().and_then(|length| rest.take(usize::from(length))) {
+        add(body);
+        records += 1;
+    }
+    add(&[END]);
+    let (store, amount, flaw) = load(&bytes);
+    assert!(amount.responses <= records, "each is a record");
+    assert!(matches!(flaw, None | Some(Flaw::Damaged)), "all that is said to be there is there");
+    let mut again = Vec::new();
+    let Ok(saved) = store.save(&mut again, moment, &mut || true) else { return };
+    let (_, loaded, flaw) = load(&again);
+    assert_eq!((flaw, loaded.responses), (None, saved.responses), "what was read can be written and read");
+}
+
 /// Reads the next record.
 fn next(input: &mut impl Read, body: &mut Vec<u8>) -> Result<(), Flaw> {
     let mut length = [0; 4];

@@ -318,6 +318,57 @@ fn passwords_sockets_tls_sentinels_and_nodes_are_ways_to_it() {
     assert!(told.contains("its Redis cannot be used") && !told.contains("S3cret"), "{told}");
 }
 
+#[test]
+fn when_sentinels_make_another_redis_the_master_the_limit_goes_on_there() {
+    if !require_real("redis-server") {
+        return;
+    }
+    let mut master = Redis::with(&["--repl-diskless-sync-delay", "0"]);
+    let port = master.port.to_string();
+    let replica = Redis::with(&["--replicaof", "127.0.0.1", &port]);
+    let sentinel = Redis::with(&["--sentinel"]);
+    let mut connection = sentinel.connect();
+    let mut tell = |words: &[&str]| redis::cmd("SENTINEL").arg(words).exec(&mut connection).unwrap();
+    tell(&["MONITOR", "main", "127.0.0.1", &port, "1"]);
+    tell(&["SET", "main", "down-after-milliseconds", "500", "failover-timeout", "2000"]);
+    let mut of_replica = replica.connect();
+    wait_for("the replica to follow", Duration::from_secs(20), || {
+        let info: String = redis::cmd("INFO").arg("replication").query(&mut of_replica).unwrap();
+        info.contains("master_link_status:up").then_some(())
+    });
+    wait_for("the Sentinel to know it", Duration::from_secs(20), || {
+        let known: redis::Value = redis::cmd("SENTINEL").arg(&["replicas", "main"]).query(&mut connection).unwrap();
+        matches!(known, redis::Value::Array(all) if all.len() == 1).then_some(())
+    });
+    let [a, b] = gateways(&config(&at(&sentinel), "sentinel = \"main\"", 0.01, 10));
+    meet(std::slice::from_ref(&a), 2);
+    assert_eq!(admitted(a.port, 2) + admitted(b.port, 2), 4);
+    // What was admitted is said a fortieth of a second later, and then to the replica.
+    thread::sleep(Duration::from_millis(500));
+    let killed = Instant::now();
+    master.stop();
+    wait_for("the gateways to notice", Duration::from_secs(5), || {
+        [&a, &b].iter().all(|one| one.metrics().sum("ringgate_cluster_connected", &[]) < 0.5).then_some(())
+    });
+    wait_for("the other Redis", Duration::from_secs(30), || {
+        [&a, &b].iter().all(|one| one.metrics().sum("ringgate_cluster_connected", &[]) > 0.5).then_some(())
+    });
+    println!("the other one was found {:.1} s after the first was killed", killed.elapsed().as_secs_f64());
+    // It has let go of all who had spoken to it as a replica.
+    let mut of_replica = replica.connect();
+    let info: String = redis::cmd("INFO").arg("replication").query(&mut of_replica).unwrap();
+    assert!(info.contains("role:master"), "{info}");
+    let members: usize = redis::cmd("ZCARD").arg("ringgate:{ringgate}:members").query(&mut of_replica).unwrap();
+    assert_eq!(members, 2, "both are there");
+    // As long as both hold what they had, each finds its part only.
+    let mut left = 0;
+    wait_for("what was left", Duration::from_secs(10), || {
+        left += admitted(a.port, 3) + admitted(b.port, 3);
+        (left >= 6).then_some(())
+    });
+    assert_eq!(left + admitted(a.port, 5) + admitted(b.port, 5), 6, "what was spent is spent");
+}
+
 /// A key with a quota, on an API of its own.
 fn with_quota(redis: &str, limit: u32) -> String {
     let value = hex(&digest(b"value-of-one"));

@@ -28,6 +28,7 @@ const TARGETS: &[Target] = &[
     ("policy", ringgate::auth::policy::fuzz::fuzz_policy),
     ("authorizer", ringgate::auth::answer::fuzz_answer),
     ("cache", ringgate::cache::fuzz::fuzz_cache),
+    ("snapshot", ringgate::cache::fuzz::fuzz_snapshot),
     ("exchange", ringgate::connection::fuzz::fuzz_exchange),
 ];
 

@@ -448,6 +448,39 @@ fn authorizers_by_call_come_back_as_they_were_exported() {
 }
 
 #[test]
+fn what_tells_kept_responses_apart_comes_back_as_it_was_exported() {
+    let api = |routes: &str| {
+        format!("{UPSTREAMS}[api.x]\ntype = \"rest\"\ncache = {{ ttl = \"1m\", key = [\"query.all\"] }}\n{routes}")
+    };
+    let of = |compiled: &Compiled| {
+        let policy = compiled.plan.routes[0].cache.as_ref().unwrap();
+        format!("{:?}", policy.key)
+    };
+    for integration in [
+        "type = \"http_proxy\", upstream = \"a\", path = \"/{id}\"",
+        "type = \"http\", uri = \"http://127.0.0.1:1/{id}\"",
+    ] {
+        let first = api(&format!(
+            "[[api.x.route]]\nmethod = \"GET\"\npath = \"/e/{{id}}\"\nintegration = {{ {integration} }}\n\
+             cache_key = [\"path.id\", \"query.page\", \"header.accept-language\"]\n"
+        ));
+        let compiled = load(&[("a.toml", &first)]).unwrap_or_else(|report| panic!("{}", report.render_human(false)));
+        let files = Memory([(PathBuf::from("a.toml"), first.into_bytes())].into_iter().collect());
+        for dialect in [Dialect::Oas30, Dialect::Oas31, Dialect::Swagger] {
+            let options = Export { dialect, stage: None, integrations: true, apigateway: true };
+            let json = config::export(Path::new("a.toml"), "x", &options, &files, &none).unwrap();
+            let text = write::document(&json, Format::Yaml);
+            for part in ["path.id", "querystring.page", "header.accept-language"] {
+                assert!(text.contains(&format!("method.request.{part}")), "{part} is missing in\n{text}");
+            }
+            let again = load(&[("b.toml", &api("openapi = \"d.yaml\"\n")), ("d.yaml", &text)])
+                .unwrap_or_else(|report| panic!("{}\n{text}", report.render_human(false)));
+            assert_eq!(of(&compiled), of(&again), "{dialect:?}\n{text}");
+        }
+    }
+}
+
+#[test]
 fn warnings_about_a_document_are_errors_if_asked_for() {
     let text = document(&["get /a"], "x-amazon-apigateway-binary-media-types: ['image/*']\n");
     for (fail, good) in [("false", true), ("true", false)] {

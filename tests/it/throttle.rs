@@ -303,7 +303,7 @@ fn drive_all(connections: u32) {
                 let most = f64::from(BURST) + f64::from(RATE) * took;
                 let share = admitted as f64 / least * 100.0;
                 eprintln!(
-                    "limit {name:12} {connections:2} connections, {seconds} s: {admitted} of {least}, {share:.2} %, {refused} refused"
+                    "limit {name:12} {connections:2} connections, {seconds} s: {admitted} of {least:.0}, {share:.2} %, {refused} refused"
                 );
                 assert!(admitted as f64 <= most + 1.0, "{name}: {admitted} admitted, at most {most} in {took} s");
                 // A machine that is busy with other things may not let wrk ask for five times the limit; then nobody is due all of it.

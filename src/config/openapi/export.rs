@@ -537,14 +537,16 @@ impl Exporter<'_> {
         if kind == Some("mock") && route.get("response").or_else(|| route.get("request_templates")).is_some() {
             let mut amazon = Json::object([("type", Json::text("mock"))]);
             response::write(route, &mut amazon);
+            cache_key(route, &mut amazon);
             out.put("x-amazon-apigateway-integration", amazon);
             // Otherwise it would be read as an answer that is known.
             out.put("x-ringgate-integration", integration.clone());
             return;
         }
         if matches!(kind, Some("mock" | "static"))
-            && let Some(amazon) = mock(integration)
+            && let Some(mut amazon) = mock(integration)
         {
+            cache_key(route, &mut amazon);
             out.put("x-amazon-apigateway-integration", amazon);
         }
         if matches!(kind, Some("http_proxy" | "http"))
@@ -583,6 +585,7 @@ impl Exporter<'_> {
             out.put("requestParameters", Json::Object(mapped));
         }
         response::write(route, &mut out);
+        cache_key(route, &mut out);
         let timeout = text(integration, "timeout").and_then(unit::duration);
         let millis = timeout.map(|timeout| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
         let fits = millis.is_none_or(|millis| (50..=900_000).contains(&millis));
@@ -670,6 +673,21 @@ impl Exporter<'_> {
             out.put("x-amazon-apigateway-documentation", documentation);
         }
     }
+}
+
+/// `cacheKeyParameters` (reference 1.8): what of a request tells responses apart that are kept. What else caches are told is not in
+/// documents, as it is not in Amazon API Gateway's: there it is a setting of stages.
+fn cache_key(route: &Json, out: &mut Json) {
+    let Some(parts) = route.get("cache_key") else { return };
+    let amazon = |part: &Json| match part {
+        Json::Text(text) => match text.split_once('.') {
+            Some(("query", name)) => Json::Text(format!("method.request.querystring.{name}")),
+            Some(("path" | "header", _)) => Json::Text(format!("method.request.{text}")),
+            _ => part.clone(),
+        },
+        other => other.clone(),
+    };
+    out.put("cacheKeyParameters", Json::List(list(Some(parts)).iter().map(amazon).collect()));
 }
 
 /// A fixed answer as Amazon API Gateway's mock; `None` if it has something that cannot be said so.

@@ -41,6 +41,7 @@ pub(super) fn read<'a>(reading: &Reading<'a>, at: &At<'a>, path: &str, route: &m
             mapped.put(&entry.key, entry.node.clone());
         }
         route.table("request_parameters", mapped);
+        route.maybe("cache_key", amazon.and_then(cache_key));
         let kind = table(&own.node).and_then(|own| own.get("type")).and_then(template_text);
         let known = table(&own.node).is_some_and(|own| own.get("status").is_some());
         let maps = kind.is_some_and(|kind| matches!(kind.value.as_str(), "http" | "mock")) && !known;
@@ -192,6 +193,28 @@ pub(super) fn upstream_name(origin: &str) -> String {
     name.trim_matches(['-', '.', '_']).to_owned()
 }
 
+/// `cacheKeyParameters` (reference 1.8), as `cache_key` of routes; what that cannot say is said when a cache asks for it.
+fn cache_key(integration: &Table) -> Option<Node> {
+    let written = integration.get("cacheKeyParameters")?;
+    let Value::List(nodes) = &written.node.value else { return None };
+    let named = nodes.iter().filter_map(|node| match &node.value {
+        Value::Text(text) => Some((text.value.as_str(), node.place)),
+        _ => None,
+    });
+    let part = |(text, place): (&str, Place)| {
+        let (kind, name) = text.strip_prefix("method.request.").and_then(|part| part.split_once('.'))?;
+        let kind = match kind {
+            "path" => "path",
+            "querystring" | "multivaluequerystring" => "query",
+            "header" | "multivalueheader" => "header",
+            _ => return None,
+        };
+        Some(emit::text(format!("{kind}.{name}"), place))
+    };
+    let parts = named.map(|(text, place)| part((text, place)).unwrap_or_else(|| emit::text(text, place)));
+    Some(emit::list(parts.collect(), written.place)).filter(|_| !nodes.is_empty())
+}
+
 /// An x-amazon-apigateway-integration being read.
 struct Integration<'r, 'a> {
     reading: &'r Reading<'a>,
@@ -207,7 +230,7 @@ impl<'a> Integration<'_, 'a> {
             let what = "`type` is missing in `x-amazon-apigateway-integration`";
             return self.broken(self.place, what.into(), "expected http_proxy, http, mock, aws_proxy or aws");
         };
-        route.maybe("cache_key", self.cache_key());
+        route.maybe("cache_key", cache_key(self.table));
         match kind.value.to_ascii_lowercase().as_str() {
             word @ "http_proxy" => self.http_proxy(word, route),
             "mock" => self.mock(route),
@@ -237,28 +260,6 @@ impl<'a> Integration<'_, 'a> {
 
     fn map(&self, key: &str) -> &'a [Entry] {
         self.table.get(key).and_then(|entry| table(&entry.node)).map_or(&[], |table| table.entries.as_slice())
-    }
-
-    /// `cacheKeyParameters` (reference 1.8), as `cache_key` of routes; what that cannot say is said when a cache asks for it.
-    fn cache_key(&self) -> Option<Node> {
-        let written = self.table.get("cacheKeyParameters")?;
-        let Value::List(nodes) = &written.node.value else { return None };
-        let named = nodes.iter().filter_map(|node| match &node.value {
-            Value::Text(text) => Some((text.value.as_str(), node.place)),
-            _ => None,
-        });
-        let part = |(text, place): (&str, Place)| {
-            let (kind, name) = text.strip_prefix("method.request.").and_then(|part| part.split_once('.'))?;
-            let kind = match kind {
-                "path" => "path",
-                "querystring" | "multivaluequerystring" => "query",
-                "header" | "multivalueheader" => "header",
-                _ => return None,
-            };
-            Some(emit::text(format!("{kind}.{name}"), place))
-        };
-        let parts = named.map(|(text, place)| part((text, place)).unwrap_or_else(|| emit::text(text, place)));
-        Some(emit::list(parts.collect(), written.place)).filter(|_| !nodes.is_empty())
     }
 
     fn broken(&self, place: Place, message: String, expected: &str) -> Answer {
