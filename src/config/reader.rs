@@ -99,8 +99,10 @@ impl<'a> Reader<'a> {
                 let place = if node.place.file == at.file { node.place } else { at };
                 Some(Self::open(table, keys, place, self.name, self.context))
             }
+            Value::Broken => None,
             _ => {
-                self.wrong_type(node, key, "a table");
+                let help = meant(&node.value, keys).map(|table| format!("write {key} = {table}"));
+                self.add(self.wrong(node, key, "a table").maybe_help(help));
                 None
             }
         }
@@ -565,6 +567,29 @@ impl<'a> Reader<'a> {
 #[expect(clippy::cast_precision_loss, reason = "what would lose any is out of range")]
 const fn whole(value: i64) -> f64 {
     if value.unsigned_abs() <= 1 << 53 { value as f64 } else { f64::MAX }
+}
+
+/// The table that is probably meant by a value in its place: the first of its keys that may have it, and what else there must be.
+/// Any table may have some number; one that must have it is about that number.
+fn meant(value: &Value, keys: &keys::Table) -> Option<String> {
+    let fits = |key: &Key| match (value, &key.kind) {
+        (Value::Integer(_), Kind::Integer { .. } | Kind::Float { .. }) | (Value::Float(_), Kind::Float { .. }) => {
+            matches!(key.default, Default::Required)
+        }
+        (Value::Text(text), Kind::Duration { .. }) => unit::duration(&text.value).is_some(),
+        (Value::Text(text), Kind::Choice(words)) => words.iter().any(|word| word.name == text.value),
+        _ => false,
+    };
+    let first = keys.keys.iter().find(|key| key.status == Status::Supported && fits(key))?;
+    let said = match value {
+        Value::Integer(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Text(text) => format!("\"{}\"", text.value),
+        _ => return None,
+    };
+    let required = |key: &&Key| matches!(key.default, Default::Required) && key.name != first.name;
+    let others = keys.keys.iter().filter(required).fold(String::new(), |all, key| all + ", " + key.name + " = …");
+    Some(format!("{{ {} = {said}{others} }}", first.name))
 }
 
 fn variant_names(variants: &[Variant]) -> String {

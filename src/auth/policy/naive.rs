@@ -174,8 +174,10 @@ fn within(address: IpAddr, network: &str) -> bool {
         IpAddr::V4(address) => format!("4{:032b}", address.to_bits()),
         IpAddr::V6(address) => format!("6{:0128b}", address.to_bits()),
     };
+    // As compiled, networks may have spaces around them.
+    let network = network.trim();
     let (text, prefix) = network.split_once('/').map_or((network, None), |(text, prefix)| (text, Some(prefix)));
-    let Ok(of) = text.trim().parse::<IpAddr>() else { return false };
+    let Ok(of) = text.parse::<IpAddr>() else { return false };
     let all = if of.is_ipv4() { 32 } else { 128 };
     let prefix = prefix.map_or(Some(all), |prefix| prefix.parse::<usize>().ok()).unwrap_or(all);
     let mapped = of != of.to_canonical() && prefix >= 96;
