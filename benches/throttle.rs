@@ -116,8 +116,8 @@ fn cores(c: &mut Criterion) {
     for (terms, what) in
         [(terms(1 << 36, 1 << 36), "below its limit"), (terms(1_000_000, 1_000_000), "at a million a second")]
     {
-        // In turns, and the best of each: what else the machine does takes away from two cores more than from one. What a key for each core gains is what
-        // the machine has to give.
+        // In turns, and the best of each: what else the machine does takes away from two cores more than from one. What two
+        // cores with a key each reach is what the machine has to give.
         let mut best = [0.0_f64; 3];
         for _ in 0..12 {
             for (best, (threads, apart)) in best.iter_mut().zip([(1, false), (2, false), (2, true)]) {

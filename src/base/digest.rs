@@ -64,8 +64,8 @@ pub fn hash(bytes: &[u8]) -> Hash {
     own(&digest::digest(&digest::SHA256, bytes))
 }
 
-/// Whether two hashes are the same, in a time that does not tell where they differ: a few instructions, where a library's
-/// loop over bytes takes longer than all the rest of finding an API key.
+/// Whether two hashes are the same, in a time that does not tell where they differ: a few instructions in line, where a call
+/// that compares byte by byte was a third of what finding an API key took.
 #[inline]
 #[must_use]
 pub fn same(one: &Hash, other: &Hash) -> bool {
