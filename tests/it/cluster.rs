@@ -441,13 +441,20 @@ fn three_gateways_count_one_quota() {
     assert!((415..=450).contains(&admitted), "each has its part of what is left: {admitted}");
     redis.start_again();
     meet(&three, 3);
-    // It has come back empty; what was counted before, and while it was away, it is told.
-    counted(admitted as u64);
+    // It has come back empty; what was counted before, and while it was away, it is told. What was told to a Redis that did not
+    // say so in time is told again: on a busy machine a request may count twice, but none counts never.
+    let until = Instant::now() + Duration::from_secs(10);
+    let mut used = usage(b, &[]).0;
+    while used != admitted as u64 && Instant::now() < until {
+        thread::sleep(Duration::from_millis(50));
+        used = usage(b, &[]).0;
+    }
+    let twice = used.checked_sub(admitted as u64).expect("none counts never");
+    assert!(twice <= 150, "{used} counted of {admitted}");
     admitted += all(400);
-    println!("{admitted} of 900");
-    assert!((898..=900).contains(&admitted), "{admitted}");
-    counted(admitted as u64);
-    assert_eq!(usage(c, &["set", "gold", "one", "--remaining", "50"]), (admitted as u64, 50));
+    println!("{admitted} of 900, {twice} counted twice");
+    assert!(admitted <= 900 && admitted as u64 + twice >= 898, "{admitted} and {twice}");
+    assert_eq!(usage(c, &["set", "gold", "one", "--remaining", "50"]).1, 50);
     let more = all(150);
     println!("{more} of 50 that were granted");
     assert!((49..=50).contains(&more), "{more}");
